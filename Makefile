@@ -42,7 +42,7 @@ fuzz: build
 
 lock:
 	@$(BIN)/pip install --quiet pip-tools
-	@$(BIN)/pip-compile --quiet --all-extras --generate-hashes --strip-extras --allow-unsafe -o requirements.lock pyproject.toml
+	@$(BIN)/pip-compile --quiet --all-extras --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links -o requirements.lock pyproject.toml
 
 clean:
 	@rm -rf build dist $(VENV)
