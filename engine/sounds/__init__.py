@@ -1,0 +1,1 @@
+"""Sounds the engine ships: package data, made by `make.py` in this folder and described in `README.md`."""
