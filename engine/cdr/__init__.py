@@ -1,0 +1,1 @@
+"""Call detail records: values, tables, and the one thread that writes them."""

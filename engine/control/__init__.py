@@ -1,0 +1,1 @@
+"""The control socket: MessagePack-RPC for tools, dashboards and applications."""

@@ -1,0 +1,74 @@
+"""What the control socket may see and do of the engine. The engine implements it; nothing here knows how."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from santral.engine.cdr.store import CdrStore
+from santral.engine.events import EventLog
+
+
+class CallView(Protocol):
+    """One call in progress."""
+
+    @property
+    def id(self) -> str:
+        """UUIDv7 text."""
+        ...
+
+    @property
+    def tenant(self) -> str:
+        """Name of the tenant the call belongs to."""
+        ...
+
+    def snapshot(self) -> dict[str, Any]:
+        """Describe the call and its legs in values MessagePack knows; has at least `id`, `tenant` and `state`."""
+        ...
+
+    def hang_up(self, status: int | None, by: str) -> None:
+        """End the call: `status` (or the usual one) to a caller not yet answered, BYE to answered legs."""
+        ...
+
+
+class EngineView(Protocol):
+    """The engine as its control clients see it. Called on the engine's loop only; nothing here may block."""
+
+    @property
+    def events(self) -> EventLog:
+        """The node's numbered events."""
+        ...
+
+    @property
+    def cdrs(self) -> CdrStore:
+        """Finished calls."""
+        ...
+
+    def status(self) -> dict[str, Any]:
+        """Describe the node: name, version, uptime, real listening addresses, counts, limits."""
+        ...
+
+    def calls(self) -> Iterable[CallView]:
+        """Return all calls in progress, in any order."""
+        ...
+
+    def call(self, identifier: str) -> CallView | None:
+        """Find a call in progress."""
+        ...
+
+    def trunks(self) -> Sequence[dict[str, Any]]:
+        """Describe every trunk; each has at least `name`, `tenant` and `shared`."""
+        ...
+
+    async def reload(self) -> list[str]:
+        """Read the configuration again and say what changed.
+
+        Raises `protocol.Refused("invalid_configuration", …, problems)` and leaves the old one in force when it is wrong.
+        """
+        ...
+
+    def drain(self) -> None:
+        """Take no new calls and stop when the last one ends or `drain_timeout` passes; repeating it does nothing."""
+        ...
+
+    async def doctor(self) -> list[dict[str, Any]]:
+        """Say what is wrong with the machine and how to mend it (`control.doctor.examine`)."""
+        ...

@@ -1,0 +1,369 @@
+"""The node's events: numbered, kept in a bounded ring as packed bytes, replayed and followed by subscribers.
+
+`emit` belongs to the engine's loop thread. A subscription holds no copy of anything: it is a position in the ring, so
+a reader that does not keep up costs no memory and is told so when the ring has overtaken it.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Final
+
+import msgpack
+
+from santral.engine import log, utc
+
+EVENTS_KEPT: Final = 20_000  # replayable events per node
+RING_BYTES: Final = 32 * 1024 * 1024  # … and their packed size at most
+BLOCK: Final = 10_000  # numbers reserved on disk at a time; a crash skips at most twice as many
+BATCH_EVENTS: Final = 256  # handed to a subscriber at once
+SCAN_EVENTS: Final = 2_000  # looked at for one subscriber before others get their turn
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One row of `EVENTS`: what it tells, and its fields beside those every event has."""
+
+    tells: str
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+EVENTS: Final[dict[str, EventType]] = {
+    "engine.ready": EventType("The engine listens and takes calls."),
+    "engine.draining": EventType("No new calls; the engine stops when the last one ends.", {"calls": "int"}),
+    "engine.reloaded": EventType("A new configuration is in force.", {"changes": "list of str"}),
+    "call.started": EventType(
+        "A call came in. First event of every call.", {"trunk": "str", "caller": "str", "called": "str"}
+    ),
+    "call.routed": EventType(
+        "A plan was made.", {"route": "str or nil", "attempts": "list of str", "why": "list of str"}
+    ),
+    "call.ended": EventType(
+        "The call is over. Last event of every call.",
+        {"cause": "str", "status": "int or nil", "hung_up_by": "str", "duration_ms": "int"},
+    ),
+    "leg.started": EventType("A leg exists.", {"role": "originating or connected", "trunk": "str", "target": "str"}),
+    "leg.ringing": EventType("The far end rings.", {"status": "int"}),
+    "leg.early": EventType("Audio may flow before the answer.", {"status": "int", "codec": "str"}),
+    "leg.answered": EventType("The far end answered.", {"codec": "str"}),
+    "leg.held": EventType("The leg was put on hold."),
+    "leg.resumed": EventType("The leg was taken off hold."),
+    "leg.changed": EventType("The leg's media changed within the call.", {"codec": "str", "direction": "str"}),
+    "leg.ended": EventType("The leg is over.", {"cause": "str", "status": "int or nil", "q850": "int or nil"}),
+    "bridge.started": EventType("Two legs hear each other.", {"legs": "list of two leg ids"}),
+    "bridge.ended": EventType("The two legs no longer hear each other.", {"legs": "list of two leg ids"}),
+    "dtmf.received": EventType("A key was pressed.", {"digit": "str", "ms": "int", "via": "rfc4733, info or inband"}),
+    "play.started": EventType("A file begins.", {"file": "str"}),
+    "play.finished": EventType("A file ended or was stopped.", {"file": "str", "reason": "str"}),
+    "trunk.up": EventType("The trunk answers again.", {"trunk": "str"}),
+    "trunk.down": EventType("No target of the trunk answers.", {"trunk": "str", "reason": "str"}),
+    "trunk.full": EventType("A call met the trunk's channel limit.", {"trunk": "str", "channels": "int"}),
+    "media.silent": EventType("No audio has come from this leg yet.", {"seconds": "float"}),
+    "media.timeout": EventType("Audio from this leg stopped.", {"seconds": "float"}),
+    "security.refused": EventType(
+        "Someone was refused for what they are.", {"what": "str", "source": "str", "held_back": "int"}
+    ),
+    "events.gap": EventType("Events of these numbers cannot be shown.", {"from": "int", "to": "int"}),
+}
+
+
+class SequenceError(Exception):
+    """The file with the event numbers cannot be used; the text names it and says what to do."""
+
+
+class Numbers:
+    """Event numbers for one run, starting at 1: for tests and engines that keep nothing."""
+
+    def __init__(self, first: int = 1) -> None:
+        self.first: Final = first
+        self._next = first
+
+    def take(self) -> int:
+        """Return the next number."""
+        number = self._next
+        self._next = number + 1
+        return number
+
+    def close(self) -> None:
+        """Give up; a later run may use every number not taken."""
+
+
+class SequenceFile(Numbers):
+    """Event numbers that survive restarts: a file holds a number no event has reached yet.
+
+    Blocks are reserved ahead on a thread, so that `take` never waits for the disk. After a crash the next run starts at
+    the reserved number, skipping those of the block that were never used; after `close` nothing is skipped.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read and reserve, synchronously: before the loop runs. SequenceError when the file is unusable."""
+        self._path = path
+        try:
+            super().__init__(read_number(path) + 1)
+            self._reserved = self.first - 1 + BLOCK
+            write_number(path, self._reserved)
+        except (OSError, ValueError) as problem:
+            raise SequenceError(f"{path}: {problem}") from None
+        self._renew_at = self.first + BLOCK // 2
+        self._writer = ThreadPoolExecutor(1, "sequence")
+        self.failures = 0  # reservations the disk refused; numbers could repeat after a crash
+
+    def take(self) -> int:
+        number = super().take()
+        if number == self._renew_at:
+            self._renew_at += BLOCK // 2
+            self._writer.submit(self._reserve, number + 2 * BLOCK)
+        return number
+
+    def close(self) -> None:
+        """Write the exact position; numbers must not be taken afterwards. Never raises for a broken disk."""
+        self._writer.submit(self._reserve, self._next - 1)
+        self._writer.shutdown(wait=True)
+
+    def _reserve(self, number: int) -> None:
+        try:
+            write_number(self._path, number)
+        except OSError as problem:
+            self.failures += 1
+            log.get("events").error("event numbers cannot be reserved", path=str(self._path), error=str(problem))
+
+
+def read_number(path: Path) -> int:
+    """Read the reserved number, 0 if there is no file yet; ValueError if it holds something else."""
+    try:
+        text = path.read_text("ascii").strip()
+    except FileNotFoundError:
+        return 0
+    if not text.isdigit() or len(text) > 18:
+        raise ValueError("not an event number; remove the file to count from 1 again")
+    return int(text)
+
+
+def write_number(path: Path, number: int) -> None:
+    """Replace the file so that after a power cut it holds either the old number or the new one."""
+    beside = path.with_name(path.name + ".new")
+    with beside.open("w") as file:
+        file.write(f"{number}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+class SubscriptionLost(Exception):
+    """The subscriber was too slow: the ring has overtaken it, or its owner closed the log."""
+
+
+class SinceAhead(Exception):
+    """`since` names a number this node has not reached: it belongs to another node, or its data was removed."""
+
+    def __init__(self, since: int, last: int) -> None:
+        super().__init__(f"since {since} is ahead of this node's last event {last}")
+        self.last = last
+
+
+class EventLog:
+    """Numbers events, keeps the latest, and shows them to subscribers. One thread: the engine's loop."""
+
+    def __init__(
+        self,
+        node: str,
+        numbers: Numbers | None = None,
+        *,
+        keep: int = EVENTS_KEPT,
+        keep_bytes: int = RING_BYTES,
+        clock_ms: Callable[[], int] = utc.now_ms,
+    ) -> None:
+        self.node: Final = node
+        self._numbers = numbers or Numbers()
+        self._clock_ms = clock_ms
+        self._packer = msgpack.Packer(default=str)
+        self._ring: list[tuple[str, str | None, bytes] | None] = [None] * keep
+        self._keep_bytes = keep_bytes
+        self._bytes = 0
+        self._oldest = self._numbers.first
+        self._last = self._numbers.first - 1
+        self._subscriptions: set[Subscription] = set()
+        self._closed = False
+
+    @property
+    def last(self) -> int:
+        """Number of the latest event; before the first one of this run, the number before it."""
+        return self._last
+
+    @property
+    def oldest(self) -> int:
+        """Number of the oldest event kept; `last + 1` when none is."""
+        return self._oldest
+
+    @property
+    def subscribers(self) -> int:
+        """How many subscriptions are open."""
+        return len(self._subscriptions)
+
+    def emit(
+        self, type: str, *, tenant: str | None = None, call: str | None = None, leg: str | None = None, **fields: Any
+    ) -> int:
+        """Record that something happened and wake subscribers; returns its number.
+
+        `type` must be a row of `EVENTS` (KeyError otherwise: our bug). Fields must be values MessagePack knows; others
+        are shown as text.
+        """
+        if type not in EVENTS:
+            raise KeyError(f"event type {type!r} has no row in EVENTS")
+        seq = self._last = self._numbers.take()
+        event = {
+            "seq": seq,
+            "at": utc.text_of(self._clock_ms()),
+            "node": self.node,
+            "type": type,
+            "tenant": tenant,
+            "call": call,
+            "leg": leg,
+            **fields,
+        }
+        packed: bytes = self._packer.pack(event)
+        size = len(self._ring)
+        if seq - self._oldest >= size:
+            self._drop_oldest()
+        self._ring[seq % size] = (type, tenant, packed)
+        self._bytes += len(packed)
+        while self._bytes > self._keep_bytes and self._oldest < seq:
+            self._drop_oldest()
+        for subscription in self._subscriptions:
+            subscription.wake()
+        return seq
+
+    def subscribe(
+        self, *, since: int | None = None, types: Sequence[str] = ("*",), tenant: str | None = None
+    ) -> "Subscription":
+        """Follow events from now on, or from the one after `since`; `types` are globs, any may match.
+
+        With a `tenant` only that tenant's events are shown (never those of the node itself). What is no longer kept is
+        announced by one `events.gap`. Raises SinceAhead when `since` has not happened yet.
+        """
+        if since is not None and since > self._last:
+            raise SinceAhead(since, self._last)
+        subscription = Subscription(self, since, tuple(types), tenant)
+        self._subscriptions.add(subscription)
+        return subscription
+
+    def close(self) -> None:
+        """End every subscription once it has read everything, and save the numbers (waits for the disk)."""
+        self._closed = True
+        for subscription in self._subscriptions:
+            subscription.wake()
+        self._numbers.close()
+
+    def gap(self, first: int, last: int) -> bytes:
+        """Pack the event that stands for `first` to `last`; it carries the last one's number, to resume after it."""
+        at = utc.text_of(self._clock_ms())
+        shown = {
+            "seq": last,
+            "at": at,
+            "node": self.node,
+            "type": "events.gap",
+            "tenant": None,
+            "call": None,
+            "leg": None,
+        }
+        packed: bytes = self._packer.pack({**shown, "from": first, "to": last})
+        return packed
+
+    def _drop_oldest(self) -> None:
+        place = self._oldest % len(self._ring)
+        entry = self._ring[place]
+        if entry is not None:
+            self._bytes -= len(entry[2])
+        self._ring[place] = None
+        self._oldest += 1
+
+    def _entry(self, seq: int) -> tuple[str, str | None, bytes]:
+        entry = self._ring[seq % len(self._ring)]
+        if entry is None:
+            raise LookupError(seq)
+        return entry
+
+
+class Subscription:
+    """A reader's position in the log. Read with `batch` (packed) or `async for` (maps); `close` when done."""
+
+    def __init__(self, events: EventLog, since: int | None, types: tuple[str, ...], tenant: str | None) -> None:
+        self._log = events
+        self._types = types
+        self._tenant = tenant
+        self._wanted: dict[str, bool] = {}
+        self._news = asyncio.Event()
+        self._open = True
+        self._gap: bytes | None = None
+        self._next = events.last + 1 if since is None else since + 1
+        if self._next < events.oldest:
+            self._gap = events.gap(self._next, events.oldest - 1)
+            self._next = events.oldest
+
+    async def batch(self) -> list[bytes]:
+        """Wait for events and return some, packed, in order, at least one; empty when the log or this was closed.
+
+        Raises SubscriptionLost when events were overwritten before they were read.
+        """
+        while self._open:
+            self._news.clear()
+            if found := self._collect():
+                return found
+            if self._next <= self._log.last:
+                await asyncio.sleep(0)  # more to look through: let others run first
+            elif self._log._closed:
+                break
+            else:
+                await self._news.wait()
+        return []
+
+    def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        return self._maps()
+
+    async def _maps(self) -> AsyncIterator[dict[str, Any]]:
+        while found := await self.batch():
+            for packed in found:
+                yield msgpack.unpackb(packed)
+
+    def wake(self) -> None:
+        """Tell that the log has changed."""
+        self._news.set()
+
+    def close(self) -> None:
+        """Stop following; a waiting `batch` returns empty."""
+        self._open = False
+        self._log._subscriptions.discard(self)
+        self._news.set()
+
+    def _collect(self) -> list[bytes]:
+        found: list[bytes] = []
+        if self._gap is not None:
+            found.append(self._gap)
+            self._gap = None
+        if self._next < self._log.oldest:
+            raise SubscriptionLost(
+                f"events {self._next} to {self._log.oldest - 1} were overwritten before they were read"
+            )
+        stop = min(self._log.last, self._next + SCAN_EVENTS - 1)
+        while self._next <= stop and len(found) < BATCH_EVENTS:
+            type, tenant, packed = self._log._entry(self._next)
+            self._next += 1
+            if self._wants(type) and self._tenant in {None, tenant}:
+                found.append(packed)
+        return found
+
+    def _wants(self, type: str) -> bool:
+        wanted = self._wanted.get(type)
+        if wanted is None:
+            wanted = self._wanted[type] = any(fnmatchcase(type, glob) for glob in self._types)
+        return wanted

@@ -1,0 +1,104 @@
+"""Structured log lines on stderr: JSON, or columns when a person looks. Configured once, at start.
+
+Secrets never reach a line: values under telling keys, `a=crypto` keys (RFC 4568) and digest responses are masked.
+"""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final, TextIO
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from santral.engine import utc
+
+MASK: Final = "***"
+MAX_DEPTH: Final = 4  # of maps and lists looked through for secrets
+SECRET_KEYS: Final = re.compile(r"passw|secret|token|^ha1$|authorization|private_?key|credential", re.IGNORECASE)
+SECRET_TEXT: Final = re.compile(r"(inline:)[^\s|\"]+|((?:response|cnonce)=\")[^\"]*|(://[^/\s:@]*:)[^@\s/]+(?=@)")
+SECRET_HINTS: Final = ("inline:", "nonce=", "response=", "://")
+
+LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def get(part: str, **bound: Any) -> FilteringBoundLogger:
+    """Return a logger for one part of the engine; `bind(call=…)` on it costs one small map."""
+    logger: FilteringBoundLogger = structlog.get_logger(part=part, **bound)
+    return logger
+
+
+def configure(level: str = "info", *, stream: TextIO | None = None, as_json: bool | None = None) -> None:
+    """Send every line, our own and the libraries', to `stream` (stderr); JSON unless it is a terminal.
+
+    Before this is called lines go to stderr in structlog's own format.
+    """
+    stream = stream or sys.stderr
+    as_json = not stream.isatty() if as_json is None else as_json
+    renderer = render_json if as_json else structlog.dev.ConsoleRenderer(colors=True)
+    structlog.configure(
+        processors=[
+            add_time,
+            structlog.processors.add_log_level,
+            redact,
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=True,
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [Forward()]
+    root.setLevel(max(logging.WARNING, LEVELS[level]))
+
+
+class Forward(logging.Handler):
+    """Carries what libraries log (asyncio, aiohttp, alembic) into our own lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            get("library").log(
+                max(record.levelno, logging.DEBUG), record.getMessage(), logger=record.name, exc_info=record.exc_info
+            )
+        except Exception:
+            self.handleError(record)
+
+
+def add_time(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put the UTC time into a line."""
+    line["at"] = utc.text_of(utc.now_ms())
+    return line
+
+
+def redact(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Mask secrets in a line."""
+    for key, value in line.items():
+        if type(value) is str:
+            if SECRET_KEYS.search(key) or any(hint in value for hint in SECRET_HINTS):
+                line[key] = masked(key, value)
+        elif value is not None and type(value) is not int:
+            line[key] = masked(key, value)
+    return line
+
+
+def masked(key: str, value: Any, depth: int = 0) -> Any:
+    """Return `value` without the secrets in it; maps and lists are looked through, not changed."""
+    if isinstance(value, str | bytes) and SECRET_KEYS.search(key):
+        return MASK
+    if isinstance(value, str):
+        return SECRET_TEXT.sub(lambda found: (found[1] or found[2] or found[3]) + MASK, value)
+    if depth < MAX_DEPTH:
+        if isinstance(value, Mapping):
+            return {name: masked(str(name), each, depth + 1) for name, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [masked(key, each, depth + 1) for each in value]
+    return value
+
+
+def render_json(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> str:
+    """Write one line: time, level, part and event first, then the rest as it came."""
+    first = {"at": line.pop("at", None), "level": line.pop("level", None), "part": line.pop("part", None)}
+    return json.dumps({**first, "event": line.pop("event", None), **line}, default=str, ensure_ascii=False)
