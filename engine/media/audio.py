@@ -1,0 +1,167 @@
+"""Sound files for `play`: read, resampled and encoded in a process apart, then kept as ready RTP frames.
+
+Only files inside the folder the caller names are read, only listed formats, only so long. A decoder that hangs, dies or
+grows too large costs the one file; the next file gets a new process.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import struct
+import sys
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+FRAME_BYTES: Final = 160  # 20 ms of G.711
+FRAME_MS: Final = 20
+FORMATS: Final = {".wav": "wav", ".flac": "flac"}  # suffix -> container, the whole allow-list
+CODECS: Final = ("PCMU", "PCMA")
+DECODE_TIMEOUT_S: Final = 30.0
+CACHE_BYTES: Final = 64 * 1024 * 1024
+HEADER: Final = struct.Struct("!II")  # of a reply: length of its JSON part, length of the audio that follows
+
+
+class AudioError(Exception):
+    """The file cannot be played. `reason` is fit for a log line or an API answer."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedAudio:
+    """Whole 20 ms frames in one codec, the last one filled up with silence."""
+
+    codec: str  # codec key, "PCMU/8000"
+    frames: bytes
+
+    @property
+    def duration_ms(self) -> int:
+        return len(self.frames) // FRAME_BYTES * FRAME_MS
+
+
+class AudioLibrary:
+    """Prepares sound files and remembers the most recently used ones, up to `cache_bytes`."""
+
+    def __init__(self, cache_bytes: int = CACHE_BYTES) -> None:
+        self._cache: OrderedDict[tuple[str, int, int, str], PreparedAudio] = OrderedDict()
+        self._cache_limit = cache_bytes
+        self._cached_bytes = 0
+        self._decoder: _Decoder | None = None
+        self._turn = asyncio.Lock()  # one file at a time: the decoder is one process
+
+    async def prepare(self, path: str | Path, codec: str, allowed_folder: str | Path) -> PreparedAudio:
+        """Raises `AudioError`; `codec` is "PCMU" or "PCMA"."""
+        if codec not in CODECS:
+            raise AudioError(str(path), f"no codec {codec} for playing")
+        real, stat = await asyncio.to_thread(_inside, path, allowed_folder)
+        key = (real, stat.st_mtime_ns, stat.st_size, codec)
+        async with self._turn:
+            if key not in self._cache:
+                self._remember(key, await self._decode(real, codec, str(allowed_folder)))
+            self._cache.move_to_end(key)
+            return self._cache[key]
+
+    async def close(self) -> None:
+        async with self._turn:
+            await self._discard_decoder()
+
+    async def _decode(self, real: str, codec: str, folder: str) -> PreparedAudio:
+        request = {
+            "path": real,
+            "folder": os.path.realpath(folder),
+            "format": FORMATS[Path(real).suffix.lower()],
+            "codec": codec,
+        }
+        if self._decoder is None or not self._decoder.is_alive:
+            await self._discard_decoder()
+            self._decoder = await _Decoder.start()
+        try:
+            async with asyncio.timeout(DECODE_TIMEOUT_S):
+                reply, audio = await self._decoder.ask(request)
+        except TimeoutError:
+            await self._discard_decoder()
+            raise AudioError(real, f"not decoded within {DECODE_TIMEOUT_S:.0f} s") from None
+        except (OSError, asyncio.IncompleteReadError):
+            await self._discard_decoder()
+            raise AudioError(real, "the decoder process died") from None
+        except asyncio.CancelledError:
+            await self._discard_decoder()  # its answer would be taken for that of the next file
+            raise
+        if "error" in reply:
+            raise AudioError(real, reply["error"])
+        return PreparedAudio(f"{codec}/8000", audio)
+
+    def _remember(self, key: tuple[str, int, int, str], audio: PreparedAudio) -> None:
+        self._cache[key] = audio
+        self._cached_bytes += len(audio.frames)
+        while self._cached_bytes > self._cache_limit and len(self._cache) > 1:
+            self._cached_bytes -= len(self._cache.popitem(last=False)[1].frames)
+
+    async def _discard_decoder(self) -> None:
+        decoder, self._decoder = self._decoder, None
+        if decoder is not None:
+            await decoder.stop()
+
+
+class _Decoder:
+    """The running decoder process and our end of its socketpair."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._process = process
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def start(cls) -> "_Decoder":
+        ours, theirs = socket.socketpair()
+        with theirs:
+            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "santral.engine.media.decoder"),
+                stdin=theirs,
+                stdout=asyncio.subprocess.DEVNULL,
+                env=environment,
+            )
+        reader, writer = await asyncio.open_connection(sock=ours)
+        return cls(process, reader, writer)
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.returncode is None
+
+    async def ask(self, request: dict[str, str]) -> tuple[dict[str, Any], bytes]:
+        self._writer.write(json.dumps(request).encode() + b"\n")
+        await self._writer.drain()
+        head, audio = HEADER.unpack(await self._reader.readexactly(HEADER.size))
+        reply = json.loads(await self._reader.readexactly(head))
+        return reply, await self._reader.readexactly(audio)
+
+    async def stop(self) -> None:
+        self._writer.close()
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+        with suppress(OSError):
+            await self._writer.wait_closed()
+
+
+def _inside(path: str | Path, folder: str | Path) -> tuple[str, os.stat_result]:
+    """The file's real path and state. Links that lead out of `folder`, and formats not listed, are refused."""
+    real, root = os.path.realpath(path), os.path.realpath(folder)
+    if os.path.commonpath([real, root]) != root:
+        raise AudioError(str(path), "outside the sound folder")
+    if Path(real).suffix.lower() not in FORMATS:
+        raise AudioError(str(path), f"not one of the formats {', '.join(sorted(FORMATS.values()))}")
+    try:
+        return real, os.stat(real)
+    except OSError as problem:
+        raise AudioError(str(path), problem.strerror or "cannot be read") from None

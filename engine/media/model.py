@@ -1,0 +1,132 @@
+"""What the media plane is told and what it reports, as plain values.
+
+Times in fields ending `_s` are seconds, in `_ms` milliseconds. Directions are the *peer's*, as its own SDP states them:
+`sendonly` means that the peer sends and wants to hear nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+EventKind = Literal[
+    "dtmf",
+    "first_packet",
+    "play_finished",
+    "ports_low",
+    "silent",
+    "source_changed",
+    "timeout",
+]
+
+TELEPHONE_EVENT: Final = "telephone-event"
+MAX_LATCH_NETWORKS: Final = 8
+MAX_CNAME_BYTES: Final = 63
+
+
+class MediaError(Exception):
+    """The plane was asked for something it cannot do."""
+
+
+class PortsExhausted(MediaError):
+    """No rested port pair is left in the configured range (or no slot under `max_legs`)."""
+
+
+class LegClosed(MediaError):
+    """The leg was closed, or is closing: it takes no further commands."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneSettings:
+    """How one media plane behaves. Zero switches a time-out off.
+
+    `ports` is an inclusive range, used in pairs (RTP even, RTCP the odd one above); `(0, 0)` lets the kernel choose.
+    """
+
+    ports: tuple[int, int]
+    threads: int = 1
+    max_legs: int = 8192
+    timeout_s: float = 60.0
+    timeout_hold_s: float = 0.0
+    no_audio_s: float = 5.0
+    keepalive_s: float = 15.0
+    rtcp_interval_s: float = 5.0
+    rest_s: float = 3.0
+    relatch_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteMedia:
+    """Where one peer is and how it numbers its payloads: the outcome of one offer and answer.
+
+    `receives` maps the payload types this peer sends us (those of *our* SDP towards it) to codec keys such as `PCMU/8000`
+    or `telephone-event/8000`; `sends` maps codec keys to the payload types it wants from us (those of *its* SDP). Dynamic
+    numbers may differ per direction (RFC 3264 §5.1). Besides `address`, packets may come from any of `latch_networks`
+    (CIDR texts: the trunk's `media_from`, or the signalling source behind NAT) while the source is being learnt.
+    """
+
+    address: str
+    port: int
+    receives: Mapping[int, str]
+    sends: Mapping[str, int]
+    rtcp_address: str = ""  # empty: as `address`
+    rtcp_port: int = 0  # 0: the port above `port` (RFC 3550 §11)
+    rtcp_mux: bool = False  # RFC 5761: RTCP travels on the RTP port
+    rtcp: bool = True  # False after b=RR:0 and b=RS:0 (RFC 3556): we send no reports
+    latch_networks: tuple[str, ...] = ()
+    direction: Direction = "sendrecv"
+    may_pause: bool = False  # CN, DTX or annexb is in use: silence is no fault, the time-out is not armed
+    ptime_ms: int = 20
+    cname: str = ""  # empty: random (RFC 7022)
+
+
+@dataclass(frozen=True, slots=True)
+class MediaEvent:
+    """Something a media thread noticed. `leg` is `MediaLeg.id`, or 0 when it concerns the plane.
+
+    dtmf: digit, ms, via="rfc4733" · first_packet, source_changed: host, port, ssrc · play_finished: play_id, frames,
+    completed · silent, timeout: after_s · ports_low: free, resting, used.
+    """
+
+    leg: int
+    kind: EventKind
+    data: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LegStats:
+    """Counters of one leg since it was opened. Octets are RTP payload octets (RFC 3550 §6.4.1).
+
+    `lost`, `late` and `duplicate` follow RFC 3550 A.3 for what came in; `late` packets arrived behind a later one. What
+    came from a wrong source, with an unmapped payload type or against the direction is counted apart and in none of these.
+    """
+
+    packets_in: int
+    packets_out: int
+    octets_in: int
+    octets_out: int
+    lost: int
+    late: int
+    duplicate: int
+    dropped_source: int  # not from the learnt source (RTP injection, or a stray stream)
+    dropped_payload: int  # payload type not negotiated, or without a number on the other leg
+    dropped_direction: int  # against the direction of either leg (hold), or while something is played to it
+    dropped_old: int  # stragglers of a source that was switched away from
+    malformed: int
+    stun: int
+    dtls: int
+    send_errors: int
+    rtcp_in: int
+    rtcp_out: int
+    rtcp_malformed: int
+    keepalives: int
+    source_switches: int  # SSRC changes heard, and learnt address changes
+    jitter_ms: float  # RFC 3550 A.8
+    ssrc: int  # ours, the one outgoing SSRC of the leg
+    remote_ssrc: int | None
+    remote: tuple[str, int] | None  # where we send: the learnt source, or the SDP address before that
+    locked: bool
+    rtt_ms: float | None  # RFC 3550 §6.4.1, from the peer's last report on us
+    remote_lost: int | None  # as the peer reports it: cumulative
+    remote_fraction_lost: float | None  # 0.0-1.0, of its last interval
+    remote_jitter_ms: float | None

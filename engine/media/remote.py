@@ -1,0 +1,125 @@
+"""Turns a `RemoteMedia` into the flat values that a media thread reads: packed addresses, two payload tables, flags."""
+
+import ipaddress
+import secrets
+import socket
+from dataclasses import dataclass
+from typing import Final, Self
+
+from santral.engine.media.model import (
+    MAX_CNAME_BYTES,
+    MAX_LATCH_NETWORKS,
+    TELEPHONE_EVENT,
+    MediaError,
+    RemoteMedia,
+)
+
+MAX_CODECS: Final = 64  # codec keys one plane can tell apart
+UNMAPPED: Final = 255  # in a send table: the peer has no number for this codec
+PAYLOAD_TYPES: Final = 128
+MAPPED_PREFIX_BITS: Final = 96  # an IPv4 network is matched as ::ffff:a.b.c.d/96+n
+
+
+class CodecKeys:
+    """Numbers codec keys ("PCMU/8000") from 1 up, since the media threads compare small integers."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number(self, key: str) -> int:
+        if key not in self._numbers:
+            if len(self._numbers) == MAX_CODECS - 1:
+                raise MediaError(f"more than {MAX_CODECS - 1} different codecs")
+            self._numbers[key] = len(self._numbers) + 1
+        return self._numbers[key]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteWire:
+    """What the `set_remote` command carries. Table values are the numbers of `CodecKeys`, or 0 and `UNMAPPED`."""
+
+    address: bytes  # packed, 4 or 16 bytes
+    port: int
+    rtcp_address: bytes
+    rtcp_port: int
+    networks: tuple[tuple[bytes, int], ...]  # 16 bytes, prefix length
+    receives: bytes  # payload type -> codec
+    sends: bytes  # codec -> payload type
+    events: bytes  # codec -> 1 when it is telephone-event
+    clocks: tuple[int, ...]  # codec -> Hz
+    peer_sends: bool
+    peer_receives: bool
+    rtcp_mux: bool
+    rtcp: bool
+    may_pause: bool
+    cname: bytes
+
+    @classmethod
+    def of(cls, remote: RemoteMedia, keys: CodecKeys, own_address: str) -> Self:
+        """Raises `MediaError` for an address of the wrong family, a port or payload type out of range."""
+        version = ipaddress.ip_address(own_address).version
+        receives, sends = bytearray(PAYLOAD_TYPES), bytearray([UNMAPPED]) * MAX_CODECS
+        events, clocks = bytearray(MAX_CODECS), [0] * MAX_CODECS
+        for payload_type, key in [*remote.receives.items(), *((pt, key) for key, pt in remote.sends.items())]:
+            if not 0 <= payload_type < PAYLOAD_TYPES:
+                raise MediaError(f"payload type {payload_type}")
+            number = keys.number(key)
+            events[number] = key.partition("/")[0] == TELEPHONE_EVENT
+            clocks[number] = _clock_hz(key)
+        for payload_type, key in remote.receives.items():
+            receives[payload_type] = keys.number(key)
+        for key, payload_type in remote.sends.items():
+            sends[keys.number(key)] = payload_type
+        if len(remote.latch_networks) > MAX_LATCH_NETWORKS:
+            raise MediaError(f"more than {MAX_LATCH_NETWORKS} latch networks")
+        return cls(
+            address=_packed(remote.address, version),
+            port=_port(remote.port),
+            rtcp_address=_packed(remote.rtcp_address or remote.address, version),
+            rtcp_port=_port(remote.rtcp_port or min(remote.port + 1, 65535) * bool(remote.port)),
+            networks=tuple(_network(text) for text in remote.latch_networks),
+            receives=bytes(receives),
+            sends=bytes(sends),
+            events=bytes(events),
+            clocks=tuple(clocks),
+            peer_sends=remote.direction in {"sendrecv", "sendonly"},
+            peer_receives=remote.direction in {"sendrecv", "recvonly"},
+            rtcp_mux=remote.rtcp_mux,
+            rtcp=remote.rtcp,
+            may_pause=remote.may_pause,
+            cname=(remote.cname or secrets.token_urlsafe(12)).encode()[:MAX_CNAME_BYTES],
+        )
+
+
+def _clock_hz(key: str) -> int:
+    """`PCMU/8000` or `opus/48000/2`: name, clock, channels."""
+    parts = key.split("/")
+    if len(parts) < 2 or not parts[1].isdecimal() or not 1000 <= int(parts[1]) <= 192_000:
+        raise MediaError(f"codec key {key[:40]!r} has no clock rate")
+    return int(parts[1])
+
+
+def _port(port: int) -> int:
+    if not 0 <= port <= 65535:
+        raise MediaError(f"port {port}")
+    return port
+
+
+def _packed(address: str, version: int) -> bytes:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        raise MediaError(f"not an IP address: {address[:60]!r}") from None
+    if parsed.version != version:
+        raise MediaError(f"{address} is not of the leg's own address family, IPv{version}")
+    return socket.inet_pton(socket.AF_INET6 if version == 6 else socket.AF_INET, str(parsed).partition("%")[0])
+
+
+def _network(text: str) -> tuple[bytes, int]:
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise MediaError(f"not a network: {text[:60]!r}") from None
+    if isinstance(network, ipaddress.IPv4Network):
+        return b"\0" * 10 + b"\xff\xff" + network.network_address.packed, MAPPED_PREFIX_BITS + network.prefixlen
+    return network.network_address.packed, network.prefixlen
