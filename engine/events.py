@@ -5,7 +5,6 @@ a reader that does not keep up costs no memory and is told so when the ring has 
 """
 
 import asyncio
-import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from santral.engine import log, utc
 
 EVENTS_KEPT: Final = 20_000  # replayable events per node
 RING_BYTES: Final = 32 * 1024 * 1024  # … and their packed size at most
-BLOCK: Final = 10_000  # numbers reserved on disk at a time; a crash skips at most twice as many
+BLOCK: Final = 10_000  # numbers reserved on disk at a time; a crash skips at most this many
 BATCH_EVENTS: Final = 256  # handed to a subscriber at once
 SCAN_EVENTS: Final = 2_000  # looked at for one subscriber before others get their turn
 
@@ -105,8 +104,7 @@ class SequenceFile(Numbers):
         self._path = path
         try:
             super().__init__(read_number(path) + 1)
-            self._reserved = self.first - 1 + BLOCK
-            write_number(path, self._reserved)
+            write_number(path, self.first - 1 + BLOCK)
         except (OSError, ValueError) as problem:
             raise SequenceError(f"{path}: {problem}") from None
         self._renew_at = self.first + BLOCK // 2
@@ -117,7 +115,7 @@ class SequenceFile(Numbers):
         number = super().take()
         if number == self._renew_at:
             self._renew_at += BLOCK // 2
-            self._writer.submit(self._reserve, number + 2 * BLOCK)
+            self._writer.submit(self._reserve, number + BLOCK)
         return number
 
     def close(self) -> None:
@@ -159,11 +157,11 @@ def write_number(path: Path, number: int) -> None:
         os.close(folder)
 
 
-class SubscriptionLost(Exception):
+class SubscriptionError(Exception):
     """The subscriber was too slow: the ring has overtaken it, or its owner closed the log."""
 
 
-class SinceAhead(Exception):
+class SinceAheadError(Exception):
     """`since` names a number this node has not reached: it belongs to another node, or its data was removed."""
 
     def __init__(self, since: int, last: int) -> None:
@@ -211,21 +209,21 @@ class EventLog:
         return len(self._subscriptions)
 
     def emit(
-        self, type: str, *, tenant: str | None = None, call: str | None = None, leg: str | None = None, **fields: Any
+        self, kind: str, /, *, tenant: str | None = None, call: str | None = None, leg: str | None = None, **fields: Any
     ) -> int:
         """Record that something happened and wake subscribers; returns its number.
 
-        `type` must be a row of `EVENTS` (KeyError otherwise: our bug). Fields must be values MessagePack knows; others
+        `kind` must be a row of `EVENTS` (KeyError otherwise: our bug). Fields must be values MessagePack knows; others
         are shown as text.
         """
-        if type not in EVENTS:
-            raise KeyError(f"event type {type!r} has no row in EVENTS")
+        if kind not in EVENTS:
+            raise KeyError(f"event type {kind!r} has no row in EVENTS")
         seq = self._last = self._numbers.take()
         event = {
             "seq": seq,
             "at": utc.text_of(self._clock_ms()),
             "node": self.node,
-            "type": type,
+            "type": kind,
             "tenant": tenant,
             "call": call,
             "leg": leg,
@@ -235,7 +233,7 @@ class EventLog:
         size = len(self._ring)
         if seq - self._oldest >= size:
             self._drop_oldest()
-        self._ring[seq % size] = (type, tenant, packed)
+        self._ring[seq % size] = (kind, tenant, packed)
         self._bytes += len(packed)
         while self._bytes > self._keep_bytes and self._oldest < seq:
             self._drop_oldest()
@@ -249,10 +247,10 @@ class EventLog:
         """Follow events from now on, or from the one after `since`; `types` are globs, any may match.
 
         With a `tenant` only that tenant's events are shown (never those of the node itself). What is no longer kept is
-        announced by one `events.gap`. Raises SinceAhead when `since` has not happened yet.
+        announced by one `events.gap`. Raises SinceAheadError when `since` has not happened yet.
         """
         if since is not None and since > self._last:
-            raise SinceAhead(since, self._last)
+            raise SinceAheadError(since, self._last)
         subscription = Subscription(self, since, tuple(types), tenant)
         self._subscriptions.add(subscription)
         return subscription
@@ -313,7 +311,7 @@ class Subscription:
     async def batch(self) -> list[bytes]:
         """Wait for events and return some, packed, in order, at least one; empty when the log or this was closed.
 
-        Raises SubscriptionLost when events were overwritten before they were read.
+        Raises SubscriptionError when events were overwritten before they were read.
         """
         while self._open:
             self._news.clear()
@@ -351,19 +349,19 @@ class Subscription:
             found.append(self._gap)
             self._gap = None
         if self._next < self._log.oldest:
-            raise SubscriptionLost(
+            raise SubscriptionError(
                 f"events {self._next} to {self._log.oldest - 1} were overwritten before they were read"
             )
         stop = min(self._log.last, self._next + SCAN_EVENTS - 1)
         while self._next <= stop and len(found) < BATCH_EVENTS:
-            type, tenant, packed = self._log._entry(self._next)
+            kind, tenant, packed = self._log._entry(self._next)
             self._next += 1
-            if self._wants(type) and self._tenant in {None, tenant}:
+            if (self._tenant is None or self._tenant == tenant) and self._wants(kind):
                 found.append(packed)
         return found
 
-    def _wants(self, type: str) -> bool:
-        wanted = self._wanted.get(type)
+    def _wants(self, kind: str) -> bool:
+        wanted = self._wanted.get(kind)
         if wanted is None:
-            wanted = self._wanted[type] = any(fnmatchcase(type, glob) for glob in self._types)
+            wanted = self._wanted[kind] = any(fnmatchcase(kind, glob) for glob in self._types)
         return wanted

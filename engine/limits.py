@@ -240,7 +240,8 @@ class Throttle:
 
     def allow(self, key: str, now: float) -> int | None:
         """Return how many of `key` were held back since the last one let through, or None to hold this one back."""
-        bucket, held_back = self._keys.pop(key, None) or (TokenBucket(self._rate, now), 0)
+        known = self._keys.pop(key) if key in self._keys else None
+        bucket, held_back = known or (TokenBucket(self._rate, now), 0)
         allowed = bucket.take(now)
         self._keys[key] = (bucket, 0 if allowed else held_back + 1)
         if len(self._keys) > self._max_keys:

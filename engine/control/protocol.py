@@ -3,7 +3,7 @@
 from typing import Any
 
 
-class Refused(Exception):
+class RequestError(Exception):
     """A request that is answered with an error: a stable `code`, a sentence for people, and optional `data`."""
 
     def __init__(self, code: str, message: str, data: Any = None) -> None:

@@ -61,7 +61,7 @@ class EngineView(Protocol):
     async def reload(self) -> list[str]:
         """Read the configuration again and say what changed.
 
-        Raises `protocol.Refused("invalid_configuration", …, problems)` and leaves the old one in force when it is wrong.
+        A wrong one leaves the old one in force: `protocol.RequestError("invalid_configuration", …, problems)`.
         """
         ...
 

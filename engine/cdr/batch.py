@@ -1,0 +1,102 @@
+"""What one transaction writes. A call that starts and ends within a batch never touches the table of open calls."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+from sqlalchemy import Connection, Insert, Table, bindparam, delete, insert, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from santral.engine.cdr.record import CallOpen, CallRecord, LegRecord
+from santral.engine.cdr.tables import calls, legs, open_calls
+
+OPEN_FIELDS: Final = tuple(each.name for each in fields(CallOpen))
+CALL_FIELDS: Final = tuple(each.name for each in fields(CallRecord) if each.name != "legs")
+LEG_FIELDS: Final = tuple(each.name for each in fields(LegRecord))
+
+FORGET: Final = delete(open_calls).where(open_calls.c.id == bindparam("gone"))
+NOTE_ANSWER: Final = update(open_calls).where(open_calls.c.id == bindparam("call")).values(answered=bindparam("moment"))
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An open call was answered, at this UTC millisecond."""
+
+    call: str
+    moment: int
+
+
+Item = CallOpen | Answered | CallRecord
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows by table, in the order in which they are written."""
+
+    opened: dict[str, dict[str, Any]] = field(default_factory=dict)
+    answered: dict[str, int] = field(default_factory=dict)
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    legs: list[dict[str, Any]] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, items: Iterable[Item]) -> "Batch":
+        """Gather `items`, which come in the order in which things happened."""
+        batch = cls()
+        for item in items:
+            match item:
+                case CallOpen():
+                    batch.opened[item.id] = row(item, OPEN_FIELDS) | {"answered": None}
+                case Answered(call, moment):
+                    if call in batch.opened:
+                        batch.opened[call]["answered"] = moment
+                    else:
+                        batch.answered[call] = moment
+                case CallRecord():
+                    batch._end(item)
+        return batch
+
+    def _end(self, record: CallRecord) -> None:
+        if self.opened.pop(record.id, None) is None:
+            self.gone.append(record.id)
+            self.answered.pop(record.id, None)
+        self.calls.append(row(record, CALL_FIELDS))
+        self.legs.extend(row(leg, LEG_FIELDS) | {"call": record.id} for leg in record.legs)
+
+    def apply(self, connection: Connection) -> None:
+        """Write everything; safe to repeat after a commit whose outcome is unknown."""
+        dialect = connection.dialect.name
+        if self.opened:
+            connection.execute(insert_once(open_calls, dialect), list(self.opened.values()))
+        if self.answered:
+            rows = [{"call": call, "moment": moment} for call, moment in self.answered.items()]
+            connection.execute(NOTE_ANSWER, rows)
+        if self.calls:
+            connection.execute(insert_once(calls, dialect), self.calls)
+        if self.legs:
+            connection.execute(insert_once(legs, dialect), self.legs)
+        if self.gone:
+            connection.execute(FORGET, [{"gone": call} for call in self.gone])
+
+
+def row(record: CallOpen | CallRecord | LegRecord, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return a record as a row: read-only maps and tuples become what JSON knows."""
+    made = {name: getattr(record, name) for name in names}
+    for name in ("custom", "x_headers"):
+        if name in made:
+            made[name] = dict(made[name])
+    for name in ("plan", "recordings"):
+        if name in made:
+            made[name] = list(made[name])
+    return made
+
+
+def insert_once(table: Table, dialect: str) -> Insert:
+    """Return an insert that leaves a row with the same id alone, where the database can say so."""
+    match dialect:
+        case "sqlite":
+            return sqlite.insert(table).on_conflict_do_nothing(index_elements=["id"])
+        case "postgresql":
+            return postgresql.insert(table).on_conflict_do_nothing(index_elements=["id"])
+        case _:
+            return insert(table)

@@ -1,0 +1,146 @@
+"""Tables of the call records (SQLAlchemy core). `migrations/` brings a database to them; a test keeps the two equal."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+
+from santral.engine import utc
+
+SCHEMA_HEAD: Final = "0001"  # the migration this code needs
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Moment(TypeDecorator[int]):
+    """UTC milliseconds in Python; a time stamp in PostgreSQL, sortable UTC text elsewhere."""
+
+    impl = String(24)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(TIMESTAMP(timezone=True) if dialect.name == "postgresql" else String(24))
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        return EPOCH + timedelta(milliseconds=value) if dialect.name == "postgresql" else utc.text_of(value)
+
+    def process_result_value(self, value: Any, _dialect: Dialect) -> int | None:
+        if value is None:
+            return None
+        return (value - EPOCH) // timedelta(milliseconds=1) if isinstance(value, datetime) else utc.parse(value)
+
+
+def json_type() -> Any:
+    """Return the column type of maps and lists."""
+    return JSON().with_variant(JSONB(), "postgresql")
+
+
+def identifier(name: str, **options: Any) -> Column[Any]:
+    """Return a column for one of our ids (UUIDv7 text)."""
+    return Column(name, String(36), **options)
+
+
+metadata: Final = MetaData()
+
+calls: Final = Table(
+    "calls",
+    metadata,
+    identifier("id", primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("trunk_in", Text, nullable=False),
+    Column("trunk_out", Text, nullable=False),
+    Column("caller", Text, nullable=False),
+    Column("called", Text, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("plan", json_type(), nullable=False),
+    Column("started", Moment, nullable=False),
+    Column("ringing", Moment),
+    Column("answered", Moment),
+    Column("ended", Moment, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("status", Integer),
+    Column("q850", Integer),
+    Column("hung_up_by", Text, nullable=False),
+    Column("duration_ms", BigInteger, nullable=False),
+    Column("billed_s", BigInteger, nullable=False),
+    identifier("linked"),
+    identifier("parent"),
+    Column("custom", json_type(), nullable=False),
+    Column("x_headers", json_type(), nullable=False),
+    Column("recordings", json_type(), nullable=False),
+    Index("calls_by_tenant", "tenant", "id"),
+    Index("calls_by_start", "started"),
+    Index("calls_by_link", "linked"),
+)
+
+legs: Final = Table(
+    "legs",
+    metadata,
+    identifier("id", primary_key=True),
+    identifier("call", nullable=False),
+    Column("role", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("trunk", Text, nullable=False),
+    Column("sip_call_id", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("status", Integer),
+    Column("q850", Integer),
+    Column("codec", Text, nullable=False),
+    Column("started", Moment, nullable=False),
+    Column("ringing", Moment),
+    Column("answered", Moment),
+    Column("ended", Moment),
+    Column("packets_in", BigInteger, nullable=False),
+    Column("packets_out", BigInteger, nullable=False),
+    Column("lost", BigInteger, nullable=False),
+    Column("late", BigInteger, nullable=False),
+    Column("dropped_source", BigInteger, nullable=False),
+    Column("jitter_ms", Float),
+    Column("rtt_ms", Float),
+    Column("mos", Float),
+    Index("legs_by_call", "call"),
+    Index("legs_by_sip_call_id", "sip_call_id"),
+)
+
+open_calls: Final = Table(
+    "open_calls",
+    metadata,
+    identifier("id", primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("trunk_in", Text, nullable=False),
+    Column("caller", Text, nullable=False),
+    Column("called", Text, nullable=False),
+    Column("started", Moment, nullable=False),
+    Column("answered", Moment),
+    identifier("leg", nullable=False),
+    Column("sip_call_id", Text, nullable=False),
+    identifier("linked"),
+    identifier("parent"),
+    Column("custom", json_type(), nullable=False),
+    Column("x_headers", json_type(), nullable=False),
+    Index("open_calls_by_node", "node"),
+)
+
+nodes: Final = Table(
+    "nodes",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("alive", Moment, nullable=False),
+)
