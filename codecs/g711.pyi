@@ -1,0 +1,4 @@
+from santral.codecs.codec import Codec
+
+PCMU: Codec
+PCMA: Codec
