@@ -1,0 +1,1 @@
+"""Load: thousands of SIP calls and RTP legs from one process, caller and callee at once."""
