@@ -1,0 +1,75 @@
+"""From the configuration to the values `routing` decides on. No decision of its own."""
+
+from santral.engine.config.model import Config, DestinationTable, RouteTable, TrunkTable
+from santral.engine.config.sounds import find_sound
+from santral.routing.numbers import Template
+from santral.routing.routes import (
+    RING_S,
+    THE_SAME,
+    Destination,
+    Number,
+    Route,
+    RoutingTable,
+    ToEcho,
+    ToPlay,
+    ToReject,
+    ToTrunk,
+)
+from santral.routing.trunks import Strategy, Target, Trunk
+
+
+def routing_table(config: Config) -> RoutingTable:
+    """The table that plans are made from. Raises ValueError for a configuration that was not checked."""
+    return RoutingTable.build(
+        [routing_trunk(trunk) for trunk in config.trunk],
+        [_route(config, route) for route in config.route],
+        [Number(row.number, row.tenant, row.route) for row in config.number],
+    )
+
+
+def routing_trunk(trunk: TrunkTable) -> Trunk:
+    return Trunk(
+        name=trunk.name,
+        tenant=trunk.tenant,
+        targets=tuple(Target(str(target.uri), target.weight) for target in trunk.targets),
+        strategy=Strategy(trunk.strategy),
+        shared=trunk.shared,
+        accept_from=trunk.accept_from,
+        match_interface=trunk.match_interface,
+        match_domain=trunk.match_domain,
+        match_called=trunk.match_called,
+        match_trunk_group=trunk.match_trunk_group and trunk.match_trunk_group.lower(),
+    )
+
+
+def tenant_of(config: Config, route: RouteTable) -> str:
+    """A route's tenant: its own, else its trunk's (no route is without). Raises KeyError for an unchecked one."""
+    return route.tenant if route.tenant is not None else config.trunks[route.from_trunk or ""].tenant
+
+
+def _route(config: Config, route: RouteTable) -> Route:
+    tenant = tenant_of(config, route)
+    return Route(
+        name=route.name,
+        tenant=tenant,
+        destinations=tuple(_destination(config, tenant, one) for one in route.destinations),
+        from_trunk=route.from_trunk,
+        called=route.called,
+        caller=route.caller,
+        hours=route.hours,
+    )
+
+
+def _destination(config: Config, tenant: str, table: DestinationTable) -> Destination:
+    what: ToTrunk | ToEcho | ToPlay | ToReject
+    if table.trunk is not None:
+        called: Template = table.called or THE_SAME
+        what = ToTrunk(table.trunk, called, RING_S if table.timeout is None else table.timeout)
+    elif table.play is not None:
+        sound = find_sound(table.play, config.tenants[tenant].sounds)
+        what = ToPlay(str(sound.file), str(sound.folder))
+    elif table.reject is not None:
+        what = ToReject(table.reject)
+    else:
+        what = ToEcho()
+    return Destination(what, table.priority or 0, table.weight)

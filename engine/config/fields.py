@@ -1,0 +1,102 @@
+"""The kinds of value a configuration key can have, each with the words the reference page uses for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, PlainValidator, StrictBool, ValidationInfo
+from pydantic.types import Strict
+
+from santral.engine.config.values import HostPort, Listen, PortRange, TargetUri, parse_address, parse_domain
+from santral.routing.hours import Hours
+from santral.routing.numbers import Pattern, Template
+from santral.routing.trunks import Acceptance
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How the reference page names a kind of value."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What the reference page and reload know of a key besides its type.
+
+    `default` replaces the default's own text; `restart`: changing it takes a restart; `idle`: without effect so far.
+    """
+
+    default: str | None = None
+    restart: bool = False
+    idle: bool = False
+
+
+def parsed(parse: Callable[[str], Any], *kinds: type) -> PlainValidator:
+    """A validator for texts that `parse` turns into a value of these kinds; its ValueError is the message."""
+
+    def validate(value: Any) -> Any:
+        if isinstance(value, kinds):
+            return value
+        if not isinstance(value, str):
+            raise ValueError("must be text")
+        return parse(value)
+
+    return PlainValidator(validate)
+
+
+def parse_network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text)
+    except ValueError as problem:
+        raise ValueError(str(problem)) from None
+
+
+def _path(value: Any, info: ValidationInfo) -> Path:
+    """A path, made absolute: relative ones start at the configuration file's folder (`info.context`)."""
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("must be the path of a file or folder")
+    folder: Path = info.context if isinstance(info.context, Path) else Path.cwd()
+    return folder / Path(value).expanduser()
+
+
+def _database(value: Any, info: ValidationInfo) -> str:
+    """A database URL; the file of an SQLite one is made absolute like every path."""
+    if not isinstance(value, str):
+        raise ValueError("must be text")
+    if value.startswith(("postgresql:", "postgresql+")):
+        raise ValueError("PostgreSQL comes with a later version; this one stores in SQLite")
+    file = value.removeprefix("sqlite:///")
+    if file == value or not file or file.startswith(":") or "?" in file:
+        raise ValueError("must be sqlite:/// and the path of a file")
+    return f"sqlite:///{_path(file, info)}"
+
+
+Yes = StrictBool
+Whole = Annotated[int, Strict()]
+Count = Annotated[int, Strict(), Field(ge=1), Words("integer ≥ 1")]
+Seconds = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False), Words("seconds ≥ 0")]
+SomeSeconds = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False), Words("seconds > 0")]
+
+Name = Annotated[str, Field(pattern=r"^\w[\w .-]{0,63}$"), Words("name")]
+Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$"), Words("text")]
+DialNumber = Annotated[str, Field(pattern=r"^[0-9A-Za-z+*#._-]{1,64}$"), Words("number")]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$"), Words("two letters (ISO 3166)")]
+
+ConfigPath = Annotated[Path, PlainValidator(_path), Words("path")]
+Database = Annotated[str, PlainValidator(_database), Words("URL")]
+Address = Annotated[str, parsed(parse_address), Words("IP address")]
+Domain = Annotated[str, parsed(parse_domain), Words("domain name")]
+Network = Annotated[IPv4Network | IPv6Network, parsed(parse_network, IPv4Network, IPv6Network), Words("network")]
+AcceptFrom = Annotated[Acceptance, parsed(Acceptance.parse, Acceptance), Words("`NETWORK[:PORT]`")]
+ListenAddress = Annotated[HostPort, parsed(HostPort.parse, HostPort), Words("`ADDRESS:PORT`")]
+SipListen = Annotated[Listen, parsed(Listen.parse, Listen), Words("`udp:ADDRESS:PORT` or `tcp:ADDRESS:PORT`")]
+Ports = Annotated[PortRange, parsed(PortRange.parse, PortRange), Words("`FIRST-LAST` or `0`")]
+Uri = Annotated[TargetUri, parsed(TargetUri.parse, TargetUri), Words("SIP URI")]
+FullMatch = Annotated[Pattern, parsed(Pattern, Pattern), Words("RE2 pattern, full match")]
+NumberTemplate = Annotated[Template, parsed(Template.parse, Template), Words("template")]
+OpenHours = Annotated[Hours, parsed(Hours.parse, Hours), Words("`DAYS TIMES ZONE`")]

@@ -1,0 +1,342 @@
+"""The configuration's shape: one frozen model per table, names exactly as in the file.
+
+What each key means is said here, and `docs/configuration.md` is made from it. What needs a look at more than one table
+is in `checks`.
+"""
+
+import socket
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
+
+from santral.engine.config.fields import (
+    AcceptFrom,
+    Address,
+    ConfigPath,
+    Count,
+    Country,
+    Database,
+    DialNumber,
+    Domain,
+    FullMatch,
+    Label,
+    ListenAddress,
+    Name,
+    Network,
+    NumberTemplate,
+    OpenHours,
+    Ports,
+    Remark,
+    Seconds,
+    SipListen,
+    SomeSeconds,
+    Uri,
+    Whole,
+    Words,
+    Yes,
+)
+from santral.engine.config.problems import Problem
+from santral.engine.config.values import Listen, PortRange
+
+DEFAULT_INTERFACE: Final = "default"  # the name of the network that [sip] and [rtp] describe
+RING_S: Final = 60.0
+
+RESTART: Final = Remark(restart=True)
+IDLE: Final = Remark(idle=True)
+
+
+class Table(BaseModel):
+    """A table of the file. Unknown keys are errors; nothing changes after reading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True)
+
+
+class EngineTable(Table):
+    """The process and what it keeps on disk."""
+
+    node: Annotated[Name, RESTART] = Field(
+        default_factory=lambda: socket.gethostname()[:64] or "santral",
+        description="Name of this node in events and call records.",
+    )
+    data_dir: Annotated[ConfigPath, RESTART] = Field(
+        Path("data"), description="Folder of the database and the control socket."
+    )
+    database: Annotated[Database, Remark("`sqlite:///` and `data_dir`/santral.db", restart=True)] = Field(
+        "sqlite:///data/santral.db", description="Database URL. This version stores in SQLite."
+    )
+    media_threads: Annotated[Whole, RESTART] = Field(
+        0, ge=0, le=64, description="Threads that move media. 0: the machine's cores less one, at least one."
+    )
+    drain_timeout: Seconds = Field(30.0, description="How long a stop waits for calls in progress.")
+
+
+class Token(Table):
+    """A key to the control socket over TCP."""
+
+    name: Name = Field(description="Name of the token, for logs.")
+    secret: Annotated[SecretStr, Words("text")] = Field(
+        description='The secret itself; or `secret_env = "NAME"`, an environment variable that holds it; '
+        'or `secret_file = "path"`, a file that does.'
+    )
+    scopes: tuple[Literal["read", "events", "calls", "admin"], ...] = Field(
+        min_length=1, description="What the token may do."
+    )
+    tenant: Name | None = Field(None, description="The tenant it sees. Left out only with the scope `admin`.")
+
+
+class ControlTable(Table):
+    """The control socket."""
+
+    socket: Annotated[ConfigPath, Remark("`data_dir`/control.sock", restart=True)] = Field(
+        Path("data/control.sock"), description="Unix socket, mode 0600; whoever can open it is `admin`."
+    )
+    tcp: Annotated[ListenAddress | None, RESTART] = Field(
+        None, description="TCP address for the same protocol. Needs tokens, and loopback while there is no TLS."
+    )
+    token: tuple[Token, ...] = Field((), description="Tokens for TCP.")
+
+
+class MetricsTable(Table):
+    """Prometheus metrics; without this table there are none."""
+
+    listen: Annotated[ListenAddress, RESTART] = Field(description="Address of the HTTP server; the page is `/metrics`.")
+
+
+class SipTable(Table):
+    """Signalling of the default network, and limits for the whole node."""
+
+    listen: Annotated[
+        tuple[SipListen, ...],
+        Remark("`udp:127.0.0.1:5060` and `tcp:127.0.0.1:5060`; none where there is an `[[interface]]`", restart=True),
+    ] = Field(
+        (Listen("udp", "127.0.0.1", 5060), Listen("tcp", "127.0.0.1", 5060)),
+        description="Where SIP is listened for. Port 0 takes a free one.",
+    )
+    advertise: Annotated[Address | None, RESTART] = Field(
+        None, description="Public address in Contact, Via and SDP; needed when listening on a wildcard address."
+    )
+    domain: Domain | None = Field(None, description="Our domain in From of calls we make; default: our address.")
+    max_calls: Count = Field(2000, description="Calls at once; more are refused with 503 and Retry-After.")
+    max_calls_per_second: Count = Field(100, description="New calls per second; more get 503 and Retry-After.")
+    dial_networks: Annotated[tuple[Network, ...], IDLE] = Field(
+        (), description="Where addresses that callers, agents and applications name may point. Trunk targets are free."
+    )
+
+
+class RtpTable(Table):
+    """Media of the default network, and rules for all media."""
+
+    address: Annotated[Address, RESTART] = Field("127.0.0.1", description="Address that RTP is sent from and taken at.")
+    ports: Annotated[Ports, RESTART] = Field(
+        PortRange(20000, 29999),
+        description="RTP ports of every address, from an even to an odd one: each leg takes two. 0 takes free ones.",
+    )
+    timeout: Annotated[Seconds, RESTART] = Field(
+        60.0, description="A leg that hears nothing for so long is ended. 0: never."
+    )
+    timeout_hold: Annotated[Seconds, RESTART] = Field(0.0, description="The same while on hold. 0: never.")
+    no_audio: Annotated[Seconds, RESTART] = Field(
+        5.0, description="An event tells of a leg that has not been heard by then. 0: never."
+    )
+
+
+class InterfaceTable(Table):
+    """A network of its own, with its addresses."""
+
+    name: Annotated[Name, RESTART] = Field(description="Name, for trunks to refer to; `default` is the one of `[sip]`.")
+    sip: Annotated[tuple[SipListen, ...], RESTART] = Field(min_length=1, description="Where SIP is listened for.")
+    rtp: Annotated[Address, RESTART] = Field(description="Address of media.")
+    advertise: Annotated[Address | None, RESTART] = Field(None, description="Public address in Contact, Via and SDP.")
+
+
+class TenantTable(Table):
+    """A customer; calls, trunks and routes of one never meet another's unless shared."""
+
+    name: Name = Field(description="Name of the tenant.")
+    domain: Annotated[Domain | None, IDLE] = Field(None, description="Domain of its users' addresses.")
+    country: Annotated[Country | None, IDLE] = Field(None, description="Country of its numbers.")
+    sounds: ConfigPath | None = Field(
+        None, description="Folder of its sound files; the embedded ones are there anyway."
+    )
+    max_duration: Count = Field(14400, description="Seconds after which a call is ended.")
+
+
+class TargetTable(Table):
+    """One target of a trunk, where it needs a weight."""
+
+    uri: Uri = Field(description="`sip:HOST[:PORT][;transport=tcp]`; no user part.")
+    weight: Whole = Field(1, ge=0, le=65535, description="Share of the calls with strategy `weighted`; 0 comes last.")
+
+
+class TrunkTable(Table):
+    """A way to and from a carrier or a PBX."""
+
+    name: Name = Field(description="Name of the trunk.")
+    tenant: Name = Field(description="Whose trunk it is.")
+    targets: Annotated[tuple[TargetTable, ...], Words("list of SIP URIs, or of `{ uri, weight }`")] = Field(
+        (), max_length=32, description="Where calls are sent; none: the trunk only brings calls."
+    )
+    accept_from: tuple[AcceptFrom, ...] = Field(
+        (), max_length=256, description="Who may call in on this trunk. The port counts for UDP only."
+    )
+    match_interface: Name | None = Field(None, description="Only calls that come in on this interface.")
+    match_domain: Domain | None = Field(None, description="Only calls whose request URI has this host.")
+    match_called: FullMatch | None = Field(None, description="Only calls to such numbers.")
+    match_trunk_group: Label | None = Field(None, description="Only calls with this `tgrp` parameter (RFC 4904).")
+    strategy: Literal["failover", "round_robin", "weighted"] = Field(
+        "failover", description="Order of the targets: as written, each call starting one further, or drawn by weight."
+    )
+    codecs: tuple[Literal["pcma", "pcmu"], ...] = Field(
+        ("pcma", "pcmu"), min_length=1, description="Codecs offered and accepted, best first."
+    )
+    dtmf: Literal["auto", "rfc4733"] = Field("auto", description="How digits are sent and heard.")
+    interface: Name | None = Field(None, description="The network it is reached by; needed when there are several.")
+    full: Literal[486, 503] = Field(486, description="Answer to calls beyond `channels`.")
+    auth_inbound: Literal["ip"] = Field("ip", description="How callers prove who they are: by address.")
+    media_from: tuple[Network, ...] = Field(
+        (), description="Networks its media may come from, besides the SDP address."
+    )
+    nat: Yes = Field(False, description="Media may also come from the address the signalling came from.")
+    ptime: Literal[10, 20, 30, 40] = Field(20, description="Milliseconds of audio per packet that we ask for.")
+    hold: Literal["pass"] = Field("pass", description="What hold does: it is passed on.")
+    try_timeout: SomeSeconds = Field(
+        4.0, le=32, description="Without any answer for so long, the next target is tried."
+    )
+    progress_timeout: SomeSeconds = Field(15.0, le=180, description="The same when nothing but 100 Trying came.")
+    shared: Yes = Field(False, description="Usable by other tenants' routes.")
+    channels: Count | None = Field(
+        None, description="Calls at once, in and out. Left out: only `sip.max_calls` limits."
+    )
+    calls_per_second: Count | None = Field(None, description="New calls per second. Left out: only the node's limit.")
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _texts_are_targets(cls, value: Any) -> Any:
+        return [{"uri": one} if isinstance(one, str) else one for one in value] if isinstance(value, list) else value
+
+
+class NumberTable(Table):
+    """A number of ours."""
+
+    number: DialNumber = Field(description="The number exactly as it is called.")
+    tenant: Name = Field(description="Whose number it is.")
+    route: Name = Field(description="The route its calls take; the route's filters must hold.")
+    caller_name: Annotated[Label | None, IDLE] = Field(None, description="Name shown for calls from this number.")
+
+
+class DestinationTable(Table):
+    """One destination of a route: exactly one of `trunk`, `echo`, `play`, `reject`."""
+
+    trunk: Name | None = Field(None, description="Dial on this trunk.")
+    called: NumberTemplate | None = Field(None, description="With `trunk`: the number to dial.")
+    timeout: SomeSeconds | None = Field(None, le=3600, description="With `trunk`: seconds of ringing before the next.")
+    echo: Literal[True] | None = Field(None, description="Answer and send back what is heard.")
+    play: Label | None = Field(None, description="Answer, play this sound file, hang up.")
+    reject: Annotated[Whole, Field(ge=400, le=699), Words("400 to 699")] | None = Field(
+        None, description="Refuse with this SIP status."
+    )
+    priority: Whole | None = Field(
+        None, ge=0, le=65535, description="Lower ones first. All of a route have one or none."
+    )
+    weight: Whole | None = Field(
+        None, ge=0, le=65535, description="Share of the calls among the same priority; 0 comes last."
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "DestinationTable":
+        kinds = [kind for kind in ("trunk", "echo", "play", "reject") if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            said = f"has {' and '.join(kinds)}" if kinds else "has none"
+            raise ValueError(f"needs exactly one of trunk, echo, play, reject, and {said}")
+        if self.trunk is None and (self.called is not None or self.timeout is not None):
+            raise ValueError("called and timeout go with trunk only")
+        return self
+
+
+class RouteTable(Table):
+    """Where calls go. Routes are tried in file order; all filters of one must hold."""
+
+    name: Name = Field(description="Name of the route.")
+    tenant: Name | None = Field(None, description="Whose route it is; left out, the tenant of `from_trunk`.")
+    from_trunk: Name | None = Field(None, description="Only calls from this trunk. Calls between trunks need it.")
+    called: FullMatch | None = Field(None, description="Only calls to such numbers.")
+    caller: FullMatch | None = Field(None, description="Only calls from such numbers.")
+    hours: tuple[OpenHours, ...] = Field((), description="Only at these times; any of them is enough.")
+    destinations: tuple[DestinationTable, ...] = Field(min_length=1, max_length=32, description="Where calls go.")
+
+
+class Config(Table):
+    """A whole configuration."""
+
+    engine: EngineTable = Field(default_factory=EngineTable)
+    control: ControlTable = Field(default_factory=ControlTable)
+    metrics: MetricsTable | None = None
+    sip: SipTable = Field(default_factory=SipTable)
+    rtp: RtpTable = Field(default_factory=RtpTable)
+    interface: tuple[InterfaceTable, ...] = ()
+    tenant: tuple[TenantTable, ...] = ()
+    trunk: tuple[TrunkTable, ...] = ()
+    number: tuple[NumberTable, ...] = ()
+    route: tuple[RouteTable, ...] = ()
+
+    _source: str = PrivateAttr(default="")
+    _warnings: tuple[Problem, ...] = PrivateAttr(default=())
+
+    @cached_property
+    def interfaces(self) -> Mapping[str, InterfaceTable]:
+        """All networks by name; the one of [sip] and [rtp] is `default`, and is there if it listens anywhere."""
+        found = {one.name: one for one in self.interface}
+        if self.sip.listen:
+            found[DEFAULT_INTERFACE] = InterfaceTable(
+                name=DEFAULT_INTERFACE, sip=self.sip.listen, rtp=self.rtp.address, advertise=self.sip.advertise
+            )
+        return found
+
+    def interface_of(self, trunk: TrunkTable) -> InterfaceTable:
+        """The network a trunk is reached by: the one it names, else the default one, else the only one."""
+        if trunk.interface is not None:
+            return self.interfaces[trunk.interface]
+        return self.interfaces.get(DEFAULT_INTERFACE) or self.interfaces[self.interface[0].name]
+
+    @property
+    def source(self) -> str:
+        """Where it was read from: a file name, or words for the embedded defaults."""
+        return self._source
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is allowed but probably not meant."""
+        return self._warnings
+
+    def remember(self, source: str, warnings: tuple[Problem, ...]) -> None:
+        """Called once, by the reader."""
+        self._source, self._warnings = source, warnings
+
+    @cached_property
+    def trunks(self) -> Mapping[str, TrunkTable]:
+        return {one.name: one for one in self.trunk}
+
+    @cached_property
+    def tenants(self) -> Mapping[str, TenantTable]:
+        return {one.name: one for one in self.tenant}
+
+
+TABLES: Final[Mapping[str, type[Table]]] = {  # every table by its name in the file, in the order of the reference page
+    "": Config,
+    "engine": EngineTable,
+    "control": ControlTable,
+    "control.token": Token,
+    "metrics": MetricsTable,
+    "sip": SipTable,
+    "rtp": RtpTable,
+    "interface": InterfaceTable,
+    "tenant": TenantTable,
+    "trunk": TrunkTable,
+    "trunk.targets": TargetTable,
+    "number": NumberTable,
+    "route": RouteTable,
+    "route.destinations": DestinationTable,
+}

@@ -1,0 +1,86 @@
+"""Keys and values of the contract that this version does not serve: refused by name, never silently ignored.
+
+A value that asks for nothing more than what this version does anyway is taken and forgotten.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from santral.engine.config.problems import KeyPath
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """Why a key is refused, and the values that are as good as leaving it out."""
+
+    sentence: str
+    same_as_absent: tuple[Any, ...] = ()
+
+
+_TLS: Final = "TLS comes with a later version; leave it out and listen on udp and tcp."
+_DIGEST: Final = "Digest authentication and registration come with a later version; callers are known by accept_from."
+_RECORDING: Final = "Recording comes with a later version."
+_KIND: Final = "This kind of destination comes with a later version; there are trunk, echo, play and reject."
+
+KEYS: Final[Mapping[str, NotYet]] = {
+    "recording": NotYet(_RECORDING),
+    "user": NotYet("Phones that register come with a later version."),
+    "queue": NotYet("Queues come with a later version."),
+    "agent": NotYet("Agents come with a later version."),
+    "control.cert": NotYet(_TLS),
+    "control.key": NotYet(_TLS),
+    "sip.certificate": NotYet(_TLS),
+    "sip.private_key": NotYet(_TLS),
+    "interface.local_net": NotYet("Peers inside a local network behind advertise come with a later version."),
+    "tenant.recording_limit": NotYet(_RECORDING),
+    "tenant.over_limit": NotYet(_RECORDING),
+    "trunk.username": NotYet(_DIGEST),
+    "trunk.password": NotYet(_DIGEST),
+    "trunk.password_env": NotYet(_DIGEST),
+    "trunk.password_file": NotYet(_DIGEST),
+    "trunk.register": NotYet(_DIGEST, (False,)),
+    "trunk.srtp": NotYet("Encrypted media comes with a later version.", ("off",)),
+    "trunk.number_format": NotYet("Numbers are passed on as they come; number formats come with a later version."),
+    "trunk.options_interval": NotYet("Watching trunks by OPTIONS comes with a later version.", (0,)),
+    "route.record": NotYet(_RECORDING, ("off",)),
+    "route.destinations.user": NotYet(_KIND),
+    "route.destinations.queue": NotYet(_KIND),
+    "route.destinations.flow": NotYet(_KIND),
+    "route.destinations.conference": NotYet(_KIND),
+    "route.destinations.webhook": NotYet(_KIND),
+    "route.destinations.app": NotYet(_KIND),
+    "route.destinations.missed": NotYet(_KIND),
+}
+
+_CODEC: Final = "This codec comes with a later version; there are pcma and pcmu."
+
+VALUES: Final[Mapping[str, Mapping[str, str]]] = {
+    "trunk.codecs": dict.fromkeys(("g722", "opus", "g729", "l16", "gsm", "ilbc", "amr", "amr-wb"), _CODEC),
+    "trunk.dtmf": dict.fromkeys(("info", "inband"), "This way of digits comes with a later version; there is rfc4733."),
+    "trunk.auth_inbound": dict.fromkeys(("digest", "tls"), "Callers are known by address in this version: ip."),
+    "trunk.hold": {"music": "Hold music comes with a later version; hold is passed on: pass."},
+}
+
+
+def forget(raw: Any, name: str = "") -> None:
+    """Remove from `raw` (tables as `tomllib` reads them) the keys above whose value is as good as none."""
+    if isinstance(raw, dict):
+        for key in list(raw):
+            inner = f"{name}.{key}" if name else key
+            same = KEYS[inner].same_as_absent if inner in KEYS else ()
+            if any(raw[key] == value and type(raw[key]) is type(value) for value in same):
+                del raw[key]
+            else:
+                forget(raw[key], inner)
+    elif isinstance(raw, list):
+        for element in raw:
+            forget(element, name)
+
+
+def reason(path: KeyPath, value: Any = None) -> str | None:
+    """Why this key, or this value of it, is not served; `None` when this version has nothing to say about it."""
+    name = ".".join(step for step in path if isinstance(step, str))
+    if name in KEYS:
+        return KEYS[name].sentence
+    return VALUES.get(name, {}).get(value) if isinstance(value, str) else None

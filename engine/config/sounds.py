@@ -1,0 +1,37 @@
+"""Which sound files a route may play: those inside its tenant's folder and the embedded ones, and nothing outside."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+EMBEDDED_SOUNDS: Final = Path(__file__).resolve().parents[1] / "sounds"
+PLAYABLE: Final = (".flac", ".wav")  # suffixes the media decoder takes
+
+
+class SoundError(ValueError):
+    """A sound that cannot be played."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A sound file and the folder it was found in; both absolute, without links."""
+
+    file: Path
+    folder: Path
+
+
+def find_sound(name: str, tenant_folder: Path | None) -> Sound:
+    """The file of this relative name in the tenant's folder, else among the embedded ones. Raises SoundError."""
+    if Path(name).suffix.lower() not in PLAYABLE:
+        raise SoundError(f"{name} is none of {', '.join(PLAYABLE)}")
+    if "\0" in name or Path(name).is_absolute():
+        raise SoundError(f"{name} must be a path inside the sounds folder")
+    for folder in filter(None, (tenant_folder, EMBEDDED_SOUNDS)):
+        home = folder.resolve()
+        file = (home / name).resolve()
+        if not file.is_relative_to(home):
+            raise SoundError(f"{name} lies outside {folder}")
+        if file.is_file():
+            return Sound(file, home)
+    searched = f"{tenant_folder} or among" if tenant_folder else "among"
+    raise SoundError(f"there is no {name} in {searched} the embedded sounds")
