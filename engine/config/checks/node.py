@@ -1,11 +1,9 @@
-"""What must hold between tables: names, tokens, addresses, tenants. Blames on a `Draft`; changes nothing."""
+"""What must hold for the node: names, tokens, addresses, ports, tenants' folders."""
 
 from collections.abc import Iterable
 from ipaddress import ip_address
 from itertools import combinations
 
-from santral.engine.config.check_routes import check_routes
-from santral.engine.config.check_trunks import check_trunks
 from santral.engine.config.draft import Draft
 from santral.engine.config.model import DEFAULT_INTERFACE
 from santral.engine.config.problems import KeyPath, spell
@@ -14,15 +12,12 @@ from santral.engine.config.values import HostPort, Listen, PortRange
 PORTS_PER_CALL = 4  # two legs, RTP and RTCP each
 
 
-def check(draft: Draft) -> None:
-    """Look at the whole. Every rule speaks for itself, so that one problem hides no other."""
+def check_node(draft: Draft) -> None:
     check_names(draft)
     check_tokens(draft)
     check_listeners(draft)
     check_media(draft)
     check_tenants(draft)
-    check_trunks(draft)
-    check_routes(draft)
 
 
 def check_names(draft: Draft) -> None:

@@ -1,0 +1,13 @@
+"""What must hold between tables. Blames on a `Draft`; changes nothing."""
+
+from santral.engine.config.checks.node import check_node
+from santral.engine.config.checks.routes import check_routes
+from santral.engine.config.checks.trunks import check_trunks
+from santral.engine.config.draft import Draft
+
+
+def check(draft: Draft) -> None:
+    """Look at the whole. Every rule speaks for itself, so that one problem hides no other."""
+    check_node(draft)
+    check_trunks(draft)
+    check_routes(draft)
