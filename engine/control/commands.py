@@ -1,0 +1,363 @@
+"""Every method of the control socket: one frozen dataclass, one function and one row of `COMMANDS` each.
+
+`perform` is the only way in: it finds the row, checks the scope, then the parameters, and only then acts. What another
+tenant owns looks as if it did not exist.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Final, Protocol
+
+from santral.engine import utc
+from santral.engine.cdr.store import MAX_LIST, CdrFilter, StoreError
+from santral.engine.control.access import Identity, Scope, require, tenant_for
+from santral.engine.control.answers import Answers
+from santral.engine.control.protocol import Request, RequestError
+from santral.engine.control.shapes import Parameter, about, build, parameters
+from santral.engine.control.view import CallView, EngineView
+from santral.engine.events import SinceAheadError, Subscription
+
+DEFAULT_LIMIT: Final = 100
+MAX_GLOBS: Final = 32  # in one subscription
+
+
+class Session(Protocol):
+    """The connection a command came in on."""
+
+    @property
+    def engine(self) -> EngineView:
+        """The engine it may talk to."""
+        ...
+
+    @property
+    def who(self) -> Identity | None:
+        """The client, None before it has logged in."""
+        ...
+
+    async def login(self, name: str, secret: str) -> Identity:
+        """Become the client with this token; RequestError("refused") otherwise."""
+        ...
+
+    def follow(self, subscription: Subscription) -> None:
+        """Send these events, after the answer to the current request, instead of any followed before."""
+        ...
+
+    def unfollow(self) -> bool:
+        """Send no more events; tells whether any were followed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A session whose client is known, as commands see it."""
+
+    session: Session
+    who: Identity
+
+    @property
+    def engine(self) -> EngineView:
+        """The engine."""
+        return self.session.engine
+
+    def call(self, identifier: str) -> CallView:
+        """Find a call this client may see."""
+        call = self.engine.call(identifier)
+        if call is None or not self.who.sees(call.tenant):
+            raise RequestError("not_found", "no such call in progress", {"id": identifier})
+        return call
+
+
+# engine.*
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Name, version, uptime, real listening addresses, limits and counts of this node."""
+
+
+async def on_status(caller: Caller, _command: Status) -> dict[str, Any]:
+    return caller.engine.status()
+
+
+@dataclass(frozen=True, slots=True)
+class Methods:
+    """Every method with its parameters, their types and defaults, and the scope it needs."""
+
+
+async def on_methods(_caller: Caller, _command: Methods) -> dict[str, Any]:
+    return {"items": describe(), "next": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """Read the configuration again. A wrong one changes nothing: error `invalid_configuration` lists what is wrong."""
+
+
+async def on_reload(caller: Caller, _command: Reload) -> dict[str, Any]:
+    return {"changes": await caller.engine.reload()}
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Take no new calls; stop when the last call ends or `drain_timeout` has passed. Answers at once."""
+
+
+async def on_drain(caller: Caller, _command: Drain) -> dict[str, Any]:
+    caller.engine.drain()
+    return {"draining": True, "calls": sum(1 for _ in caller.engine.calls())}
+
+
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """Examine the machine: what is wrong, and how to mend it."""
+
+
+async def on_doctor(caller: Caller, _command: Doctor) -> dict[str, Any]:
+    return {"items": await caller.engine.doctor(), "next": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Say who you are, by the name and secret of a `[[control.token]]`. The first request of every TCP connection."""
+
+    name: str = about("name of the token")
+    secret: str = about("its secret")
+
+
+async def on_login(session: Session, command: Login) -> dict[str, Any]:
+    who = await session.login(command.name, command.secret)
+    return {"name": who.name, "tenant": who.tenant, "scopes": sorted(who.scopes)}
+
+
+# call.*
+
+
+@dataclass(frozen=True, slots=True)
+class ListCalls:
+    """Calls in progress, oldest first."""
+
+    limit: int = about(f"calls in one answer, 1 to {MAX_LIST}", DEFAULT_LIMIT)
+    after: str | None = about("`next` of the answer before", None)
+    tenant: str | None = about("only calls of this tenant", None)
+
+
+async def on_list_calls(caller: Caller, command: ListCalls) -> dict[str, Any]:
+    tenant = tenant_for(caller.who, command.tenant)
+    calls = {call.id: call for call in caller.engine.calls() if tenant in {None, call.tenant}}
+    chosen, following = cut(calls, command.limit, command.after)
+    return {"items": [calls[identifier].snapshot() for identifier in chosen], "next": following}
+
+
+@dataclass(frozen=True, slots=True)
+class GetCall:
+    """One call in progress, with its legs."""
+
+    id: str = about("of the call")
+
+
+async def on_get_call(caller: Caller, command: GetCall) -> dict[str, Any]:
+    return caller.call(command.id).snapshot()
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """End a call: a caller not yet answered is told `status`, answered legs get BYE. The event `call.ended` follows."""
+
+    id: str = about("of the call")
+    status: int | None = about("SIP status 400 to 699 for a caller not yet answered; the usual one if left out", None)
+
+
+async def on_hangup(caller: Caller, command: Hangup) -> dict[str, Any]:
+    if command.status is not None and not 400 <= command.status <= 699:
+        raise RequestError("bad_params", "status: must be 400 to 699", {"fields": ["status"]})
+    caller.call(command.id).hang_up(command.status, caller.who.name)
+    return {"id": command.id}
+
+
+# cdr.*, trunk.*
+
+
+@dataclass(frozen=True, slots=True)
+class ListCdrs:
+    """Finished calls, newest first, each with its legs. All filters given must hold."""
+
+    limit: int = about(f"records in one answer, 1 to {MAX_LIST}", DEFAULT_LIMIT)
+    after: str | None = about("`next` of the answer before", None)
+    id: str | None = about("of the call", None)
+    tenant: str | None = about("name of the tenant", None)
+    trunk: str | None = about("name of the trunk the call came in or left on", None)
+    caller: str | None = about("the caller, as in the record", None)
+    called: str | None = about("the called number, as in the record", None)
+    cause: str | None = about("why it ended", None)
+    linked: str | None = about("id shared by calls that belong together", None)
+    since: str | None = about("started at or after this UTC time, as 2026-11-21T10:00:00Z", None)
+    until: str | None = about("started before this UTC time", None)
+
+
+async def on_list_cdrs(caller: Caller, command: ListCdrs) -> dict[str, Any]:
+    check_limit(command.limit)
+    wanted = CdrFilter(
+        tenant=tenant_for(caller.who, command.tenant),
+        id=command.id,
+        caller=command.caller,
+        called=command.called,
+        trunk=command.trunk,
+        cause=command.cause,
+        linked=command.linked,
+        since=moment("since", command.since),
+        until=moment("until", command.until),
+    )
+    try:
+        return await caller.engine.cdrs.page(command.limit, command.after, wanted)
+    except StoreError as problem:
+        raise RequestError("unavailable", str(problem)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class ListTrunks:
+    """Trunks with their state and the channels in use, by name."""
+
+    limit: int = about(f"trunks in one answer, 1 to {MAX_LIST}", DEFAULT_LIMIT)
+    after: str | None = about("`next` of the answer before", None)
+    tenant: str | None = about("only trunks of this tenant, and shared ones", None)
+
+
+async def on_list_trunks(caller: Caller, command: ListTrunks) -> dict[str, Any]:
+    tenant = tenant_for(caller.who, command.tenant)
+    trunks = {
+        each["name"]: each for each in caller.engine.trunks() if tenant in {None, each["tenant"]} or each["shared"]
+    }
+    chosen, following = cut(trunks, command.limit, command.after)
+    return {"items": [trunks[name] for name in chosen], "next": following}
+
+
+# events.*
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """Follow events as notifications on this connection, instead of any followed before.
+
+    With `since`, what is kept after that number comes first; what is not kept any more is announced by `events.gap`.
+    """
+
+    since: int | None = about("number of the last event seen; 0 for everything kept; left out: from now on", None)
+    types: tuple[str, ...] = about("only types that match one of these, as `call.*`", ("*",))
+
+
+async def on_subscribe(caller: Caller, command: Subscribe) -> dict[str, Any]:
+    if command.since is not None and command.since < 0:
+        raise RequestError("bad_params", "since: must be 0 or more", {"fields": ["since"]})
+    if not 0 < len(command.types) <= MAX_GLOBS:
+        raise RequestError("bad_params", f"types: must be 1 to {MAX_GLOBS} texts", {"fields": ["types"]})
+    events = caller.engine.events
+    try:
+        subscription = events.subscribe(since=command.since, types=command.types, tenant=caller.who.tenant)
+    except SinceAheadError as problem:
+        raise RequestError("since_ahead", str(problem), {"last": problem.last}) from None
+    caller.session.follow(subscription)
+    return {"last": events.last}
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """Follow events no more; those on their way may still come."""
+
+
+async def on_unsubscribe(caller: Caller, _command: Unsubscribe) -> dict[str, Any]:
+    return {"followed": caller.session.unfollow()}
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One row: the shape of a request, what it does, and the scope it needs (None: not even a login).
+
+    `changes` says that doing it twice is not the same as doing it once, so that a request's `key` is remembered.
+    """
+
+    shape: type[Any]
+    act: Callable[[Any, Any], Awaitable[dict[str, Any]]]
+    scope: Scope | None
+    changes: bool
+    known: tuple[Parameter, ...]
+
+
+def verb(
+    shape: type[Any], act: Callable[[Any, Any], Awaitable[dict[str, Any]]], scope: Scope | None, changes: bool
+) -> Verb:
+    """Make a row; TypeError at import when a parameter has a type that cannot be checked."""
+    return Verb(shape, act, scope, changes, parameters(shape))
+
+
+COMMANDS: Final[Mapping[str, Verb]] = {
+    "engine.status": verb(Status, on_status, "read", changes=False),
+    "engine.methods": verb(Methods, on_methods, "read", changes=False),
+    "engine.reload": verb(Reload, on_reload, "admin", changes=True),
+    "engine.drain": verb(Drain, on_drain, "admin", changes=True),
+    "engine.doctor": verb(Doctor, on_doctor, "admin", changes=False),
+    "engine.login": verb(Login, on_login, None, changes=False),
+    "call.list": verb(ListCalls, on_list_calls, "read", changes=False),
+    "call.get": verb(GetCall, on_get_call, "read", changes=False),
+    "call.hangup": verb(Hangup, on_hangup, "calls", changes=True),
+    "cdr.list": verb(ListCdrs, on_list_cdrs, "read", changes=False),
+    "trunk.list": verb(ListTrunks, on_list_trunks, "read", changes=False),
+    "events.subscribe": verb(Subscribe, on_subscribe, "events", changes=False),
+    "events.unsubscribe": verb(Unsubscribe, on_unsubscribe, "events", changes=False),
+}
+
+
+async def perform(session: Session, answers: Answers, request: Request) -> dict[str, Any]:
+    """Do what a request asks and return its result; RequestError is the answer to everything that is refused."""
+    row = COMMANDS.get(request.method)
+    if row is None:
+        require(session.who, None if session.who else "read")  # strangers learn no names of methods
+        raise RequestError("unknown_method", f"no method {request.method}; see engine.methods")
+    require(session.who, row.scope)
+    params = {name: value for name, value in request.params.items() if name != "key"}
+    command = build(row.shape, row.known, params)
+    who = session.who
+    if who is None or row.scope is None:
+        return await row.act(session, command)
+    caller = Caller(session, who)
+    if not row.changes or "key" not in request.params:
+        return await row.act(caller, command)
+    result: dict[str, Any] = await answers.once(
+        who, request.params["key"], request.method, params, lambda: row.act(caller, command)
+    )
+    return result
+
+
+def describe() -> list[dict[str, Any]]:
+    """Describe every method from the table that dispatches them."""
+    return [
+        {
+            "name": name,
+            "about": " ".join((row.shape.__doc__ or "").split()),
+            "scope": row.scope,
+            "key": row.changes,
+            "params": [each.as_map() for each in row.known],
+        }
+        for name, row in sorted(COMMANDS.items(), key=itemgetter(0))
+    ]
+
+
+def cut(names: Iterable[str], limit: int, after: str | None) -> tuple[list[str], str | None]:
+    """Return the names of one page, in order, and the token of the next page if there is one."""
+    check_limit(limit)
+    rest = sorted(name for name in names if after is None or name > after)
+    return rest[:limit], rest[limit - 1] if len(rest) > limit else None
+
+
+def check_limit(limit: int) -> None:
+    """Refuse a page of no size, or of too large a one."""
+    if not 1 <= limit <= MAX_LIST:
+        raise RequestError("bad_params", f"limit: must be 1 to {MAX_LIST}", {"fields": ["limit"]})
+
+
+def moment(name: str, value: str | None) -> int | None:
+    """Read a time parameter as UTC milliseconds."""
+    try:
+        return None if value is None else utc.parse(value)
+    except ValueError as problem:
+        raise RequestError("bad_params", f"{name}: {problem}", {"fields": [name]}) from None
