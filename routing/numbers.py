@@ -47,7 +47,9 @@ class Pattern:
         except UnicodeEncodeError:
             raise PatternError("not Unicode text") from None
         self.source = source
-        self.groups: tuple[str, ...] = tuple(name.decode() for name in self._regex.groupindex)
+        self.groups: tuple[str, ...] = tuple(
+            name.decode() for name, _ in sorted(self._regex.groupindex.items(), key=lambda row: row[1])
+        )
 
     def match(self, text: str) -> Mapping[str, str] | None:
         """The named groups (unused ones are empty), or `None` where the whole text does not match."""

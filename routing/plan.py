@@ -134,7 +134,7 @@ class _Decision:
                 continue
             later = len(self.table.routes) - place
             if later:
-                self.why.append(f"{later} more routes not asked: the first that fits decides")
+                self.why.append(f"later routes not asked ({later}): the first that fits decides")
             return route, groups
         return None
 

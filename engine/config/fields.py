@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, StrictBool, ValidationInfo
+from pydantic.fields import FieldInfo
 from pydantic.types import Strict
 
 from santral.engine.config.values import HostPort, Listen, PortRange, TargetUri, parse_address, parse_domain
@@ -32,6 +33,11 @@ class Remark:
     default: str | None = None
     restart: bool = False
     idle: bool = False
+
+
+def remark_of(field: FieldInfo) -> Remark:
+    """What the model says of a key besides its type."""
+    return next((one for one in field.metadata if isinstance(one, Remark)), Remark())
 
 
 def parsed(parse: Callable[[str], Any], *kinds: type) -> PlainValidator:
@@ -76,11 +82,13 @@ def _database(value: Any, info: ValidationInfo) -> str:
     return f"sqlite:///{_path(file, info)}"
 
 
+MOST = 1_000_000_000  # calls, or seconds: beyond any use, and small enough for every clock and counter
+
 Yes = StrictBool
 Whole = Annotated[int, Strict()]
-Count = Annotated[int, Strict(), Field(ge=1), Words("integer ≥ 1")]
-Seconds = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False), Words("seconds ≥ 0")]
-SomeSeconds = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False), Words("seconds > 0")]
+Count = Annotated[int, Strict(), Field(ge=1, le=MOST), Words("integer ≥ 1")]
+Seconds = Annotated[float, Strict(), Field(ge=0, le=MOST, allow_inf_nan=False), Words("seconds ≥ 0")]
+SomeSeconds = Annotated[float, Strict(), Field(gt=0, le=MOST, allow_inf_nan=False), Words("seconds > 0")]
 
 Name = Annotated[str, Field(pattern=r"^\w[\w .-]{0,63}$"), Words("name")]
 Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$"), Words("text")]

@@ -40,10 +40,9 @@ from santral.engine.config.fields import (
 )
 from santral.engine.config.problems import Problem
 from santral.engine.config.values import Listen, PortRange
+from santral.routing.routes import RING_S
 
 DEFAULT_INTERFACE: Final = "default"  # the name of the network that [sip] and [rtp] describe
-RING_S: Final = 60.0
-
 RESTART: Final = Remark(restart=True)
 IDLE: Final = Remark(idle=True)
 
@@ -57,11 +56,11 @@ class Table(BaseModel):
 class EngineTable(Table):
     """The process and what it keeps on disk."""
 
-    node: Annotated[Name, RESTART] = Field(
+    node: Annotated[Name, Remark("host name", restart=True)] = Field(
         default_factory=lambda: socket.gethostname()[:64] or "santral",
         description="Name of this node in events and call records.",
     )
-    data_dir: Annotated[ConfigPath, RESTART] = Field(
+    data_dir: Annotated[ConfigPath, Remark('`"data"`', restart=True)] = Field(
         Path("data"), description="Folder of the database and the control socket."
     )
     database: Annotated[Database, Remark("`sqlite:///` and `data_dir`/santral.db", restart=True)] = Field(
@@ -118,7 +117,9 @@ class SipTable(Table):
     advertise: Annotated[Address | None, RESTART] = Field(
         None, description="Public address in Contact, Via and SDP; needed when listening on a wildcard address."
     )
-    domain: Domain | None = Field(None, description="Our domain in From of calls we make; default: our address.")
+    domain: Annotated[Domain | None, Remark("our address")] = Field(
+        None, description="Our domain in From of calls we make."
+    )
     max_calls: Count = Field(2000, description="Calls at once; more are refused with 503 and Retry-After.")
     max_calls_per_second: Count = Field(100, description="New calls per second; more get 503 and Retry-After.")
     dial_networks: Annotated[tuple[Network, ...], IDLE] = Field(
@@ -193,7 +194,9 @@ class TrunkTable(Table):
         ("pcma", "pcmu"), min_length=1, description="Codecs offered and accepted, best first."
     )
     dtmf: Literal["auto", "rfc4733"] = Field("auto", description="How digits are sent and heard.")
-    interface: Name | None = Field(None, description="The network it is reached by; needed when there are several.")
+    interface: Annotated[Name | None, Remark("`default`, or the only one")] = Field(
+        None, description="The network it is reached by."
+    )
     full: Literal[486, 503] = Field(486, description="Answer to calls beyond `channels`.")
     auth_inbound: Literal["ip"] = Field("ip", description="How callers prove who they are: by address.")
     media_from: tuple[Network, ...] = Field(
@@ -231,8 +234,12 @@ class DestinationTable(Table):
     """One destination of a route: exactly one of `trunk`, `echo`, `play`, `reject`."""
 
     trunk: Name | None = Field(None, description="Dial on this trunk.")
-    called: NumberTemplate | None = Field(None, description="With `trunk`: the number to dial.")
-    timeout: SomeSeconds | None = Field(None, le=3600, description="With `trunk`: seconds of ringing before the next.")
+    called: Annotated[NumberTemplate | None, Remark('`"{called}"`')] = Field(
+        None, description="With `trunk`: the number to dial."
+    )
+    timeout: Annotated[SomeSeconds | None, Remark(f"`{RING_S:g}`")] = Field(
+        None, le=3600, description="With `trunk`: seconds of ringing before the next."
+    )
     echo: Literal[True] | None = Field(None, description="Answer and send back what is heard.")
     play: Label | None = Field(None, description="Answer, play this sound file, hang up.")
     reject: Annotated[Whole, Field(ge=400, le=699), Words("400 to 699")] | None = Field(
@@ -260,7 +267,7 @@ class RouteTable(Table):
     """Where calls go. Routes are tried in file order; all filters of one must hold."""
 
     name: Name = Field(description="Name of the route.")
-    tenant: Name | None = Field(None, description="Whose route it is; left out, the tenant of `from_trunk`.")
+    tenant: Annotated[Name | None, Remark("that of `from_trunk`")] = Field(None, description="Whose route it is.")
     from_trunk: Name | None = Field(None, description="Only calls from this trunk. Calls between trunks need it.")
     called: FullMatch | None = Field(None, description="Only calls to such numbers.")
     caller: FullMatch | None = Field(None, description="Only calls from such numbers.")

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic.fields import FieldInfo
-
-from santral.engine.config.fields import Remark
+from santral.engine.config.fields import remark_of
 from santral.engine.config.model import Config, Table
 
 
@@ -31,18 +29,13 @@ def _changes(path: str, old: Table, new: Table) -> Iterator[str]:
 
 def _interfaces(old: Any, new: Any) -> Iterator[str]:
     before, after = ({one.name: one for one in config.interface} for config in (old, new))
-    for name in before.keys() | after.keys():
+    for name in dict.fromkeys((*before, *after)):
         if name not in after:
             yield f"interface {name}: taken away"
         elif name not in before:
             yield f"interface {name}: added"
         else:
             yield from _changes(f"interface {name}", before[name], after[name])
-
-
-def remark_of(field: FieldInfo) -> Remark:
-    """What the model says of a key besides its type."""
-    return next((one for one in field.metadata if isinstance(one, Remark)), Remark())
 
 
 def _show(value: Any) -> str:
