@@ -125,7 +125,7 @@ class ReinviteCancelled:
 
 @dataclass(frozen=True, slots=True)
 class ReinviteAnswered:
-    """The 2xx to our re-INVITE. It has been ACKed, unless the re-INVITE had no body: then the owner calls `session.ack`."""
+    """The 2xx to our re-INVITE. It has been ACKed, unless that had no body: then the owner calls `session.ack`."""
 
     session: Session
     response: Response
@@ -135,8 +135,8 @@ class ReinviteAnswered:
 class ReinviteRejected:
     """Our re-INVITE came to nothing and the session stands as before (491: try again later, RFC 3261 section 14.1).
 
-    Without a response it met a timeout (408), an unreachable peer (503), another change still under way (491), or a
-    session that ended meanwhile (487).
+    Without a response it met a timeout (408), an unreachable peer (503) or another change under way (491). A session
+    that ends while a change is pending tells only that it ended.
     """
 
     session: Session
@@ -194,7 +194,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A request outside any session, other than INVITE (OPTIONS, REGISTER, MESSAGE…): answer with `agent.respond(key, …)`."""
+    """A request outside any session, other than INVITE (OPTIONS, MESSAGE…): answer with `agent.respond(key, …)`."""
 
     key: str
     request: Request

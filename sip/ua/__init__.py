@@ -1,1 +1,1 @@
-"""What the user agent is made of: state tables as data, the transaction runner, message composing, request screening."""
+"""What the user agent is made of: the state tables, the transaction runner, composing and screening of messages."""

@@ -34,7 +34,7 @@ class Timers:
 
     @property
     def trying(self) -> float:
-        """When a non-INVITE request without an answer gets 100: the peer's Timer E has then reached T2 (RFC 4320 4.1)."""
+        """When an unanswered request other than INVITE gets 100: the peer's Timer E has reached T2 (RFC 4320 4.1)."""
         elapsed, interval = self.t1, self.t1
         while interval * 2 < self.t2:
             interval *= 2
@@ -43,7 +43,7 @@ class Timers:
 
 
 class Deadlines(Generic[T]):
-    """What has to happen when. `arm` gives a ticket (never 0), `cancel` takes it back, `due` hands out what has come due."""
+    """What has to happen when. `arm` gives a ticket (never 0), `cancel` takes it back, `due` hands out what is due."""
 
     __slots__ = ("_armed", "_heap", "_last")
 

@@ -1,0 +1,397 @@
+"""The user agent: datagrams and owner's wishes in, actions out (RFC 3261 section 8). Reads no clock, opens no socket.
+
+Matches each message to its transaction, its session, or neither, and answers by itself what needs no decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from santral.sip.errors import LocalError, RemoteError
+from santral.sip.events import (
+    Action,
+    Hop,
+    IncomingInvite,
+    InDialog,
+    Refused,
+    RequestAnswered,
+    RequestFailed,
+    Send,
+    Stray,
+)
+from santral.sip.message import Request, Response, parse_message, serialise
+from santral.sip.session import Moment, Session
+from santral.sip.ua.compose import (
+    MAX_FORWARDS,
+    NOTHING,
+    SDP,
+    AgentSettings,
+    Composer,
+    Draft,
+    HeaderList,
+    note_source,
+    reply_hop,
+)
+from santral.sip.ua.core import Core
+from santral.sip.ua.deadlines import Timers
+from santral.sip.ua.dialog import Dialog
+from santral.sip.ua.runner import client_key, merge_key, server_key
+from santral.sip.ua.screen import Refusal, screen, screen_first
+from santral.sip.ua.transaction import INVITE_CLIENT, Input, Transaction
+from santral.sip.ua.usage import Cue
+
+if TYPE_CHECKING:
+    from santral.sip.uri import NameAddr, Uri
+
+__all__ = ["AgentSettings", "Timers", "UserAgent"]
+
+MAX_KEEPALIVE: Final = 4  # octets: CRLFCRLF of RFC 5626, or the odd CRLF of older phones
+MAX_FORKS: Final = 16  # To-tags remembered per INVITE: more answers than that are ignored
+_NOBODY: Final = Refusal(481, "dialog", "no such dialog")
+_NO_INVITE: Final = Refusal(481, "dialog", "nothing to cancel")
+_OLD: Final = Refusal(500, "sequence", "CSeq out of order")
+_MERGED: Final = Refusal(482, "merged", "the same request came by another way")
+
+
+class UserAgent:
+    """One SIP element: all its transactions and sessions. Every method returns the actions it caused, in order."""
+
+    def __init__(self, settings: AgentSettings, entropy: Callable[[int], bytes]) -> None:
+        self._settings = settings
+        self._composer = Composer(settings, entropy)
+        self._core = Core(self, settings.timers, self._composer)
+        self._runner = self._core.runner
+        self._outbox = self._core.outbox
+        self._out = self._core.out
+        self._sessions = self._core.sessions
+        self._source = Hop("udp", "", 0, "")  # of the message at hand
+        self.counters = self._outbox.counters
+
+    def set_sent_by(self, interface: str, transport: str, address: str) -> None:
+        """Say as which "host:port" (IPv6 in brackets) peers reach us by this interface and transport."""
+        self._composer.sent_by[interface, transport] = address
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of each are alive: all zero once everything has ended and its timers ran out."""
+        return {
+            "sessions": len(self._sessions),
+            "client_transactions": len(self._runner.clients),
+            "server_transactions": len(self._runner.servers),
+            "merge_keys": len(self._runner.merged),
+            "timers": len(self._core.deadlines),
+        }
+
+    # -- time ------------------------------------------------------------------------------------------------------
+
+    def next_deadline(self) -> float | None:
+        """When `tick` is needed next; None while nothing is pending."""
+        return self._core.deadlines.next()
+
+    def tick(self, now: float) -> list[Action]:
+        """Do what has come due."""
+        for owner, what in self._core.deadlines.due(now):
+            if isinstance(owner, Transaction):
+                self._runner.feed(owner, what, now)
+            else:
+                owner.on_timer(what, now)
+        return self._outbox.flush()
+
+    # -- the wire --------------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, source: Hop, now: float) -> list[Action]:
+        """One datagram, or one message cut from a stream."""
+        if len(data) <= MAX_KEEPALIVE and not data.strip(b"\r\n\0 "):
+            self.counters["keepalives"] += 1
+            return []
+        self._source = source
+        try:
+            message = parse_message(data)
+            if isinstance(message, Response):
+                self._receive_response(message, now)
+            else:
+                self._receive_request(message, now)
+        except RemoteError as refusal:
+            self._refuse_broken(refusal, data)
+        return self._outbox.flush()
+
+    def send_failed(self, hop: Hop, now: float) -> list[Action]:
+        """The transport could not deliver to this hop: requests there fail as 503, answers try the way Via names."""
+        self.counters["send_failures"] += 1
+        self._runner.unreachable(hop, now)
+        return self._outbox.flush()
+
+    # -- what the owner wants --------------------------------------------------------------------------------------
+
+    def respond(self, key: str, response: Response, now: float) -> list[Action]:
+        """Answer a `Stray` or `InDialog` request with a final response; too late (64*T1, RFC 4320) nothing happens."""
+        if response.status < 200:
+            raise LocalError("no provisional response but 100 to a request other than INVITE (RFC 4320 4.1)")
+        transaction = self._runner.servers.get(key)
+        if transaction is None or transaction.request is None:
+            return []
+        request, session = transaction.request, transaction.owner
+        if response.to.tag is None:
+            response.headers.set("To", f"{response.headers.get('To')};tag={self._composer.tag()}")
+        self._runner.respond(transaction, response, now)
+        if session is not None and request.method == "UPDATE" and response.status < 300:
+            session.refresh(request)
+        return self._outbox.flush()
+
+    def invite(
+        self,
+        *,
+        hop: Hop,
+        uri: Uri,
+        from_: NameAddr,
+        to: NameAddr,
+        headers: HeaderList = (),
+        body: bytes = b"",
+        content_type: str = SDP,
+        call_id: str | None = None,
+        max_forwards: int = MAX_FORWARDS,
+        now: float,
+    ) -> tuple[Session, list[Action]]:
+        """Begin a session. Without a body the peer is asked for an offer, and the owner owes `session.ack`."""
+        tag = from_.tag or self._composer.tag()
+        request = self._composer.request(
+            "INVITE",
+            uri,
+            hop,
+            branch=self._composer.branch(),
+            from_=str(from_ if from_.tag else from_.with_tag(tag)),
+            to=str(to),
+            call_id=call_id or self._composer.call_id(),
+            cseq=1,
+            draft=Draft(headers, body, content_type),
+            max_forwards=max_forwards,
+        )
+        session = Session(self._core, "uac", request, tag, hop)
+        session.start(hop, now)
+        return session, self._outbox.flush()
+
+    def request(
+        self,
+        *,
+        method: str,
+        hop: Hop,
+        uri: Uri,
+        from_: NameAddr,
+        to: NameAddr,
+        headers: HeaderList = (),
+        body: bytes = b"",
+        content_type: str = SDP,
+        now: float,
+    ) -> tuple[str, list[Action]]:
+        """Send a request outside any session (OPTIONS…): RequestAnswered or RequestFailed will carry the key."""
+        request = self._composer.request(
+            method,
+            uri,
+            hop,
+            branch=self._composer.branch(),
+            from_=str(from_ if from_.tag else from_.with_tag(self._composer.tag())),
+            to=str(to),
+            call_id=self._composer.call_id(),
+            cseq=1,
+            draft=Draft(headers, body, content_type),
+        )
+        transaction = self._runner.start_client(request, hop, None, now)
+        return transaction.key, self._outbox.flush()
+
+    # -- responses -------------------------------------------------------------------------------------------------
+
+    def _receive_response(self, response: Response, now: float) -> None:
+        transaction = self._runner.clients.get(client_key(response.via.branch, response.cseq.method))
+        if transaction is not None:
+            if transaction.owner is not None:
+                transaction.owner.last_source = self._source
+            self._runner.receive_response(transaction, response, now)
+            return
+        if 200 <= response.status < 300 and response.cseq.method == "INVITE":
+            session = self._sessions.get((response.call_id, response.from_.tag or ""))
+            if session is not None and session.find_dialog(response.to.tag or "") is not None:
+                session.repeat_ack(response.cseq.number)
+                return
+        self.counters["stray_responses"] += 1
+
+    def on_response(self, transaction: Transaction, response: Response, now: float) -> None:
+        """Part of `Listener`: a response that its transaction lets through."""
+        owner = transaction.owner
+        if transaction.table is INVITE_CLIENT:
+            if 200 <= response.status < 300:
+                tag = response.to.tag or ""
+                if owner is None:
+                    self._receive_late_answer(transaction, tag, response, now)
+                    return
+                transaction.tags = (tag,)
+            if owner is not None:
+                owner.on_invite_response(transaction, response, now)
+            return
+        method = response.cseq.method
+        if method == "BYE":
+            if owner is not None:
+                owner.feed(Cue.BYE_DONE, Moment(now))
+        elif method != "CANCEL":
+            self._out.append(RequestAnswered(transaction.key, owner, response))
+            if owner is not None:
+                owner.on_request_failure(response.status, now)
+
+    def on_failure(self, transaction: Transaction, status: int, now: float) -> None:
+        """Part of `Listener`: no response at all."""
+        owner = transaction.owner
+        if transaction.table is INVITE_CLIENT:
+            if owner is not None:
+                owner.on_invite_failure(status, now)
+            return
+        method = transaction.key.rpartition(" ")[2]
+        if method == "BYE":
+            if owner is not None:
+                owner.feed(Cue.BYE_DONE, Moment(now))
+        elif method != "CANCEL":
+            self._out.append(RequestFailed(transaction.key, owner, status))
+            if owner is not None:
+                owner.on_request_failure(status, now)
+
+    def _receive_late_answer(self, transaction: Transaction, tag: str, response: Response, now: float) -> None:
+        """A 2xx that no session waits for: the same again, or that of another fork, which is ACKed and BYEd."""
+        known = tag in transaction.tags
+        session = self._sessions.get((response.call_id, response.from_.tag or ""))
+        if known and session is not None and session.repeat_ack(response.cseq.number):
+            return
+        if not known:
+            if len(transaction.tags) >= MAX_FORKS:
+                self.counters["stray_responses"] += 1
+                return
+            transaction.tags += (tag,)
+        composer = self._composer
+        dialog = Dialog.of_caller(response, None, self._source, composer.sent_by)
+        hop = dialog.next_hop or self._source
+        uri, routes = dialog.address()
+        for method, cseq in (("ACK", response.cseq.number), ("BYE", response.cseq.number + 1)):
+            request = composer.request(
+                method,
+                uri,
+                hop,
+                branch=composer.branch(),
+                from_=dialog.local,
+                to=dialog.remote,
+                call_id=dialog.call_id,
+                cseq=cseq,
+                routes=routes,
+            )
+            if method == "ACK":
+                self._out.append(Send(hop, serialise(request)))
+            elif not known:
+                self.counters["extra_answers"] += 1
+                self._runner.start_client(request, hop, None, now)
+
+    # -- requests --------------------------------------------------------------------------------------------------
+
+    def _receive_request(self, request: Request, now: float) -> None:
+        method = request.method
+        if method == "ACK":
+            invite = self._runner.servers.get(server_key(request, "INVITE"))
+            if invite is not None:
+                self._runner.feed(invite, Input.ACK, now, request)
+            else:
+                self.on_ack(request, now)
+            return
+        if method == "CANCEL":
+            self._receive_cancel(request, now)
+            return
+        key = server_key(request, method)
+        transaction = self._runner.servers.get(key)
+        if transaction is not None:
+            self.counters["retransmissions_received"] += 1
+            self._runner.feed(transaction, Input.REQUEST, now)
+        elif (tag := request.to.tag) is not None:
+            self._receive_in_dialog(request, key, tag, now)
+        else:
+            self._receive_first(request, key, now)
+
+    def on_ack(self, request: Request, now: float) -> None:
+        """Part of `Listener`: an ACK that belongs to a 2xx, or to nothing."""
+        session = self._sessions.get((request.call_id, request.to.tag or ""))
+        if session is None or session.find_dialog(request.from_.tag or "") is None:
+            self.counters["stray_acks"] += 1
+            return
+        session.last_source = self._source
+        if not session.on_ack(request, now):
+            self.counters["stray_acks"] += 1
+
+    def _receive_cancel(self, request: Request, now: float) -> None:
+        """RFC 3261 9.2: always 200 to the CANCEL itself; what it does depends on whether the INVITE is unanswered."""
+        invite = self._runner.servers.get(server_key(request, "INVITE"))
+        if invite is None:
+            self._refuse(request, _NO_INVITE)
+            return
+        session = invite.owner
+        self._reply_stateless(request, 200, session.local_tag if session else self._composer.stateless_tag(request))
+        if session is not None:
+            session.on_cancel(request, now)
+
+    def _receive_in_dialog(self, request: Request, key: str, tag: str, now: float) -> None:
+        session = self._sessions.get((request.call_id, tag))
+        dialog = session.find_dialog(request.from_.tag or "") if session is not None else None
+        refusal = _NOBODY if dialog is None else screen(request, self._settings)
+        if refusal is None and dialog is not None and not dialog.accepts(request.cseq.number):
+            refusal = _OLD
+        if refusal is not None or session is None:
+            self._refuse(request, refusal or _NOBODY)
+            return
+        session.last_source = self._source
+        transaction = self._runner.start_server(request, self._source, session, now, key)
+        if request.method == "INVITE":
+            found = session.on_invite(transaction, request, now)
+        elif request.method == "BYE":
+            found = session.feed(Cue.GOT_BYE, Moment(now, request, transaction))
+        elif found := not session.is_over:
+            self._out.append(InDialog(session, key, request))
+        if not found:
+            self._runner.respond(transaction, self._composer.response(request, 481, tag), now)
+            self._note_refusal(_NOBODY)
+
+    def _receive_first(self, request: Request, key: str, now: float) -> None:
+        """A request outside any dialog: something new, or something wrong."""
+        method = request.method
+        refusal = screen(request, self._settings) or screen_first(request)
+        if refusal is None and merge_key(request) in self._runner.merged:
+            refusal = _MERGED
+        if refusal is None and method == "BYE":
+            refusal = _NOBODY
+        if refusal is not None:
+            self._refuse(request, refusal)
+            return
+        source = self._source
+        transaction = self._runner.start_server(request, source, None, now, key)
+        if method != "INVITE":
+            self._out.append(Stray(key, request, source))
+            return
+        session = Session(self._core, "uas", request, self._composer.tag(), source)
+        session.adopt(transaction)
+        self._out.append(IncomingInvite(session, request, source))
+
+    # -- refusals: no state is kept (RFC 3261 8.2.7), so that nobody can fill our memory with them -------------------
+
+    def _refuse(self, request: Request, refusal: Refusal) -> None:
+        tag = self._composer.stateless_tag(request)
+        self._reply_stateless(request, refusal.status, tag, Draft(refusal.headers))
+        self._note_refusal(refusal)
+
+    def _refuse_broken(self, error: RemoteError, data: bytes) -> None:
+        self.counters["malformed"] += 1
+        request, detail = error.request, f"{error} in {data[:40]!r}"
+        if request is None or request.method == "ACK":
+            self._out.append(Refused("malformed", self._source, 0, detail))
+        else:
+            self._refuse(request, Refusal(error.status, "malformed", detail))
+
+    def _reply_stateless(self, request: Request, status: int, tag: str, draft: Draft = NOTHING) -> None:
+        note_source(request, self._source)
+        hop, _ = reply_hop(request, self._source)
+        self._out.append(Send(hop, serialise(self._composer.response(request, status, tag, None, draft))))
+
+    def _note_refusal(self, refusal: Refusal) -> None:
+        self.counters["refused"] += 1
+        self._out.append(Refused(refusal.kind, self._source, refusal.status, refusal.detail))

@@ -1,0 +1,53 @@
+"""What all sessions of one agent share: the outbox, the timers, the transactions, the composer, the books."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from santral.sip.ua.deadlines import Deadlines, Timers
+from santral.sip.ua.runner import Due, Listener, Runner
+
+if TYPE_CHECKING:
+    from santral.sip.events import Action
+    from santral.sip.session import Session
+    from santral.sip.ua.compose import Composer
+
+__all__ = ["Core", "Outbox"]
+
+
+class Outbox:
+    """Actions in the order in which they arose, until the call that caused them returns; counters that only grow."""
+
+    __slots__ = ("actions", "counters")
+
+    def __init__(self) -> None:
+        self.actions: list[Action] = []
+        self.counters: Counter[str] = Counter()
+
+    def flush(self) -> list[Action]:
+        """Hand out what has gathered."""
+        actions = self.actions.copy()
+        self.actions.clear()
+        return actions
+
+
+class Core:
+    """Owned by the agent; a session gets it at birth and uses nothing else of the agent."""
+
+    __slots__ = ("_last_session", "composer", "composer", "deadlines", "out", "outbox", "runner", "sessions", "timers")
+
+    def __init__(self, listener: Listener, timers: Timers, composer: Composer) -> None:
+        self.timers = timers
+        self.composer = composer
+        self.outbox = Outbox()
+        self.out = self.outbox.actions
+        self.deadlines: Deadlines[Due] = Deadlines()
+        self.runner = Runner(listener, timers, composer, self.deadlines, self.outbox)
+        self._last_session = 0
+        self.sessions: dict[tuple[str, str], Session] = {}  # by Call-ID and our own tag
+
+    def next_session(self) -> int:
+        """The number of a new session."""
+        self._last_session += 1
+        return self._last_session

@@ -1,0 +1,130 @@
+"""One dialog: identity, sequence numbers, route set and remote target (RFC 3261 section 12). No states, no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Final, Self
+
+from santral.sip.errors import RemoteError
+from santral.sip.events import Hop
+from santral.sip.ua.compose import DEFAULT_PORT
+from santral.sip.uri import NameAddr, Uri
+
+if TYPE_CHECKING:
+    from santral.sip.message import Request, Response
+
+__all__ = ["Dialog", "numeric_hop"]
+
+_IS_IPV4: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}").fullmatch
+
+
+def numeric_hop(uri: Uri, base: Hop, spoken: Collection[tuple[str, str]]) -> Hop | None:
+    """The hop a URI with an address names, on the interface of `base`; None for a host name: nothing here resolves.
+
+    A transport that interface does not speak (`spoken`: pairs of interface and transport) gives None as well.
+    """
+    host = uri.host
+    if uri.scheme not in ("sip", "sips") or not host or not (":" in host or _IS_IPV4(host)):
+        return None
+    transport = "tls" if uri.scheme == "sips" else (uri.param("transport") or "udp").lower()
+    if (base.interface, transport) not in spoken:
+        return None
+    port = uri.port or DEFAULT_PORT
+    if base.host == host and base.port == port and base.transport == transport:
+        return base  # shares the object: thousands of sessions talk to one peer
+    return Hop(transport, host, port, base.interface)
+
+
+class Dialog:
+    """What both sides must agree on to exchange requests. `local` and `remote` are From and To as we write them."""
+
+    __slots__ = (
+        "_first_route",
+        "call_id",
+        "local",
+        "local_cseq",
+        "next_hop",
+        "remote",
+        "remote_cseq",
+        "remote_tag",
+        "routes",
+        "target",
+    )
+
+    def __init__(self, call_id: str, local: str, remote: str, remote_tag: str, target: Uri) -> None:
+        self.call_id = call_id
+        self.local = local
+        self.remote = remote
+        self.remote_tag = remote_tag
+        self.target = target
+        self.routes: tuple[str, ...] = ()
+        self.local_cseq = 0
+        self.remote_cseq: int | None = None
+        self.next_hop: Hop | None = None
+        self._first_route: Uri | None = None
+
+    @classmethod
+    def of_callee(cls, request: Request, local_tag: str, base: Hop, spoken: Collection[tuple[str, str]]) -> Self:
+        """The dialog an INVITE makes at its receiver (RFC 3261 12.1.1)."""
+        contact = request.contact
+        dialog = cls(
+            request.call_id,
+            f"{request.headers.get('To')};tag={local_tag}",
+            request.headers.get("From") or "",
+            request.from_.tag or "",
+            request.from_.uri if contact is None else contact.uri,
+        )
+        dialog.remote_cseq = request.cseq.number
+        dialog.set_route(request.record_routes, base, spoken)
+        return dialog
+
+    @classmethod
+    def of_caller(cls, response: Response, target: Uri | None, base: Hop, spoken: Collection[tuple[str, str]]) -> Self:
+        """The dialog a response makes at the sender of the INVITE (RFC 3261 12.1.2).
+
+        `target` stands in for a missing Contact; raises RemoteError when both are missing.
+        """
+        contact = response.contact
+        if contact is not None:
+            target = contact.uri
+        if target is None:
+            raise RemoteError("an answer without Contact")
+        dialog = cls(
+            response.call_id,
+            response.headers.get("From") or "",
+            response.headers.get("To") or "",
+            response.to.tag or "",
+            target,
+        )
+        dialog.local_cseq = response.cseq.number
+        dialog.set_route(response.record_routes[::-1], base, spoken)
+        return dialog
+
+    def set_route(self, routes: Sequence[NameAddr], base: Hop, spoken: Collection[tuple[str, str]]) -> None:
+        """Take over a route set, the next hop first."""
+        self.routes = tuple([str(route) for route in routes])
+        self._first_route = routes[0].uri if routes else None
+        self.next_hop = numeric_hop(self._first_route or self.target, base, spoken)
+
+    def refresh(self, message: Request | Response, base: Hop, spoken: Collection[tuple[str, str]]) -> None:
+        """A target refresh: Contact of a re-INVITE, of an UPDATE or of their 2xx (RFC 3261 12.2)."""
+        contact = message.contact
+        if contact is not None and contact.uri != self.target:
+            self.target = contact.uri
+            if self._first_route is None:
+                self.next_hop = numeric_hop(self.target, base, spoken)
+
+    def address(self) -> tuple[Uri, tuple[str, ...]]:
+        """Request-URI and Route of a request, for a loose or a strict first router (RFC 3261 12.2.1.1)."""
+        first = self._first_route
+        if first is None or first.has_param("lr"):
+            return self.target, self.routes
+        return first, (*self.routes[1:], f"<{self.target}>")
+
+    def accepts(self, number: int) -> bool:
+        """Take note of a request's CSeq number; False when it is not newer than the last one (RFC 3261 12.2.2)."""
+        if self.remote_cseq is not None and number <= self.remote_cseq:
+            return False
+        self.remote_cseq = number
+        return True

@@ -1,0 +1,75 @@
+"""What a request must not be (RFC 3261 section 8.2, in its order): decides, answers nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from santral.sip.ua.compose import SDP
+
+if TYPE_CHECKING:
+    from santral.sip.message import Request
+    from santral.sip.ua.compose import AgentSettings, HeaderList
+
+__all__ = ["KNOWN_METHODS", "Refusal", "screen", "screen_first"]
+
+KNOWN_METHODS: Final = frozenset(
+    {"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "PRACK", "UPDATE", "REFER", "SUBSCRIBE", "NOTIFY", "PUBLISH",
+     "MESSAGE", "REGISTER"}
+)  # fmt: skip
+_SCHEMES: Final = frozenset({"sip", "sips", "tel"})
+_ACCEPT: Final = f"{SDP}, multipart/mixed, multipart/alternative, multipart/related"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The answer a request has earned, and what to write into the log."""
+
+    status: int
+    kind: str
+    detail: str
+    headers: HeaderList = ()
+
+
+def screen(request: Request, settings: AgentSettings) -> Refusal | None:
+    """What makes any request unacceptable, inside a dialog or not: method, extensions, body. Not for ACK and CANCEL."""
+    method = request.method
+    if method not in settings.allow:
+        allow = (("Allow", ", ".join(settings.allow)),)
+        if method in KNOWN_METHODS:
+            return Refusal(405, "method", f"{method} is not allowed", allow)
+        return Refusal(501, "method", f"{method[:40]} is unknown", allow)
+    headers = request.headers
+    if "Require" in headers:
+        unknown = [tag for tag in headers.tokens("Require") if tag not in settings.supported]
+        if unknown:
+            tags = ", ".join(unknown)
+            return Refusal(420, "extension", f"Require: {tags[:80]}", (("Unsupported", tags),))
+    if request.body and method == "INVITE":
+        return _screen_body(request)
+    return None
+
+
+def _screen_body(request: Request) -> Refusal | None:
+    """RFC 3261 8.2.3: a body we must understand is a session description, or a multipart that may hold one."""
+    headers = request.headers
+    encoding = (headers.get("Content-Encoding") or "identity").lower()
+    if encoding != "identity":
+        return Refusal(415, "body", f"Content-Encoding {encoding[:40]}", (("Accept-Encoding", "identity"),))
+    kind = request.content_type or SDP
+    if kind == SDP or kind.startswith("multipart/"):
+        return None
+    if "handling=optional" in (headers.get("Content-Disposition") or "").replace(" ", "").lower():
+        return None
+    return Refusal(415, "body", f"Content-Type {kind[:40]}", (("Accept", _ACCEPT),))
+
+
+def screen_first(request: Request) -> Refusal | None:
+    """What makes a request outside any dialog unacceptable besides: scheme, hops left, no way back."""
+    if request.uri.scheme not in _SCHEMES:
+        return Refusal(416, "scheme", f"scheme {request.uri.scheme[:40]}")
+    if request.max_forwards == 0 and request.method != "OPTIONS":  # OPTIONS may end here (RFC 3261 section 11)
+        return Refusal(483, "hops", "Max-Forwards is 0")
+    if request.method == "INVITE" and request.contact is None:
+        return Refusal(400, "malformed", "INVITE without Contact")
+    return None
