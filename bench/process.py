@@ -23,6 +23,12 @@ def cores() -> tuple[int | None, int | None]:
     return (usable[GENERATOR_CORE], usable[SUBJECT_CORE]) if len(usable) > 1 else (None, None)
 
 
+def environment() -> dict[str, str]:
+    """Ours, with the folder that holds `santral` first on the path: children run the code we run."""
+    folders = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(folders)}
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """What /proc says of one process."""
@@ -52,7 +58,9 @@ class Child:
 
     def __enter__(self) -> Self:
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(self._pinned, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT)
+            self._process = subprocess.Popen(
+                self._pinned, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, env=environment()
+            )
         stdin: IO[bytes] | None = self._process.stdin
         if stdin is not None:
             stdin.write(self._stdin.encode())

@@ -1,0 +1,50 @@
+"""Pictures of what was said and heard, and of latencies, drawn with matplotlib without a display."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
+RATE_HZ: Final = 8_000
+SAID_COLOUR: Final = "#8c8c8c"
+HEARD_COLOUR: Final = "#b1354b"
+FULL_SCALE: Final = 32768
+
+
+def speech(title: str, said: NDArray[np.int16], heard: NDArray[np.int16], lag_samples: int, path: Path) -> None:
+    """Both waveforms on the heard time line, and the spectrogram of what was heard."""
+    figure, (waves, spectrum) = plt.subplots(2, 1, figsize=(10, 5), sharex=True, layout="constrained")
+    heard_at = np.arange(len(heard)) / RATE_HZ
+    said_at = (np.arange(len(said)) + lag_samples) / RATE_HZ
+    waves.plot(said_at, said / FULL_SCALE, color=SAID_COLOUR, linewidth=1.6, label="said")
+    waves.plot(heard_at, heard / FULL_SCALE, color=HEARD_COLOUR, linewidth=0.5, label="heard")
+    waves.set(title=title, ylabel="level", ylim=(-1, 1))
+    waves.legend(loc="upper right")
+    spectrum.specgram(heard / FULL_SCALE + 1e-9, NFFT=256, Fs=RATE_HZ, noverlap=192, cmap="magma", vmin=-120)
+    spectrum.set(xlabel="seconds", ylabel="Hz", xlim=(0, max(len(heard), 1) / RATE_HZ))
+    _save(figure, path)
+
+
+def latency(curves: Mapping[str, Sequence[tuple[float, int]]], path: Path) -> None:
+    """For every curve the share of packets that took longer, both axes logarithmic."""
+    figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
+    for name, histogram in curves.items():
+        edges, counts = (np.array(column, float) for column in zip(*histogram, strict=True)) if histogram else ((), ())
+        if len(counts):
+            axes.step(edges, 1 - np.cumsum(counts) / np.sum(counts) + 1e-9, where="post", label=name)
+    axes.set(xscale="log", yscale="log", xlabel="microseconds", ylabel="share of packets slower", ylim=(1e-6, 1.1))
+    axes.grid(visible=True, which="both", alpha=0.3)
+    if curves:
+        axes.legend()
+    _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> None:
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

@@ -1,0 +1,77 @@
+"""`setup`: calls set up and torn down at a steady rate. How long from INVITE to 200, who repeats what, what fails."""
+
+import asyncio
+from typing import Final
+
+from santral.bench.load.calls import CallLoad, Figures
+from santral.bench.measure import traffic
+from santral.bench.measure.result import Result, Row, Setting, quantile
+from santral.bench.process import Child
+
+CALLS_PER_SECOND: Final = 200.0
+SECONDS: Final = 30.0
+HOLD_S: Final = 0.2
+P95_MS: Final = 20.0
+
+
+def run(setting: Setting) -> Result:
+    return asyncio.run(_run(setting))
+
+
+async def _run(setting: Setting) -> Result:
+    rate, seconds = (20.0, 2.0) if setting.quick else (CALLS_PER_SECOND, SECONDS)
+    calls = round(rate * seconds)
+    alone = await _alone(calls, rate)
+    async with traffic.serving(setting, "setup", None) as (subject, engine):
+        cpu_ms = await _with_engine(subject.load, engine, calls, rate)
+    return _judge(setting, subject.load.figures, alone, cpu_ms)
+
+
+async def _alone(calls: int, rate: float) -> Figures:
+    """The same load with its caller talking straight to its callee: the floor."""
+    load = CallLoad(("", 0), None)
+    load.server = "127.0.0.1", load.callee_port
+    load.open()
+    await load.run_short(min(calls, round(5 * rate)), rate, HOLD_S)
+    load.close()
+    return load.figures
+
+
+async def _with_engine(load: CallLoad, engine: Child, calls: int, rate: float) -> float:
+    """CPU milliseconds per call."""
+    before = engine.figures()
+    await load.run_short(calls, rate, HOLD_S)
+    return (engine.figures().cpu_ns - before.cpu_ns) / 1e6 / calls
+
+
+def _judge(setting: Setting, figures: Figures, alone: Figures, cpu_ms: float) -> Result:
+    p95, floor = quantile(figures.setup_ms, 0.95), quantile(alone.setup_ms, 0.95)
+    repeated = dict(figures.repeated_to_us)
+    rows = [
+        Row("calls started, answered, ended", f"{figures.started}, {figures.answered}, {figures.ended}"),
+        Row("failed", str(figures.failed + figures.dropped), "", "0", figures.failed + figures.dropped == 0),
+        Row(
+            "INVITE to 200, p95",
+            f"{p95:.1f} ms",
+            f"load alone {floor:.2f}",
+            f"under {P95_MS:.0f} ms",
+            None if setting.quick else p95 < P95_MS,
+        ),
+        Row("INVITE to 200, p50", f"{quantile(figures.setup_ms, 0.5):.1f} ms"),
+        Row("INVITE to 200, worst", f"{quantile(figures.setup_ms, 1.0):.1f} ms"),
+        Row("repeated by the engine", str(sum(repeated.values())), str(repeated or ""), "0", not repeated),
+        Row("repeated by us (engine silent for T1)", str(sum(figures.repeated_by_us.values())), "", "0"),
+        Row("CPU per call, both legs", f"{cpu_ms:.2f} ms"),
+    ]
+    data = {
+        "started": figures.started,
+        "answered": figures.answered,
+        "ended": figures.ended,
+        "failed": figures.failed,
+        "statuses": dict(figures.statuses),
+        "setup_p95_ms": p95,
+        "cpu_ms_per_call": cpu_ms,
+        "repeated_to_us": repeated,
+        "repeated_by_us": dict(figures.repeated_by_us),
+    }
+    return Result("setup", rows, data=data)
