@@ -18,6 +18,7 @@ ROOMS = {  # room -> rooms of ours it may import (itself always)
     "engine": {"codecs", "sip", "routing", "recorder", "engine/media", "bench"},
     "bench": {"codecs", "sip", "routing", "recorder", "engine/media", "engine"},
 }
+TOP = ("codecs", "sip", "routing", "recorder", "engine", "bench")
 LAZY_ONLY = {("engine", "bench")}  # the CLI imports the benchmarks inside a function, nowhere else
 PURE = ("sip", "routing")  # no clock, no I/O, no randomness; sip/transport is the one exception
 IMPURE = {"asyncio", "socket", "ssl", "threading", "time", "random", "os"}
@@ -26,8 +27,8 @@ CIMPORT = re.compile(r"^\s*(?:from\s+(santral[\w.]*)\s+c?import\s+(.+)|c?import\
 
 
 def sources() -> list[Path]:
-    return sorted(p for r in ("codecs", "sip", "routing", "recorder", "engine", "bench") for p in (ROOT / r).rglob("*.py*")
-                  if p.suffix in {".py", ".pyx", ".pxd", ".pyi"} and "__pycache__" not in p.parts)  # fmt: skip
+    found = (path for room in TOP for path in (ROOT / room).rglob("*.py*") if "__pycache__" not in path.parts)
+    return sorted(path for path in found if path.suffix in {".py", ".pyx", ".pxd", ".pyi"})
 
 
 def room_of(module: str) -> str | None:
@@ -60,7 +61,9 @@ def imported(path: Path) -> Iterator[tuple[str, bool]]:
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
-                base = ".".join([*package.split(".")[: len(package.split(".")) - node.level + 1], *filter(None, [base])])
+                base = ".".join(
+                    [*package.split(".")[: len(package.split(".")) - node.level + 1], *filter(None, [base])]
+                )
             yield base, id(node) in top
             yield from ((f"{base}.{alias.name}", id(node) in top) for alias in node.names)
 
@@ -88,7 +91,7 @@ def test_pure_rooms_touch_no_clock_and_no_socket(room: str) -> None:
 
 def test_every_room_has_its_link() -> None:
     links = {link.name: link.resolve() for link in (ROOT / "src/santral").iterdir()}
-    assert links == {room: ROOT / room for room in ("bench", "codecs", "engine", "recorder", "routing", "sip")}
+    assert links == {room: ROOT / room for room in TOP}
 
 
 def test_folders_stay_small() -> None:

@@ -1,0 +1,292 @@
+"""The engine as a whole: the one place where its parts are made and joined, started and stopped in order."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from santral.engine import log, supply
+from santral.engine.calls.call import Call
+from santral.engine.calls.leg import Leg
+from santral.engine.cdr.store import CdrStore
+from santral.engine.config.load import load
+from santral.engine.config.model import Config
+from santral.engine.config.problems import ConfigError
+from santral.engine.config.reload import changes_needing_restart
+from santral.engine.control.protocol import RequestError
+from santral.engine.control.server import ControlServer, ControlSettings
+from santral.engine.events import EventLog, SequenceFile
+from santral.engine.gate import Gate
+from santral.engine.limits import Limits
+from santral.engine.locator import Locator
+from santral.engine.media import AudioLibrary, MediaEvent, MediaPlane, PlaneSettings
+from santral.engine.metrics import MetricsServer, Sample
+from santral.engine.signalling import Signalling
+from santral.engine.world import Services, World
+from santral.sip import events as sip
+from santral.sip.agent import AgentSettings
+from santral.sip.message import make_response
+
+METHODS: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")  # what Allow says
+STOP_GRACE_S: Final = 2.0  # for BYEs and CANCELs of calls cut off by a stop to be answered
+DISTRIBUTION: Final = "santral"
+
+
+class Engine:
+    """One node. `start`, then calls come and go until `stop`."""
+
+    def __init__(self, config: Config, path: Path | None, loop: asyncio.AbstractEventLoop) -> None:
+        self.world = World.of(config)
+        self._path = path
+        self._loop = loop
+        self._started = time.monotonic()
+        self._calls: dict[str, Call] = {}
+        self._strays: Counter[str] = Counter()
+        self._drain: asyncio.Task[None] | None = None
+        self._stopped = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._log = log.get("engine")
+        engine, rtp = config.engine, config.rtp
+        self.events = EventLog(engine.node, SequenceFile(engine.data_dir / "events.seq"))
+        self.cdrs = CdrStore(engine.database, node=engine.node)
+        plane = MediaPlane(
+            PlaneSettings(
+                ports=(rtp.ports.first, rtp.ports.last),
+                threads=engine.media_threads or supply.media_threads(),
+                max_legs=2 * config.sip.max_calls + supply.SPARE_LEGS,
+                timeout_s=rtp.timeout,
+                timeout_hold_s=rtp.timeout_hold,
+                no_audio_s=rtp.no_audio,
+            ),
+            self._hear_media,
+        )
+        settings = AgentSettings(user_agent=f"Santral/{version(DISTRIBUTION)}", allow=METHODS)
+        self.signalling = Signalling(loop, supply.listeners(config), settings, self._hear)
+        self.services = Services(
+            loop=loop,
+            signalling=self.signalling,
+            plane=plane,
+            audio=AudioLibrary(),
+            events=self.events,
+            cdrs=self.cdrs,
+            limits=Limits(self.world.limits),
+            locator=Locator(loop),
+        )
+        self.gate = Gate(self.services, self._enter, self._leave)
+        self.control = ControlServer(
+            self, ControlSettings(config.control.socket, supply.control_tcp(config), supply.tokens(config))
+        )
+        self.metrics = (
+            None
+            if config.metrics is None
+            else MetricsServer(config.metrics.listen.host, config.metrics.listen.port, [self.samples])
+        )
+
+    # ---- life ----
+
+    async def start(self) -> None:
+        """Bring everything up, in the order in which one part needs another; what a lost run left open is closed."""
+        await self.cdrs.start()
+        for record in await self.cdrs.recover():
+            self._log.warning("a call was lost by an earlier run", call=record.id, started=record.started)
+        self.services.plane.start(self._loop)
+        await self.signalling.start()
+        for (interface, transport), (host, port) in self.signalling.transports.addresses.items():
+            public = self.world.config.interfaces[interface].advertise or host
+            self.signalling.agent.set_sent_by(interface, transport, f"{supply.bracketed(str(public))}:{port}")
+        await self.control.start()
+        if self.metrics is not None:
+            await self.metrics.start()
+        self.events.emit("engine.ready")
+
+    async def stop(self) -> None:
+        """Cut off what is left and take everything down; every call gets its record."""
+        self.gate.is_open = False
+        if self._drain is not None:
+            self._drain.cancel()
+        for call in list(self._calls.values()):
+            call.hang_up(503, "engine")
+        await self._wait_until_empty(STOP_GRACE_S)
+        if self.metrics is not None:
+            await self.metrics.close()
+        await self.signalling.close()
+        await self.services.plane.stop()
+        await self.services.audio.close()
+        await self.cdrs.close()
+        await self.control.close()
+        self.events.close()
+
+    def drain(self) -> None:
+        """No new calls; `stopped` is set when the last one ends or `drain_timeout` has passed."""
+        if self._drain is None:
+            self.gate.is_open = False
+            self.events.emit("engine.draining", calls=len(self._calls))
+            self._log.info("draining", calls=len(self._calls))
+            self._drain = self._loop.create_task(self._drain_out())
+
+    async def _drain_out(self) -> None:
+        await self._wait_until_empty(self.world.config.engine.drain_timeout)
+        self._stopped.set()
+
+    async def _wait_until_empty(self, limit_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._empty.wait()
+
+    async def drained(self) -> None:
+        await self._stopped.wait()
+
+    def stop_now(self) -> None:
+        self._stopped.set()
+
+    async def reload(self) -> list[str]:
+        """Read the file again. A wrong one leaves the old configuration in force; what needs a restart is named."""
+        try:
+            config = load(self._path)
+        except ConfigError as problem:
+            self._log.error(
+                "the new configuration is wrong; the old one stays", problems=[str(one) for one in problem.problems]
+            )
+            raise RequestError(
+                "invalid_configuration",
+                "the new configuration is wrong; the old one stays",
+                [str(one) for one in problem.problems],
+            ) from None
+        kept = changes_needing_restart(self.world.config, config)
+        self.world = World.of(config)
+        self.services.limits.reconfigure(self.world.limits, self._loop.time())
+        self.control.set_tokens(supply.tokens(config))
+        changes = [f"needs a restart: {one}" for one in kept]
+        self.events.emit("engine.reloaded", changes=changes)
+        self._log.info("configuration reloaded", needs_restart=kept)
+        return changes
+
+    # ---- what comes in ----
+
+    def _hear(self, event: sip.Event) -> None:
+        """Events of the user agent: a session's go to its leg, new calls to the gate, the rest is answered here."""
+        match event:
+            case sip.IncomingInvite():
+                self.gate.take(event, self.world)
+            case sip.Stray(key=key, request=request):
+                self._answer_stray(key, request)
+            case sip.Refused(kind=kind, source=source, detail=detail):
+                self.gate.report(kind, source, detail)
+            case sip.RequestAnswered(session=None) | sip.RequestFailed(session=None):
+                return
+            case _:
+                leg = event.session.user  # type: ignore[union-attr]
+                if isinstance(leg, Leg):
+                    leg.hear(event)
+
+    def _answer_stray(self, key: str, request: Any) -> None:
+        """OPTIONS asks whether we are alive (RFC 3261 11.2); while draining we are not, so that others stop sending."""
+        self._strays[request.method] += 1
+        if request.method != "OPTIONS":
+            self.signalling.respond(key, make_response(request, 405))
+        elif self.gate.is_open:
+            self.signalling.respond(key, make_response(request, 200))
+        else:
+            self.signalling.respond(key, make_response(request, 503))
+
+    def _hear_media(self, event: MediaEvent) -> None:
+        if event.kind == "ports_low":
+            self._log.warning("RTP ports run low", **event.data)
+            return
+        owner = self.services.media_owners.get(event.leg)
+        if owner is not None:
+            call, leg = owner
+            call.hear_media(leg, event)
+
+    def _enter(self, call: Call) -> None:
+        self._calls[call.id] = call
+        self._empty.clear()
+
+    def _leave(self, call: Call) -> None:
+        self._calls.pop(call.id, None)
+        if not self._calls:
+            self._empty.set()
+
+    # ---- what control clients and metrics see ----
+
+    def calls(self) -> Iterable[Call]:
+        return self._calls.values()
+
+    def call(self, identifier: str) -> Call | None:
+        return self._calls.get(identifier)
+
+    def trunks(self) -> Sequence[dict[str, Any]]:
+        limits = self.services.limits
+        return [
+            {
+                "name": trunk.name,
+                "tenant": trunk.tenant,
+                "shared": trunk.shared,
+                "targets": [str(target.uri) for target in trunk.targets],
+                "channels": trunk.channels,
+                "channels_in_use": limits.channels(trunk.name),
+            }
+            for trunk in self.world.config.trunk
+        ]
+
+    async def doctor(self) -> list[dict[str, Any]]:
+        return await asyncio.to_thread(supply.examine, self.world.config)
+
+    def status(self) -> dict[str, Any]:
+        """The node: who it is, where it really listens, how much it carries, what it has counted."""
+        agent, plane = self.signalling.agent, self.services.plane.snapshot()
+        return {
+            "node": self.world.node,
+            "version": version(DISTRIBUTION),
+            "uptime_s": round(time.monotonic() - self._started, 3),
+            "state": "ready" if self.gate.is_open else "draining",
+            "calls": len(self._calls),
+            "listen": self.listening(),
+            "sip": {**agent.counts, "counters": dict(agent.counters)},
+            "media": dict(plane),
+            "gate": dict(self.gate.counters),
+            "limits": {"calls": self.services.limits.calls(), "holders": self.services.limits.holders()},
+            "events": {"last": self.events.last, "oldest": self.events.oldest, "subscribers": self.events.subscribers},
+            "cdrs": self.cdrs.counters(),
+        }
+
+    def listening(self) -> list[str]:
+        """Every address in use, as `udp:127.0.0.1:5060`, `control:…`, `metrics:…`."""
+        found = [
+            f"{transport}:{supply.bracketed(host)}:{port}"
+            for (_, transport), (host, port) in self.signalling.transports.addresses.items()
+        ]
+        found += [f"control:{address}" for address in self.control.addresses]
+        if self.metrics is not None:
+            host, port = self.metrics.address
+            found.append(f"metrics:http://{supply.bracketed(host)}:{port}/metrics")
+        return found
+
+    def samples(self) -> Iterable[Sample]:
+        """Figures for Prometheus."""
+        status = self.status()
+        yield Sample("calls", status["calls"], "Calls in progress.")
+        yield Sample("uptime_seconds", status["uptime_s"], "Seconds since start.")
+        yield from _counted("gate", status["gate"], "Calls taken and refused at the door, by reason.")
+        yield from _counted("sip", status["sip"]["counters"], "SIP messages and faults.")
+        yield from _counted("cdr", status["cdrs"], "Call records written, waiting, failed.")
+        for name, value in status["media"].items():
+            kind = "gauge" if name in MEDIA_GAUGES or name.startswith("max_") else "counter"
+            yield Sample(f"media_{name}", value, "Media plane.", kind)  # type: ignore[arg-type]
+        for trunk in self.trunks():
+            yield Sample(
+                "trunk_channels_in_use", trunk["channels_in_use"], "Legs on the trunk.", labels={"trunk": trunk["name"]}
+            )
+
+
+MEDIA_GAUGES: Final = frozenset({"legs_open", "slots_free", "ports_free", "ports_resting", "ports_used", "threads"})
+
+
+def _counted(part: str, counters: Mapping[str, int], help_text: str) -> Iterable[Sample]:
+    for name, value in counters.items():
+        yield Sample(f"{part}_events", value, help_text, "counter", labels={"what": name})

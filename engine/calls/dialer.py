@@ -1,0 +1,129 @@
+"""What to dial next: walks a plan attempt by attempt and target by target. Decides only; dialling is the call's work.
+
+The rules of failover are the constants of this file. Nothing here reads a clock, sends anything or reserves anything.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from santral.routing.plan import Attempt, DialTrunk, Echo, Play, Reject
+from santral.sip.reasons import PHRASES, q850_from_status
+
+
+class Fault(Enum):
+    """Why an attempt came to nothing."""
+
+    NO_TRY = auto()  # no provisional answer within the trunk's try_timeout
+    NO_PROGRESS = auto()  # nothing but 100 within the trunk's progress_timeout
+    NO_ANSWER = auto()  # rang for the destination's whole timeout
+    UNREACHABLE = auto()  # name not found, connection refused, transport error
+    FULL = auto()  # the trunk's channels or calls per second are used up
+    NO_PORTS = auto()  # no RTP port pair is left
+    REFUSED = auto()  # a final answer, in `Failure.status`
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The end of one attempt: `status` is the final answer received (0: none), `reasons` its Reason header values."""
+
+    fault: Fault
+    status: int = 0
+    rang: bool = False
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Send an INVITE for this attempt to this target URI."""
+
+    attempt: DialTrunk
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerHere:
+    """Answer the caller ourselves; the media plane echoes or plays."""
+
+    endpoint: Echo | Play
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Refuse the caller with `status` and these Reason header values (RFC 3326)."""
+
+    status: int
+    reasons: tuple[str, ...] = ()
+
+
+Step = Dial | AnswerHere | GiveUp
+
+# The caller is told what the far end decided about the call; what it said about one hop's protocol stays on that hop.
+PASSED_ON: Final = frozenset({403, 404, 408, 410, 480, 484, 486, 487, 488, 600, 603, 604, 606})
+TRY_NEXT_TARGET: Final = frozenset({408, 503})
+UNTOLD: Final = {
+    Fault.NO_TRY: 504,
+    Fault.NO_PROGRESS: 504,
+    Fault.NO_ANSWER: 480,
+    Fault.UNREACHABLE: 502,
+    Fault.NO_PORTS: 503,
+}
+NO_ANSWER_CAUSE: Final = 19  # Q.850: no answer from user
+
+
+class Dialer:
+    """The cursor over a plan. `first` once, then `after` each failure, until it gives up or the call stands."""
+
+    def __init__(self, attempts: Sequence[Attempt]) -> None:
+        self._attempts = attempts
+        self._attempt = 0
+        self._target = 0
+
+    def first(self) -> Step:
+        return self._step() if self._attempts else GiveUp(404)
+
+    def after(self, failure: Failure) -> Step:
+        """Next target of the same trunk for faults of the path, never after it rang; else the next destination.
+
+        A global failure (6xx, RFC 3261 21.6) ends the plan: no other place can be better.
+        """
+        attempt = self._attempts[self._attempt]
+        targets = attempt.targets if isinstance(attempt, DialTrunk) else ()
+        if self._may_try_next_target(failure) and self._target + 1 < len(targets):
+            self._target += 1
+            return self._step()
+        if failure.status < 600 and self._attempt + 1 < len(self._attempts):
+            self._attempt, self._target = self._attempt + 1, 0
+            return self._step()
+        return upstream(failure)
+
+    @staticmethod
+    def _may_try_next_target(failure: Failure) -> bool:
+        if failure.rang:
+            return False
+        if failure.fault is Fault.REFUSED:
+            return failure.status in TRY_NEXT_TARGET
+        return failure.fault in {Fault.NO_TRY, Fault.NO_PROGRESS, Fault.UNREACHABLE}
+
+    def _step(self) -> Step:
+        match self._attempts[self._attempt]:
+            case DialTrunk() as attempt:
+                return Dial(attempt, attempt.targets[self._target])
+            case Echo() | Play() as endpoint:
+                return AnswerHere(endpoint)
+            case Reject(status=status):
+                return GiveUp(status)
+
+
+def upstream(failure: Failure) -> GiveUp:
+    """What the caller is told of the last failure. A received 503 becomes 500 (RFC 3261 16.7), a redirect 480."""
+    if failure.fault is not Fault.REFUSED:
+        status = failure.status or UNTOLD.get(failure.fault, 500)
+        cause = NO_ANSWER_CAUSE if failure.fault is Fault.NO_ANSWER else q850_from_status(status)
+        return GiveUp(status, (f"Q.850;cause={cause}",))
+    reasons = failure.reasons or (f"Q.850;cause={q850_from_status(failure.status)}",)
+    if failure.status in PASSED_ON:
+        return GiveUp(failure.status, reasons)
+    said = f'SIP;cause={failure.status};text="{PHRASES.get(failure.status, "")}"'
+    return GiveUp(480 if failure.status < 400 else 500, (*reasons, said))

@@ -1,0 +1,122 @@
+"""The door of the engine: which INVITE becomes a call, and what everything else is told.
+
+Order is by cost and by safety: who is it, may it now, what does it carry, where would it go. Who is not known is
+refused before anything of theirs is read beyond the headers.
+"""
+
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from santral.engine import log
+from santral.engine.calls.call import Call
+from santral.engine.calls.leg import Leg, Party, Role
+from santral.engine.limits import Refusal, Throttle
+from santral.engine.world import Services, World
+from santral.routing.plan import CallFacts, DialTrunk, plan
+from santral.routing.trunks import Identified, Source, identify
+from santral.sip.errors import RemoteError
+from santral.sip.events import Hop, IncomingInvite
+from santral.sip.session import Session
+
+REPORTS_PER_SECOND: Final = 1.0  # log lines and events per refused source address
+OVERLOAD_STATUS: Final = 503
+STOPPING_RETRY_S: Final = 30
+MAX_FORWARDS: Final = 70  # RFC 3261 8.1.1.6, when the caller sent none
+
+
+class Gate:
+    """Takes INVITEs in while open; round robin turns are counted here."""
+
+    def __init__(self, services: Services, on_call: Callable[[Call], None], on_end: Callable[[Call], None]) -> None:
+        self.is_open = True
+        self.counters: Counter[str] = Counter()
+        self._services = services
+        self._on_call = on_call
+        self._on_end = on_end
+        self._throttle = Throttle(REPORTS_PER_SECOND)
+        self._turns: Counter[str] = Counter()
+        self._log = log.get("gate")
+
+    def take(self, invite: IncomingInvite, world: World) -> None:
+        """Make a call of this INVITE, or refuse it."""
+        session, request, source = invite.session, invite.request, invite.source
+        found = identify(world.table.entrances, _source_of(invite))
+        if not isinstance(found, Identified):
+            self.report("unknown_source", source, found.reason)
+            self._refuse(session, 403)
+            return
+        if not self.is_open:
+            self._refuse(session, OVERLOAD_STATUS, STOPPING_RETRY_S)
+            return
+        side = world.trunks[found.trunk]
+        party = _reachable_at(side.party, source.host) if side.nat else side.party
+        facts = CallFacts(found.trunk, side.tenant, request.from_.uri.number, request.uri.number, datetime.now(UTC))
+        call = Call(self._services, world, facts, self._on_end)
+        leg = Leg(Role.CALLER, party, self._services.signalling, call.hear)
+        refusal = self._services.limits.admit(call.id, leg.id, found.trunk, self._services.signalling.now())
+        if refusal is not None:
+            self._refuse_for(refusal, session, side.full_status)
+            return
+        try:
+            leg.read(request)
+        except RemoteError as problem:
+            self._services.limits.release(call.id, leg.id)
+            self.report("unacceptable", source, str(problem))
+            self._refuse(session, problem.status)
+            return
+        leg.attach(session, f"{source.transport}:{source.host}:{source.port}")
+        leg.display_name = request.from_.display
+        leg.max_forwards = MAX_FORWARDS if request.max_forwards is None else request.max_forwards
+        self.counters["calls"] += 1
+        self._on_call(call)
+        decided = plan(world.table, facts, secrets.randbits(53) / (1 << 53), self._turns)
+        self._turns.update({one.trunk for one in decided.attempts if isinstance(one, DialTrunk)})
+        call.begin(leg, decided)
+
+    def report(self, what: str, source: Hop, detail: str) -> None:
+        """Count a refusal, and tell of it at a bounded rate per source."""
+        self.counters[f"refused_{what}"] += 1
+        held_back = self._throttle.allow(source.host, self._services.signalling.now())
+        if held_back is None:
+            return
+        where = f"{source.transport}:{source.host}:{source.port}"
+        self._log.warning("refused", what=what, source=where, detail=detail, held_back=held_back)
+        self._services.events.emit("security.refused", what=what, source=where, held_back=held_back)
+
+    def _refuse_for(self, refusal: Refusal, session: Session, full_status: int) -> None:
+        self.counters[f"refused_{refusal.reason}"] += 1
+        if refusal.reason == "trunk_channels":
+            self._services.events.emit(
+                "trunk.full", trunk=refusal.trunk, channels=self._services.limits.channels(refusal.trunk or "")
+            )
+            self._refuse(session, full_status)
+        else:
+            self._refuse(session, OVERLOAD_STATUS, refusal.retry_after_s)
+
+    def _refuse(self, session: Session, status: int, retry_after_s: int | None = None) -> None:
+        headers = () if retry_after_s is None else (("Retry-After", str(retry_after_s)),)
+        signalling = self._services.signalling
+        signalling.perform(session.reject(status, signalling.now(), headers=headers))
+
+
+def _source_of(invite: IncomingInvite) -> Source:
+    source, uri = invite.source, invite.request.uri
+    return Source(
+        ip=source.host,
+        port=source.port,
+        transport=source.transport,
+        interface=source.interface,
+        domain=uri.host.lower(),
+        called=uri.number,
+        trunk_group=(uri.param("tgrp") or "").lower(),
+    )
+
+
+def _reachable_at(party: Party, address: str) -> Party:
+    """Behind NAT the audio may also come from where the signalling came from (RFC 4961, RFC 7362)."""
+    return Party(
+        party.trunk, party.interface, party.rtp_address, party.advertise, party.codecs, (*party.latch_networks, address)
+    )

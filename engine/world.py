@@ -1,0 +1,111 @@
+"""What a call needs to know and use: a frozen picture of the configuration, and the services of the engine.
+
+A call keeps the picture it started with; a reload makes a new one for the calls that come after it.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from santral.engine.calls.leg import Leg, Party
+from santral.engine.cdr.store import CdrStore
+from santral.engine.config import Config
+from santral.engine.config.convert import routing_table
+from santral.engine.events import EventLog
+from santral.engine.limits import Limits, LimitSettings, TrunkLimit
+from santral.engine.locator import Locator
+from santral.engine.media import AudioLibrary, MediaPlane
+from santral.engine.signalling import Signalling
+from santral.routing.routes import RoutingTable
+
+if TYPE_CHECKING:
+    from santral.engine.calls.call import Call
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkSide:
+    """One trunk as calls use it. Times in seconds."""
+
+    name: str
+    tenant: str
+    party: Party
+    try_timeout_s: float
+    progress_timeout_s: float
+    full_status: int
+    from_host: str  # host of From in calls we make
+    nat: bool
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One configuration in force."""
+
+    config: Config
+    node: str
+    table: RoutingTable
+    trunks: Mapping[str, TrunkSide]
+    max_duration_s: Mapping[str, float]
+    limits: LimitSettings
+
+    @classmethod
+    def of(cls, config: Config) -> "World":
+        return cls(
+            config=config,
+            node=config.engine.node,
+            table=routing_table(config),
+            trunks={trunk.name: _side(config, trunk.name) for trunk in config.trunk},
+            max_duration_s={tenant.name: float(tenant.max_duration) for tenant in config.tenant},
+            limits=LimitSettings(
+                max_calls=config.sip.max_calls,
+                max_calls_per_second=config.sip.max_calls_per_second,
+                trunks={
+                    trunk.name: TrunkLimit(channels=trunk.channels, calls_per_second=trunk.calls_per_second)
+                    for trunk in config.trunk
+                },
+            ),
+        )
+
+
+def _side(config: Config, name: str) -> TrunkSide:
+    trunk = config.trunks[name]
+    network = config.interface_of(trunk)
+    party = Party(
+        trunk=name,
+        interface=network.name,
+        rtp_address=str(network.rtp),
+        advertise=None if network.advertise is None else str(network.advertise),
+        codecs=tuple(trunk.codecs),
+        latch_networks=tuple(str(one) for one in trunk.media_from),
+    )
+    return TrunkSide(
+        name=name,
+        tenant=trunk.tenant,
+        party=party,
+        try_timeout_s=trunk.try_timeout,
+        progress_timeout_s=trunk.progress_timeout,
+        full_status=trunk.full,
+        from_host=str(config.sip.domain or network.advertise or network.sip[0].host),
+        nat=trunk.nat,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the engine does for calls. `media_owners` finds the call and leg of a media plane event."""
+
+    loop: asyncio.AbstractEventLoop
+    signalling: Signalling
+    plane: MediaPlane
+    audio: AudioLibrary
+    events: EventLog
+    cdrs: CdrStore
+    limits: Limits
+    locator: Locator
+    media_owners: dict[int, tuple["Call", Leg]] = field(default_factory=dict)
+
+    @staticmethod
+    def description_id() -> int:
+        """Session id of an o= line: unpredictable, and small enough for every parser (RFC 8866 5.2)."""
+        return secrets.randbits(31)
