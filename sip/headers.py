@@ -73,6 +73,9 @@ _VIA: Final = re.compile(
     r"(?:[ \t]*:[ \t]*([0-9]{1,5}))?[ \t]*(;.*)?",
     re.ASCII | re.DOTALL,
 ).fullmatch
+_SENT_BY: Final = re.compile(
+    rf"SIP[ \t]*/[ \t]*[0-9.]+[ \t]*/[ \t]*({TOKEN_CHAR}+)[ \t]+({HOST})(?:[ \t]*:[ \t]*([0-9]{{1,5}}))?", re.IGNORECASE
+).match
 _RETRY_AFTER: Final = re.compile(r"([0-9]{1,10})[ \t]*(?:\(((?:[^()\\]|\\.)*)\))?[ \t]*(;.*)?", re.DOTALL).fullmatch
 
 T = TypeVar("T")
@@ -109,6 +112,13 @@ def split_values(text: str) -> list[str]:
             raise Malformed(f"unbalanced {special[0]}: {text[:40]!r}")
     values.append(text[start:].strip(" \t"))
     return values
+
+
+def _values_after_first(line: str) -> list[str]:
+    try:
+        return split_values(line)[1:]
+    except Malformed:
+        return []  # a broken line is one value: there is nothing sound behind it
 
 
 class Headers:
@@ -223,7 +233,7 @@ class Headers:
         matches = self._is(name)
         for i, (key, line) in enumerate(self._items):
             if matches(key):
-                rest = split_values(line)[1:]
+                rest = _values_after_first(line)
                 parts = rest if value is None else [value, *rest]
                 self._items[i : i + 1] = [(key, ", ".join(parts))] if parts else []
                 self._typed.pop(name, None)
@@ -290,6 +300,14 @@ class Via:
                 case _:
                     others.append((name, value))
         return cls(transport.upper(), host.strip("[]"), port, branch, received, rport, tuple(others))
+
+    @classmethod
+    def salvage(cls, text: str) -> Self:
+        """Only where to send an answer, out of a value that may be broken after that; raises Malformed."""
+        match = _SENT_BY(text)
+        if match is None or int(match[3] or 0) > MAX_PORT:
+            raise Malformed(f"Via: {text[:80]!r}")
+        return cls(match[1].upper(), match[2].strip("[]"), int(match[3]) if match[3] else None)
 
     def __str__(self) -> str:
         text = f"SIP/2.0/{self.transport} {format_host(self.host)}"

@@ -217,6 +217,8 @@ def _read_head(head: bytes) -> tuple[str, list[tuple[str, str]]]:
     if len(head) > MAX_HEAD:
         raise TooLarge(f"{len(head)} octets of headers")
     text = _decode(head)
+    if "\0" in text:
+        raise Malformed("NUL in a header")
     if "\r\n " in text or "\r\n\t" in text:
         text = _FOLD.sub(" ", text)
     lines = text.split("\r\n")
@@ -244,11 +246,7 @@ def _decode(head: bytes) -> str:
         text = head.decode()
     except UnicodeDecodeError:
         text = head.decode("latin-1")
-    if "\0" in text:
-        text = text.replace("\\\0", "?")
-        if "\0" in text:
-            raise Malformed("NUL in a header")
-    return text
+    return text.replace("\\\0", "?") if "\0" in text else text
 
 
 def _unusual_name(name: str, colon: str) -> str:
@@ -327,11 +325,11 @@ def read_length(text: str) -> int:
 def salvage(data: bytes) -> Request | None:
     """What can still be read of a broken request, so that somebody may answer it without state.
 
-    Only the top Via is known to be sound; `uri` may be a stand-in. None for responses, for ACK (never answered) and
-    when there is no Via to send an answer along.
+    Of its typed properties only `via` is sure not to raise (of a broken one the sent-by part is left); `uri` may be a
+    stand-in. None for responses, for ACK (never answered) and when no Via says where an answer goes.
     """
     head = data[:MAX_HEAD].lstrip(b"\r\n").partition(b"\r\n\r\n")[0]
-    text = _FOLD.sub(" ", head.decode("latin-1" if b"\0" in head else "utf-8", "replace")).replace("\0", "?")
+    text = _FOLD.sub(" ", _decode(head)).replace("\0", "?")
     start, *lines = text.split("\r\n")[:MAX_HEADERS]
     method, space, target = start.partition(" ")
     if not space or not is_token(method) or method == "ACK":
@@ -346,7 +344,11 @@ def salvage(data: bytes) -> Request | None:
     try:
         _ = request.via
     except RemoteError:
-        return None
+        try:
+            request.headers.typed_single("Via", Via.salvage)
+            _ = request.via
+        except RemoteError:
+            return None
     return request
 
 

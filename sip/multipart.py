@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from santral.sip.errors import Malformed, RemoteError
@@ -10,7 +11,10 @@ from santral.sip.uri import find_param, parse_params, unquote_string
 __all__ = ["find_part", "media_type"]
 
 MAX_DEPTH: Final = 4  # multiparts inside multiparts
-MAX_PARTS: Final = 32
+MAX_PARTS: Final = 32  # what comes after them is not looked at
+
+_SESSION: Final = frozenset({"session", "render"})  # dispositions (RFC 3261 section 20.11)
+_FULL_NAMES: Final = {"c": "content-type"}
 
 
 def media_type(content_type: str) -> str:
@@ -45,25 +49,20 @@ def find_part(content_type: str, body: bytes, wanted: str, depth: int = 0) -> by
     return found
 
 
-_SESSION: Final = frozenset({"session", "render"})
-
-
 def _parts(content_type: str, body: bytes) -> list[tuple[dict[str, str], bytes]]:
     """Header fields (lower-case names) and content of every part."""
-    delimiter = b"--" + _boundary(content_type)
-    sections = (b"\r\n" + body).split(b"\r\n" + delimiter)
-    if len(sections) - 1 > MAX_PARTS:
-        raise Malformed("too many body parts")
+    body = b"\r\n" + body
+    delimiters = re.finditer(rb"\r\n--" + re.escape(_boundary(content_type)) + rb"(--)?[ \t]*(?=\r\n|\Z)", body)
     parts: list[tuple[dict[str, str], bytes]] = []
-    for section in sections[1:]:
-        if section.startswith(b"--"):
-            break  # the closing delimiter; what follows is epilogue
-        line_end = section.find(b"\r\n")
-        if line_end < 0 or section[:line_end].strip(b" \t"):
-            continue  # not our delimiter but a longer one that starts alike
-        head, empty_line, content = section[line_end:].partition(b"\r\n\r\n")
-        if empty_line:
-            parts.append((_read_headers(head), content))
+    start = None
+    for delimiter in delimiters:
+        if start is not None:
+            head, empty_line, content = body[start : delimiter.start()].partition(b"\r\n\r\n")
+            if empty_line:
+                parts.append((_read_headers(head), content))
+        if delimiter[1] is not None or len(parts) > MAX_PARTS:
+            break
+        start = delimiter.end()
     return parts
 
 
@@ -84,8 +83,6 @@ def _read_headers(head: bytes) -> dict[str, str]:
     for line in text.split("\r\n"):
         name, colon, value = line.partition(":")
         if colon:
-            headers.setdefault(_FULL.get(name := name.strip(" \t").lower(), name), value.strip(" \t"))
+            name = name.strip(" \t").lower()
+            headers.setdefault(_FULL_NAMES.get(name, name), value.strip(" \t"))
     return headers
-
-
-_FULL: Final = {"c": "content-type"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final
 
 from santral.sip.errors import LocalError, NotAcceptable
@@ -46,7 +47,6 @@ _RTCP: Final = re.compile(r"([0-9]{1,5})(?: +IN +IP[46] +([^ \t/]+))?[ \t]*", re
 _PAYLOAD_TYPE: Final = re.compile(r"[0-9]{1,3}", re.ASCII).fullmatch
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 _IPV4: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII).fullmatch
-_IPV6: Final = re.compile(r"[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*", re.ASCII).fullmatch
 _HELD: Final = frozenset({"0.0.0.0", "::"})
 
 
@@ -132,9 +132,15 @@ class RemoteStream:
     rtcp_wanted: bool = True  # False with b=RR:0 (RFC 3556): the peer wants no receiver reports
 
     @property
-    def has_numeric_address(self) -> bool:
-        """Whether the address can be sent to without asking a name server."""
-        return bool(_IPV4(self.address) or _IPV6(self.address))
+    def has_unicast_address(self) -> bool:
+        """Whether the address is a number that names one host, or the 0.0.0.0 of a held stream."""
+        if ":" not in self.address and not _IPV4(self.address):
+            return False
+        try:
+            address = ip_address(self.address)
+        except ValueError:
+            return False
+        return not (address.is_multicast or self.address == "255.255.255.255" or "%" in self.address)
 
 
 def remote_streams(description: SessionDescription) -> tuple[RemoteStream, ...]:
@@ -241,7 +247,7 @@ def audio(streams: Sequence[RemoteStream]) -> RemoteStream:
             seen = f"audio over {stream.protocol[:40]}"
         elif not stream.codecs:
             seen = "no audio codec named"
-        elif not stream.has_numeric_address:
+        elif not stream.has_unicast_address:
             seen = f"audio address {stream.address[:80]!r}"
         else:
             return stream
@@ -282,7 +288,8 @@ def answer_direction(offered: str) -> str:
 class LocalStream:
     """One m= line of ours. Port 0 refuses the stream; `codecs` then may be empty and `formats` is written as it came.
 
-    `codecs` are in order of preference and include telephone-event. `rtcp_port` 0 means port + 1.
+    `codecs` are in order of preference and include telephone-event. `rtcp_port` 0 means port + 1. `attributes` are
+    further `a=` lines, without the letter, of a stream that is passed through.
     """
 
     kind: str
@@ -295,6 +302,7 @@ class LocalStream:
     formats: tuple[str, ...] = ()
     rtcp_port: int = 0
     rtcp_mux: bool = False
+    attributes: tuple[str, ...] = ()
 
     def lines(self, session_address: str) -> list[str]:
         """The section as lines without line ends; `session_address` is what the session's own c= says."""
@@ -314,6 +322,7 @@ class LocalStream:
             lines.append("a=rtcp-mux")
         elif self.rtcp_port not in (0, self.port + 1):
             lines.append(f"a=rtcp:{self.rtcp_port}")
+        lines += [f"a={attribute}" for attribute in self.attributes]
         lines.append(f"a={self.direction}")
         return lines
 

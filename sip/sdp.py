@@ -13,7 +13,6 @@ from santral.sip.errors import Malformed
 
 __all__ = ["Attribute", "Connection", "Line", "Media", "Origin", "SessionDescription"]
 
-MAX_SDP: Final = 65535  # octets: no body is longer than a message
 MAX_LINES: Final = 2000
 MAX_MEDIA: Final = 64
 
@@ -157,8 +156,6 @@ class SessionDescription(_Section):
         Line ends may be CRLF, LF or CR; octets that are no UTF-8 are read as ISO 8859-1.
         """
         text = body if isinstance(body, str) else _decode(body)
-        if len(text) > MAX_SDP:
-            raise Malformed(f"session description of {len(text)} characters")
         if "\0" in text:
             raise Malformed("NUL in a session description")
         raw = [line for line in _LINE_END.split(text) if line.strip(" \t")]

@@ -147,7 +147,7 @@ class Uri:
             port = int(port_text)
             if port > MAX_PORT:
                 raise Malformed(f"URI port: {text[:80]!r}")
-        if user is not None and "%" in rest and _BAD_ESCAPE(rest):
+        if "%" in rest and _BAD_ESCAPE(rest):
             raise Malformed(f"URI escape: {text[:80]!r}")
         if host[0] == "[":
             host = host[1:-1]
