@@ -1,0 +1,36 @@
+"""Identifiers: form, order, and what a clock that steps back does."""
+
+import uuid
+from itertools import pairwise
+
+import pytest
+
+from santral.engine import ids
+from santral.engine.ids import IdSource
+
+
+def test_they_are_uuid_version_7() -> None:
+    made = uuid.UUID(ids.new_id())
+    assert (made.version, made.variant) == (7, uuid.RFC_4122)
+    assert str(made) == str(made).lower()
+
+
+def test_they_grow_and_differ() -> None:
+    made = [ids.new_id() for _ in range(10_000)]
+    assert all(a < b for a, b in pairwise(made))
+
+
+def test_a_clock_that_stands_or_steps_back_changes_nothing() -> None:
+    moments = iter([1000] * 5000 + [10] * 5000)
+    source = IdSource(lambda: next(moments), lambda size: b"\xff" * size)
+    made = [source.new() for _ in range(10_000)]
+    assert all(a < b for a, b in pairwise(made))
+    assert {uuid.UUID(each).version for each in made} == {7}
+
+
+def test_the_moment_can_be_read_back() -> None:
+    source = IdSource(lambda: 1_795_000_000_123, bytes)
+    assert ids.created_ms(source.new()) == 1_795_000_000_123
+    for wrong in ("", "abc", str(uuid.uuid4())):
+        with pytest.raises(ValueError, match="not a UUIDv7"):
+            ids.created_ms(wrong)
