@@ -17,7 +17,7 @@ import numpy as np
 
 from santral.bench.peer import g711, rtp, wav
 from santral.bench.peer.message import host_port
-from santral.bench.peer.phone import Manner, Phone, open_phone
+from santral.bench.peer.phone import Manner, Phone, Seen, open_phone
 
 NO_CALL: Final = 3  # exit status of a callee nobody called
 
@@ -53,18 +53,23 @@ def script_for(options: argparse.Namespace) -> rtp.Script:
     return rtp.Script(options.codec, audio, options.digits, options.events)
 
 
+def is_answer_to_invite(seen: Seen) -> bool:
+    return seen.first.startswith("SIP/2.0") and seen.cseq.endswith("INVITE")
+
+
 def report(phone: Phone, heard: rtp.Heard, script: rtp.Script) -> dict[str, Any]:
     line = phone.line
     return {
         "user": phone.manner.user,
         "address": f"{phone.host}:{phone.port}",
         "final_status": phone.final_status,
-        "statuses": [int(one.first.split()[1]) for one in phone.seen if one.first.startswith("SIP/2.0")],
+        "statuses": [int(one.first.split()[1]) for one in phone.seen if is_answer_to_invite(one)],
         "requested": phone.requested,
         "ended_by": phone.ended_by,
         "retransmissions_seen": phone.retransmissions_seen,
         "sip": [asdict(one) for one in phone.seen],
         "rtp_port": line.port if line else 0,
+        "rtp_named": phone.remote,
         "rtp_sent": line.sent if line else 0,
         "rtp_latest_ms": line.latest_ns / 1e6 if line else 0.0,
         "rtp_heard": rtp.summary(line.packets if line else ()),

@@ -15,6 +15,7 @@ RATE_HZ: Final = 8_000
 SAID_COLOUR: Final = "#8c8c8c"
 HEARD_COLOUR: Final = "#b1354b"
 FULL_SCALE: Final = 32768
+NOISE_FLOOR: Final = 1e-6
 
 
 def speech(title: str, said: NDArray[np.int16], heard: NDArray[np.int16], lag_samples: int, path: Path) -> None:
@@ -26,7 +27,8 @@ def speech(title: str, said: NDArray[np.int16], heard: NDArray[np.int16], lag_sa
     waves.plot(heard_at, heard / FULL_SCALE, color=HEARD_COLOUR, linewidth=0.5, label="heard")
     waves.set(title=title, ylabel="level", ylim=(-1, 1))
     waves.legend(loc="upper right")
-    spectrum.specgram(heard / FULL_SCALE + 1e-9, NFFT=256, Fs=RATE_HZ, noverlap=192, cmap="magma", vmin=-120)
+    floor = np.random.default_rng(0).normal(0, NOISE_FLOOR, len(heard))  # digital silence has no logarithm
+    spectrum.specgram(heard / FULL_SCALE + floor, NFFT=256, Fs=RATE_HZ, noverlap=192, cmap="magma", vmin=-120)
     spectrum.set(xlabel="seconds", ylabel="Hz", xlim=(0, max(len(heard), 1) / RATE_HZ))
     _save(figure, path)
 

@@ -25,6 +25,7 @@ class Seen:
     direction: str  # "in" | "out"
     peer: str
     first: str
+    cseq: str
     reason: str  # the Reason header, if any
     body: str = field(repr=False)
 
@@ -53,6 +54,7 @@ class Phone(asyncio.DatagramProtocol):
         self.requested = ""  # callee: the Request-URI as it came
         self.heard_events = manner.script.event_payload_type  # on which we ask for digits
         self.line: Line | None = None
+        self.remote = ""  # HOST:PORT of the peer's audio, as its SDP says
         self._tag = token()
         self._responses: asyncio.Queue[Message] = asyncio.Queue()
         self._invited: asyncio.Queue[tuple[Message, Address]] = asyncio.Queue()
@@ -72,8 +74,17 @@ class Phone(asyncio.DatagramProtocol):
         self.host, self.port = transport.get_extra_info("sockname")[:2]
 
     def _note(self, direction: str, peer: Address, message: Message) -> None:
-        at_ns, text = time.monotonic_ns(), message.body.decode("utf-8", "replace")
-        self.seen.append(Seen(at_ns, direction, f"{peer[0]}:{peer[1]}", message.first, message.get("reason"), text))
+        self.seen.append(
+            Seen(
+                at_ns=time.monotonic_ns(),
+                direction=direction,
+                peer=f"{peer[0]}:{peer[1]}",
+                first=message.first,
+                cseq=message.get("cseq"),
+                reason=message.get("reason"),
+                body=message.body.decode("utf-8", "replace"),
+            )
+        )
 
     def _send(self, message: Message, to: Address) -> None:
         self._note("out", to, message)
@@ -257,6 +268,7 @@ class Phone(asyncio.DatagramProtocol):
     # --- both ---
 
     def _speak(self, line: Line, remote: Offered) -> None:
+        self.remote = f"{remote.host}:{remote.port}"
         script = self.manner.script
         if remote.event_payload_type is not None and remote.event_payload_type != script.event_payload_type:
             script = Script(script.codec, script.audio, script.digits, remote.event_payload_type)
