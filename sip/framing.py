@@ -51,8 +51,8 @@ class Framer:
 
     @property
     def pending(self) -> int:
-        """Octets that wait for the rest of their message."""
-        return len(self._buffer)
+        """Octets that wait for the rest of their message; half a keep-alive is none."""
+        return 0 if _PING.startswith(self._buffer) else len(self._buffer)
 
     def _cut(self) -> Iterator[bytes | KeepAlive]:
         buffer = self._buffer

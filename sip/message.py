@@ -309,13 +309,13 @@ def _read_body(headers: Headers, data: bytes, start: int) -> bytes:
     text = headers.get("Content-Length")
     if text is None:
         return data[start:]
-    length = read_length(text)
+    length = _read_length(text)
     if start + length > len(data):
         raise Malformed(f"Content-Length {length}, {len(data) - start} octets there")
     return data[start : start + length]
 
 
-def read_length(text: str) -> int:
+def _read_length(text: str) -> int:
     """Content-Length as a number; raises Malformed."""
     if text.isascii() and text.isdigit() and len(text) <= 10:
         return int(text)

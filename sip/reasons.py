@@ -103,6 +103,8 @@ Q850_PHRASES: Final[dict[int, str]] = {
     20: "Subscriber absent",
     21: "Call rejected",
     22: "Number changed",
+    23: "Redirection to new destination",
+    25: "Exchange routing error",
     26: "Non-selected user clearing",
     27: "Destination out of order",
     28: "Invalid number format",
@@ -139,6 +141,7 @@ _Q850_FROM_STATUS: Final = {  # RFC 3398 section 8.2.6.1, and the codes that cam
     487: 16, 488: 88, 491: 41, 500: 41, 501: 79, 502: 38, 503: 41, 504: 102, 505: 127, 513: 127, 580: 47, 600: 17,
     603: 21, 604: 1, 606: 88, 607: 21, 608: 21,
 }  # fmt: skip
+_Q850_FROM_CLASS: Final = {4: _NORMAL_UNSPECIFIED, 5: _TEMPORARY_FAILURE, 6: _NORMAL_UNSPECIFIED}
 _STATUS_FROM_Q850: Final = {  # RFC 3398 section 7.2.4.1
     1: 404, 2: 404, 3: 404, 16: 480, 17: 486, 18: 408, 19: 480, 20: 480, 21: 403, 22: 410, 23: 410, 26: 404, 27: 502,
     28: 484, 29: 501, 31: 480, 34: 503, 38: 503, 41: 503, 42: 503, 47: 503, 55: 403, 57: 403, 58: 503, 65: 488, 70: 488,
@@ -158,14 +161,7 @@ def q850_from_status(status: int) -> int:
     cause = _Q850_FROM_STATUS.get(status)
     if cause is not None:
         return cause
-    match status // 100:
-        case 4:
-            return _NORMAL_UNSPECIFIED
-        case 5:
-            return _TEMPORARY_FAILURE
-        case 6:
-            return _NORMAL_UNSPECIFIED
-    return _INTERWORKING
+    return _Q850_FROM_CLASS.get(status // 100, _INTERWORKING)
 
 
 def status_from_q850(cause: int) -> int:

@@ -91,6 +91,8 @@ def test_a_chunk_counts_even_if_nobody_iterates() -> None:
     assert framer.pending == 10
     assert list(framer.receive(ONE[10:])) == [ONE]
     assert framer.pending == 0
+    assert list(framer.receive(b"\r\n")) == []
+    assert framer.pending == 0  # a pong, or half a ping: nothing to wait for
 
 
 @pytest.mark.parametrize("data", [b"", b"\r\n\r\n", b"\0", b"\0\0\0\0", b"\r\n", b"  \r\n"])
