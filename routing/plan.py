@@ -171,7 +171,7 @@ class _Decision:
         self.why.append(f"route {route.name}: {reason}")
 
     def brought_in(self, route: Route, owned: bool) -> bool:
-        """Whether a shared trunk brings the call to this other tenant: to their number, or by a route naming the trunk."""
+        """Whether a shared trunk brings the call to this other tenant: to their number, or by a route naming it."""
         source = self.table.trunks.get(self.facts.trunk)
         return source is not None and source.shared and (owned or route.from_trunk is not None)
 

@@ -30,7 +30,7 @@ from santral.engine.config.model import (
     TenantTable,
     TrunkTable,
 )
-from santral.engine.config.problems import ConfigError, KeyPath, Problem, spell
+from santral.engine.config.problems import ConfigError, KeyPath, Problem, one_line, spell
 from santral.engine.config.secrets import SecretError, resolve
 
 T = TypeVar("T", bound=Table)
@@ -167,10 +167,10 @@ class Draft:
             return None
 
     def blame(self, path: KeyPath, message: str) -> None:
-        self.problems.append(Problem(line_of(self.lines, path), spell(path), message))
+        self.problems.append(Problem(line_of(self.lines, path), spell(path), one_line(message)))
 
     def warn(self, path: KeyPath, message: str) -> None:
-        self.warnings.append(Problem(line_of(self.lines, path), spell(path), message))
+        self.warnings.append(Problem(line_of(self.lines, path), spell(path), one_line(message)))
 
     def refer(self, path: KeyPath, kind: str, name: str) -> None:
         """Blame a reference to a name nobody has; a table that is there but broken counts as there."""
@@ -204,7 +204,15 @@ def _sentence(path: KeyPath, error: dict[str, Any]) -> str:
         )
     if kind == "literal_error" and (reason := not_yet.reason(path, error["input"])):
         return reason
-    return SENTENCES.get(kind, str(error["msg"])).format(**error.get("ctx", {}))
+    context = {key: _plain(value) for key, value in error.get("ctx", {}).items()}
+    return SENTENCES.get(kind, str(error["msg"])).format(**context)
+
+
+def _plain(value: Any) -> str:
+    """A value of pydantic's as TOML would write it: `0` for `0.0`, `true` for `True`."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return "true" if value == "True" else str(value)
 
 
 def _unknown(key: str, table: type[Table]) -> str:

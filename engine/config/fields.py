@@ -88,7 +88,9 @@ Yes = StrictBool
 Whole = Annotated[int, Strict()]
 Count = Annotated[int, Strict(), Field(ge=1, le=MOST), Words("integer ≥ 1")]
 Seconds = Annotated[float, Strict(), Field(ge=0, le=MOST, allow_inf_nan=False), Words("seconds ≥ 0")]
-SomeSeconds = Annotated[float, Strict(), Field(gt=0, le=MOST, allow_inf_nan=False), Words("seconds > 0")]
+TryTime = Annotated[float, Strict(), Field(gt=0, le=32, allow_inf_nan=False), Words("seconds > 0, up to 32")]
+ProgressTime = Annotated[float, Strict(), Field(gt=0, le=180, allow_inf_nan=False), Words("seconds > 0, up to 180")]
+RingTime = Annotated[float, Strict(), Field(gt=0, le=3600, allow_inf_nan=False), Words("seconds > 0, up to 3600")]
 
 Name = Annotated[str, Field(pattern=r"^\w[\w .-]{0,63}$"), Words("name")]
 Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$"), Words("text")]

@@ -16,7 +16,7 @@ from santral.engine.config.defaults import EMBEDDED
 from santral.engine.config.draft import Draft
 from santral.engine.config.lines import locate
 from santral.engine.config.model import Config
-from santral.engine.config.problems import ConfigError, Problem
+from santral.engine.config.problems import ConfigError, Problem, one_line
 
 FILES: Final = (Path("santral.toml"), Path("/etc/santral/santral.toml"))  # tried in this order
 EMBEDDED_NAME: Final = "embedded defaults"
@@ -70,6 +70,8 @@ def _syntax(problem: tomllib.TOMLDecodeError, text: str) -> Problem:
     said = str(problem)
     place = _PLACE.search(said)
     if place is None:
-        return Problem(0, "", said)
+        return Problem(0, "", one_line(said))
     line = int(place[1]) if place[1] else text.count("\n") + 1
-    return Problem(line, "", f"{said[: place.start()]} at {'this line' if place[1] else 'the end of the file'}")
+    return Problem(
+        line, "", f"{one_line(said[: place.start()])} at {'this line' if place[1] else 'the end of the file'}"
+    )

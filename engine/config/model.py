@@ -29,10 +29,12 @@ from santral.engine.config.fields import (
     NumberTemplate,
     OpenHours,
     Ports,
+    ProgressTime,
     Remark,
+    RingTime,
     Seconds,
     SipListen,
-    SomeSeconds,
+    TryTime,
     Uri,
     Whole,
     Words,
@@ -205,10 +207,8 @@ class TrunkTable(Table):
     nat: Yes = Field(False, description="Media may also come from the address the signalling came from.")
     ptime: Literal[10, 20, 30, 40] = Field(20, description="Milliseconds of audio per packet that we ask for.")
     hold: Literal["pass"] = Field("pass", description="What hold does: it is passed on.")
-    try_timeout: SomeSeconds = Field(
-        4.0, le=32, description="Without any answer for so long, the next target is tried."
-    )
-    progress_timeout: SomeSeconds = Field(15.0, le=180, description="The same when nothing but 100 Trying came.")
+    try_timeout: TryTime = Field(4.0, description="Without any answer for so long, the next target is tried.")
+    progress_timeout: ProgressTime = Field(15.0, description="The same when nothing but 100 Trying came.")
     shared: Yes = Field(False, description="Usable by other tenants' routes.")
     channels: Count | None = Field(
         None, description="Calls at once, in and out. Left out: only `sip.max_calls` limits."
@@ -237,8 +237,8 @@ class DestinationTable(Table):
     called: Annotated[NumberTemplate | None, Remark('`"{called}"`')] = Field(
         None, description="With `trunk`: the number to dial."
     )
-    timeout: Annotated[SomeSeconds | None, Remark(f"`{RING_S:g}`")] = Field(
-        None, le=3600, description="With `trunk`: seconds of ringing before the next."
+    timeout: Annotated[RingTime | None, Remark(f"`{RING_S:g}`")] = Field(
+        None, description="With `trunk`: seconds of ringing before the next."
     )
     echo: Literal[True] | None = Field(None, description="Answer and send back what is heard.")
     play: Label | None = Field(None, description="Answer, play this sound file, hang up.")

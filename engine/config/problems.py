@@ -1,7 +1,14 @@
 """What is wrong with a configuration, said so that it can be mended: key path, line, sentence."""
 
+import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+MAX_MESSAGE: Final = 400  # characters
+
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 Step = str | int
 KeyPath = tuple[Step, ...]
@@ -33,5 +40,15 @@ def spell(path: KeyPath) -> str:
     """A key path as operators read it: `trunk[0].targets[1].uri`."""
     text = ""
     for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            key = step if _BARE_KEY.fullmatch(step) else json.dumps(step)
+            text += f".{key}" if text else key
     return text
+
+
+def one_line(text: str) -> str:
+    """A message fit for one line of a terminal, whatever the configuration holds."""
+    shown = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+    return shown if len(shown) <= MAX_MESSAGE else f"{shown[: MAX_MESSAGE - 3]}..."

@@ -172,7 +172,7 @@ def _host_port(text: str, example: str) -> tuple[str, int]:
 
 
 def _target_host(address: str, text: str) -> tuple[str, int]:
-    found = re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(?::(.*))?", address, re.DOTALL)
+    found = re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(?::([^:]*))?", address)
     if found is None:
         raise ValueError(f"{text}: an IPv6 address needs brackets, as in sip:[2001:db8::1]:5060")
     host, port = found[1], found[2]

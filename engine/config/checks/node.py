@@ -75,7 +75,7 @@ def check_listeners(draft: Draft) -> None:
     for (first, one), (second, other) in combinations(listeners, 2):
         if one.collides(other):
             draft.blame(second, f"{other} is taken by {spell(first)}")
-    if draft.sip is not None and not any(True for _ in sip_listeners(draft)):
+    if draft.sip is not None and not draft.sip.listen and not draft.raw.get("interface"):
         draft.blame(("sip", "listen"), "there is nothing to listen on")
 
 
