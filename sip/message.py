@@ -232,7 +232,7 @@ def _read_head(head: bytes) -> tuple[str, list[tuple[str, str]]]:
     items: list[tuple[str, str]] = []
     for line in lines[1:]:
         name, colon, value = line.partition(":")
-        items.append((known(name) or _unusual_name(name, colon), value.strip(" \t")))
+        items.append(((colon and known(name)) or _unusual_name(name, colon), value.strip(" \t")))
     return lines[0], items
 
 

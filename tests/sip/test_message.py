@@ -133,6 +133,7 @@ def test_star_contact_is_no_address() -> None:
         (wire(START, *BASE)[:-2], Malformed),
         (wire(START, *BASE, "no colon here"), Malformed),
         (wire(START, *BASE, "bad name: x"), Malformed),
+        (wire(START, *BASE, "Supported"), Malformed),
         (wire(START, *BASE, ": x"), Malformed),
         (wire(START, *BASE, "X: a\rb"), Malformed),
         (wire(START, *BASE, "X: a\nb"), Malformed),
