@@ -1,4 +1,4 @@
-"""The media plane: RTP sockets, relay, RTCP, players. Audio never enters Python; only commands, events and counters do."""
+"""The media plane: RTP sockets, relay, RTCP, players. Audio never enters Python; commands, events and counters do."""
 
 from santral.engine.media.audio import AudioError, AudioLibrary, PreparedAudio
 from santral.engine.media.model import (

@@ -60,11 +60,11 @@ class AudioLibrary:
         """Raises `AudioError`; `codec` is "PCMU" or "PCMA"."""
         if codec not in CODECS:
             raise AudioError(str(path), f"no codec {codec} for playing")
-        real, stat = await asyncio.to_thread(_inside, path, allowed_folder)
-        key = (real, stat.st_mtime_ns, stat.st_size, codec)
+        file = await asyncio.to_thread(_inside, path, allowed_folder)
+        key = (file.path, file.state.st_mtime_ns, file.state.st_size, codec)
         async with self._turn:
             if key not in self._cache:
-                self._remember(key, await self._decode(real, codec, str(allowed_folder)))
+                self._remember(key, await self._decode(file, codec))
             self._cache.move_to_end(key)
             return self._cache[key]
 
@@ -72,11 +72,11 @@ class AudioLibrary:
         async with self._turn:
             await self._discard_decoder()
 
-    async def _decode(self, real: str, codec: str, folder: str) -> PreparedAudio:
+    async def _decode(self, file: "_SoundFile", codec: str) -> PreparedAudio:
         request = {
-            "path": real,
-            "folder": os.path.realpath(folder),
-            "format": FORMATS[Path(real).suffix.lower()],
+            "path": file.path,
+            "folder": file.folder,
+            "format": FORMATS[Path(file.path).suffix.lower()],
             "codec": codec,
         }
         if self._decoder is None or not self._decoder.is_alive:
@@ -87,15 +87,15 @@ class AudioLibrary:
                 reply, audio = await self._decoder.ask(request)
         except TimeoutError:
             await self._discard_decoder()
-            raise AudioError(real, f"not decoded within {DECODE_TIMEOUT_S:.0f} s") from None
+            raise AudioError(file.path, f"not decoded within {DECODE_TIMEOUT_S:.0f} s") from None
         except (OSError, asyncio.IncompleteReadError):
             await self._discard_decoder()
-            raise AudioError(real, "the decoder process died") from None
+            raise AudioError(file.path, "the decoder process died") from None
         except asyncio.CancelledError:
             await self._discard_decoder()  # its answer would be taken for that of the next file
             raise
         if "error" in reply:
-            raise AudioError(real, reply["error"])
+            raise AudioError(file.path, reply["error"])
         return PreparedAudio(f"{codec}/8000", audio)
 
     def _remember(self, key: tuple[str, int, int, str], audio: PreparedAudio) -> None:
@@ -127,7 +127,7 @@ class _Decoder:
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "santral.engine.media.decoder"),
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=asyncio.subprocess.DEVNULL,
                 env=environment,
             )
@@ -154,14 +154,23 @@ class _Decoder:
             await self._writer.wait_closed()
 
 
-def _inside(path: str | Path, folder: str | Path) -> tuple[str, os.stat_result]:
-    """The file's real path and state. Links that lead out of `folder`, and formats not listed, are refused."""
+@dataclass(frozen=True, slots=True)
+class _SoundFile:
+    """A file that may be read: real paths, and its state when it was looked at."""
+
+    path: str
+    folder: str
+    state: os.stat_result
+
+
+def _inside(path: str | Path, folder: str | Path) -> _SoundFile:
+    """Links that lead out of `folder`, and formats not listed, are refused."""
     real, root = os.path.realpath(path), os.path.realpath(folder)
     if os.path.commonpath([real, root]) != root:
         raise AudioError(str(path), "outside the sound folder")
     if Path(real).suffix.lower() not in FORMATS:
         raise AudioError(str(path), f"not one of the formats {', '.join(sorted(FORMATS.values()))}")
     try:
-        return real, os.stat(real)
+        return _SoundFile(real, root, os.stat(real))
     except OSError as problem:
         raise AudioError(str(path), problem.strerror or "cannot be read") from None

@@ -1,7 +1,7 @@
 """The decoder process: one sound file per request line on standard input (a socket), G.711 frames back.
 
-It runs apart from the engine because media libraries parse hostile bytes: a crash, a hang or a memory bomb here ends one
-request. Formats are forced, never probed; the file is opened once and must lie in the folder named with it.
+It runs apart from the engine because media libraries parse hostile bytes: a crash, a hang or a memory bomb here ends
+one request. Formats are forced, never probed; the file is opened once and must lie in the folder named with it.
 """
 
 import json
@@ -25,7 +25,7 @@ MAX_MEMORY_BYTES: Final = 2 * 1024**3  # address space, libraries included
 RATE_HZ: Final = 8000
 
 
-class Refused(Exception):
+class RefusedFileError(Exception):
     """Why a file is not played, as the user will read it."""
 
 
@@ -41,7 +41,7 @@ def main() -> None:
 def answer(request: dict[str, str]) -> tuple[bytes, bytes]:
     try:
         audio = decode(request["path"], request["folder"], request["format"], request["codec"])
-    except Refused as refusal:
+    except RefusedFileError as refusal:
         return json.dumps({"error": str(refusal)}).encode(), b""
     except OSError as problem:
         return json.dumps({"error": problem.strerror or "cannot be read"}).encode(), b""
@@ -51,14 +51,14 @@ def answer(request: dict[str, str]) -> tuple[bytes, bytes]:
 
 
 def decode(path: str, folder: str, container: str, codec: str) -> bytes:
-    """Raises `Refused` or `OSError`."""
+    """Raises `RefusedFileError` or `OSError`."""
     if container not in FORMATS.values():
-        raise Refused(f"format {container} is not allowed")
+        raise RefusedFileError(f"format {container} is not allowed")
     with open_inside(path, folder) as file:
         try:
             samples = samples_of(file, container)
         except FFmpegError as problem:
-            raise Refused(f"not a readable {container} file ({problem.strerror})") from None
+            raise RefusedFileError(f"not a readable {container} file ({problem.strerror})") from None
     frames = CODECS[codec].encode(samples)
     silence = CODECS[codec].encode(b"\0\0")
     return frames + silence * (-len(frames) % FRAME_BYTES)
@@ -66,20 +66,20 @@ def decode(path: str, folder: str, container: str, codec: str) -> bytes:
 
 def open_inside(path: str, folder: str) -> BinaryIO:
     """The check is on the opened file, so that nobody can swap it afterwards."""
-    file = open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        real = os.readlink(f"/proc/self/fd/{file.fileno()}")
-        state = os.fstat(file.fileno())
+        real = os.readlink(f"/proc/self/fd/{descriptor}")
+        state = os.fstat(descriptor)
         if not Path(real).is_relative_to(folder):
-            raise Refused("outside the sound folder")
+            raise RefusedFileError("outside the sound folder")
         if not stat.S_ISREG(state.st_mode):
-            raise Refused("not a regular file")
+            raise RefusedFileError("not a regular file")
         if state.st_size > MAX_FILE_BYTES:
-            raise Refused(f"larger than {MAX_FILE_BYTES // 1024**2} MiB")
+            raise RefusedFileError(f"larger than {MAX_FILE_BYTES // 1024**2} MiB")
+        return os.fdopen(descriptor, "rb")
     except BaseException:
-        file.close()
+        os.close(descriptor)
         raise
-    return file
 
 
 def samples_of(file: BinaryIO, container: str) -> bytes:
@@ -88,21 +88,21 @@ def samples_of(file: BinaryIO, container: str) -> bytes:
     pcm = bytearray()
     with av.open(file, mode="r", format=container) as source:
         if not source.streams.audio:
-            raise Refused("no audio in it")
+            raise RefusedFileError("no audio in it")
         for frame in source.decode(source.streams.audio[0]):
             for piece in resampler.resample(frame):
                 take(piece, pcm)
         for piece in resampler.resample(None):
             take(piece, pcm)
     if not pcm:
-        raise Refused("no audio in it")
+        raise RefusedFileError("no audio in it")
     return bytes(pcm)
 
 
 def take(piece: Any, pcm: bytearray) -> None:
     pcm += bytes(piece.planes[0])[: piece.samples * 2]
     if len(pcm) > MAX_AUDIO_S * RATE_HZ * 2:
-        raise Refused(f"longer than {MAX_AUDIO_S // 60} minutes")
+        raise RefusedFileError(f"longer than {MAX_AUDIO_S // 60} minutes")
 
 
 if __name__ == "__main__":

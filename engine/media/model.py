@@ -19,6 +19,8 @@ EventKind = Literal[
     "timeout",
 ]
 
+ReportKind = EventKind | Literal["closed", "released"]  # the last two are between the plane and its threads
+
 TELEPHONE_EVENT: Final = "telephone-event"
 MAX_LATCH_NETWORKS: Final = 8
 MAX_CNAME_BYTES: Final = 63
@@ -28,11 +30,11 @@ class MediaError(Exception):
     """The plane was asked for something it cannot do."""
 
 
-class PortsExhausted(MediaError):
+class PortsExhausted(MediaError):  # noqa: N818 - reads as the state it is
     """No rested port pair is left in the configured range (or no slot under `max_legs`)."""
 
 
-class LegClosed(MediaError):
+class LegClosed(MediaError):  # noqa: N818
     """The leg was closed, or is closing: it takes no further commands."""
 
 
@@ -59,10 +61,10 @@ class PlaneSettings:
 class RemoteMedia:
     """Where one peer is and how it numbers its payloads: the outcome of one offer and answer.
 
-    `receives` maps the payload types this peer sends us (those of *our* SDP towards it) to codec keys such as `PCMU/8000`
-    or `telephone-event/8000`; `sends` maps codec keys to the payload types it wants from us (those of *its* SDP). Dynamic
-    numbers may differ per direction (RFC 3264 §5.1). Besides `address`, packets may come from any of `latch_networks`
-    (CIDR texts: the trunk's `media_from`, or the signalling source behind NAT) while the source is being learnt.
+    `receives` maps the payload types this peer sends us (those of *our* SDP towards it) to codec keys such as
+    `PCMU/8000` or `telephone-event/8000`; `sends` maps codec keys to the payload types it wants from us (those of *its*
+    SDP). Dynamic numbers may differ per direction (RFC 3264 §5.1). Besides `address`, packets may come from any of
+    `latch_networks` (CIDR: the trunk's `media_from`, or the signalling source behind NAT) while the source is learnt.
     """
 
     address: str
@@ -98,7 +100,7 @@ class LegStats:
     """Counters of one leg since it was opened. Octets are RTP payload octets (RFC 3550 §6.4.1).
 
     `lost`, `late` and `duplicate` follow RFC 3550 A.3 for what came in; `late` packets arrived behind a later one. What
-    came from a wrong source, with an unmapped payload type or against the direction is counted apart and in none of these.
+    came from a wrong source, with an unknown payload type or against the direction is counted apart, in none of these.
     """
 
     packets_in: int

@@ -9,7 +9,7 @@ import asyncio
 import errno
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 from random import SystemRandom
 from time import monotonic
@@ -36,19 +36,27 @@ BIND_TRIES: Final = 32  # ports of the range that another process holds are laid
 FIRST_SEQUENCE_BITS: Final = 15  # below 2^15, so that SRTP's roll-over counter starts unambiguous (RFC 3711 §3.3.1)
 
 
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """What a leg occupies, and gives back when it is closed."""
+
+    leg: int
+    slot: int
+    address: str
+    port: int
+
+
 class MediaLeg:
     """One peer's RTP stream: a port pair of ours, the peer's address, counters. Made by `MediaPlane.open_leg`."""
 
-    def __init__(
-        self, plane: "MediaPlane", worker: MediaWorker, leg_id: int, slot: int, address: str, port: int
-    ) -> None:
-        self.id: Final = leg_id
-        self.address: Final = address
-        self.port: Final = port
-        self.rtcp_port: Final = port + 1
+    def __init__(self, plane: "MediaPlane", worker: MediaWorker, seat: Seat) -> None:
+        self.id: Final = seat.leg
+        self.address: Final = seat.address
+        self.port: Final = seat.port
+        self.rtcp_port: Final = seat.port + 1
         self.remote: RemoteMedia | None = None
         self.peer: MediaLeg | None = None
-        self.slot: Final = slot
+        self.slot: Final = seat.slot
         self.worker = worker
         self.final: asyncio.Future[LegStats] | None = None  # set by close(): the leg takes no more commands
         self.playing: dict[int, PreparedAudio] = {}  # keeps the frames alive until the media thread is done with them
@@ -81,10 +89,8 @@ class MediaLeg:
 
     async def close(self) -> LegStats:
         """Close the sockets and wait for the media thread's acknowledgement. May be called again: same answer."""
-        if self.final is None:
-            self._plane.start_closing(self)
-        assert self.final is not None
-        return await asyncio.shield(self.final)
+        final = self.final or self._plane.start_closing(self)
+        return await asyncio.shield(final)
 
     def post(self, command: str, *arguments: Any) -> None:
         """Send one command to the thread that owns the leg, in order, also across a move to another thread."""
@@ -144,6 +150,7 @@ class MediaPlane:
         """Stop the threads, which close every socket left; then free. Legs still open get their final counters."""
         for worker in self._workers:
             await worker.stop()
+        self._table.close_orphans()
         for leg in list(self.legs.values()):
             if leg.final is None:
                 leg.final = asyncio.get_running_loop().create_future()
@@ -158,7 +165,7 @@ class MediaPlane:
         slot, leg_id = self._free_slots.pop(), next(self._leg_ids)
         worker = min(self._workers, key=lambda w: w.legs)
         worker.legs += 1
-        leg = self.legs[leg_id] = MediaLeg(self, worker, leg_id, slot, address, sockets.port)
+        leg = self.legs[leg_id] = MediaLeg(self, worker, Seat(leg_id, slot, address, sockets.port))
         leg.post(
             "open",
             sockets.rtp_fd,
@@ -233,10 +240,11 @@ class MediaPlane:
     def read_stats(self, leg: MediaLeg) -> LegStats:
         return LegStats(**self._table.stats(leg.slot))
 
-    def start_closing(self, leg: MediaLeg) -> None:
-        leg.final = asyncio.get_running_loop().create_future()
+    def start_closing(self, leg: MediaLeg) -> asyncio.Future[LegStats]:
+        final = leg.final = asyncio.get_running_loop().create_future()
         self._part(leg)
         leg.post("close_leg")
+        return final
 
     def _bind(self, address: str) -> SocketPair:
         if self._ports is None:

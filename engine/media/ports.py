@@ -1,7 +1,7 @@
 """Which UDP port pair a leg gets. Decides only: binding and the clock belong to the caller.
 
-A pair rests after use, so that late packets of the last call cannot reach the next one, and is drawn at random among the
-least recently freed, so that an attacker cannot guess where the next call will listen.
+A pair rests after use, so that late packets of the last call cannot reach the next one, and is drawn at random among
+the least recently freed, so that an attacker cannot guess where the next call will listen.
 """
 
 from collections import deque

@@ -2,7 +2,6 @@
 
 import ipaddress
 import secrets
-import socket
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -72,11 +71,13 @@ class RemoteWire:
             sends[keys.number(key)] = payload_type
         if len(remote.latch_networks) > MAX_LATCH_NETWORKS:
             raise MediaError(f"more than {MAX_LATCH_NETWORKS} latch networks")
+        address, port = _endpoint(remote.address, remote.port, version)
+        rtcp_address, rtcp_port = _endpoint(remote.rtcp_address or remote.address, _rtcp_port(remote), version)
         return cls(
-            address=_packed(remote.address, version),
-            port=_port(remote.port),
-            rtcp_address=_packed(remote.rtcp_address or remote.address, version),
-            rtcp_port=_port(remote.rtcp_port or min(remote.port + 1, 65535) * bool(remote.port)),
+            address=address,
+            port=port,
+            rtcp_address=rtcp_address,
+            rtcp_port=rtcp_port,
             networks=tuple(_network(text) for text in remote.latch_networks),
             receives=bytes(receives),
             sends=bytes(sends),
@@ -99,20 +100,24 @@ def _clock_hz(key: str) -> int:
     return int(parts[1])
 
 
-def _port(port: int) -> int:
-    if not 0 <= port <= 65535:
-        raise MediaError(f"port {port}")
-    return port
+def _rtcp_port(remote: RemoteMedia) -> int:
+    return remote.rtcp_port or (remote.port + 1 if 0 < remote.port < 65535 else 0)
 
 
-def _packed(address: str, version: int) -> bytes:
+def _endpoint(address: str, port: int, version: int) -> tuple[bytes, int]:
+    """Packed address and port. An unspecified address, the old way to hold (RFC 3264 §8.4), gives port 0: send nothing.
+
+    As a target the kernel would take 0.0.0.0 for this host.
+    """
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         raise MediaError(f"not an IP address: {address[:60]!r}") from None
     if parsed.version != version:
         raise MediaError(f"{address} is not of the leg's own address family, IPv{version}")
-    return socket.inet_pton(socket.AF_INET6 if version == 6 else socket.AF_INET, str(parsed).partition("%")[0])
+    if parsed.is_multicast or not 0 <= port <= 65535:
+        raise MediaError(f"not a unicast address and port: {address} {port}")
+    return parsed.packed, 0 if parsed.is_unspecified else port
 
 
 def _network(text: str) -> tuple[bytes, int]:

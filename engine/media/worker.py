@@ -7,15 +7,13 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from santral.engine.media.core.thread import LegTable, MediaThread, block_signals
-from santral.engine.media.model import EventKind, PlaneSettings
+from santral.engine.media.model import PlaneSettings, ReportKind
 
 RETRY_S: Final = 0.002  # a full command ring is tried again this soon: two ticks of the media thread
 NICENESS: Final = -10  # a media thread must not queue behind batch work; ignored without the right to ask
-
-ReportKind = EventKind | Literal["closed", "released"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +58,7 @@ class MediaWorker:
             self._thread.close()
             return
         self.post("stop")
-        while self._runner.is_alive():
-            await asyncio.sleep(RETRY_S)
-        self._runner.join()
+        await asyncio.to_thread(self._runner.join)
         self._loop.remove_reader(self._thread.event_fd)
         self._drain()
         self._thread.close()

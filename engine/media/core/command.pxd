@@ -1,0 +1,62 @@
+"""What the event loop asks of a media thread: one record of the command ring."""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from santral.engine.media.core.leg cimport media_t, remote_t
+
+cdef enum command_kind_t:
+    COMMAND_OPEN
+    COMMAND_SET_REMOTE
+    COMMAND_SET_DIRECTION
+    COMMAND_LINK
+    COMMAND_UNLINK
+    COMMAND_ECHO
+    COMMAND_PLAY
+    COMMAND_STOP_PLAY
+    COMMAND_RELEASE
+    COMMAND_ADOPT
+    COMMAND_CLOSE
+    COMMAND_STOP
+
+cdef struct open_t:
+    int rtp_fd
+    int rtcp_fd
+    uint32_t ssrc
+    uint16_t sequence
+    uint32_t timestamp
+
+cdef struct play_order_t:
+    int64_t id
+    const uint8_t *frames  # owned by the event loop until the note that the play has ended
+    int64_t n_frames
+    int codec
+    bint loop
+
+cdef struct link_t:
+    int slot
+    uint64_t leg
+
+cdef struct direction_t:
+    bint peer_sends
+    bint peer_receives
+
+cdef union argument_t:
+    open_t open
+    remote_t remote
+    direction_t direction
+    link_t link
+    play_order_t play
+
+cdef struct command_t:
+    command_kind_t kind
+    int slot
+    uint64_t leg  # checked against the slot: a command may arrive after its leg is gone
+    argument_t argument
+
+cdef enum:
+    TOKEN_COMMAND = 1
+    TOKEN_TIMER = 2
+    TOKEN_LEGS = 4  # token of a socket: TOKEN_LEGS + 2 * slot, plus 1 for RTCP
+
+cdef void run_commands(media_t *m) noexcept nogil
+cdef void close_leg_sockets(media_t *m) noexcept nogil

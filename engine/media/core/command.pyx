@@ -1,0 +1,204 @@
+"""Carries out commands on the media thread, between two batches of packets."""
+
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from santral.engine.media.core.backend cimport unwatch, watch
+from santral.engine.media.core.deadlines cimport reschedule, unschedule
+from santral.engine.media.core.digits cimport forget_digits, reports_t
+from santral.engine.media.core.latch cimport latch_t, open_window
+from santral.engine.media.core.leg cimport (
+    NOBODY, NOTE_CLOSED, NOTE_RELEASED, leg_t, media_t, remote_t,
+)
+from santral.engine.media.core.player cimport pause_playing, start_playing, stop_playing
+from santral.engine.media.core.relay cimport tell, tell_digits
+from santral.engine.media.core.rewrite cimport begin_stream
+from santral.engine.media.core.ring cimport ring_oldest, ring_release, ring_room
+from santral.engine.media.core.upkeep cimport plan_report, send_keepalive
+
+cdef extern from "<unistd.h>" nogil:
+    int close(int fd)
+
+cdef enum:
+    MAX_COMMANDS = 64  # in one pass, so that packets never wait long for a burst of calls
+    NOTES_OF_A_COMMAND = 4  # at most; without that much room the command waits, so that no acknowledgement is lost
+    LOCK_AFTER = 3  # packets
+    RTCP_LOCK_AFTER = 1  # five seconds apart: three would be a quarter of a minute
+    FIRST_SEND_AFTER_NS = 1000000000  # a stream under way needs no opening packet
+
+
+cdef void run_commands(media_t *m) noexcept nogil:
+    cdef command_t *command
+    cdef int i
+    for i in range(MAX_COMMANDS):
+        command = <command_t *>ring_oldest(&m.commands)
+        if command == NULL or ring_room(&m.notes) < NOTES_OF_A_COMMAND:
+            return
+        m.totals.commands += 1
+        perform(m, command)
+        ring_release(&m.commands)
+
+
+cdef void perform(media_t *m, const command_t *command) noexcept nogil:
+    cdef leg_t *leg
+    if command.kind == COMMAND_STOP:
+        m.running = False
+        return
+    leg = &m.legs[command.slot]
+    if command.kind == COMMAND_OPEN:
+        open_leg(m, leg, command)
+    elif leg.id == command.leg and command.kind == COMMAND_ADOPT:
+        adopt(m, leg)
+    elif leg.id == command.leg and leg.owner == m.number:
+        perform_on(m, leg, command)
+
+
+cdef void perform_on(media_t *m, leg_t *leg, const command_t *command) noexcept nogil:
+    if command.kind == COMMAND_SET_REMOTE:
+        set_remote(m, leg, &command.argument.remote)
+    elif command.kind == COMMAND_SET_DIRECTION:
+        set_direction(m, leg, command.argument.direction)
+    elif command.kind == COMMAND_LINK:
+        link(m, leg, command.argument.link)
+    elif command.kind == COMMAND_UNLINK:
+        unlink(m, leg)
+    elif command.kind == COMMAND_ECHO:
+        unlink(m, leg)
+        leg.peer = leg.slot
+    elif command.kind == COMMAND_PLAY:
+        play(m, leg, command.argument.play)
+    elif command.kind == COMMAND_STOP_PLAY:
+        stop_playing(m, leg)
+    elif command.kind == COMMAND_RELEASE:
+        release(m, leg)
+    elif command.kind == COMMAND_CLOSE:
+        close_leg(m, leg)
+
+
+cdef void begin_latch(latch_t *latch, int lock_after, int64_t relatch_ns) noexcept nogil:
+    latch.lock_after = lock_after
+    latch.relatch_ns = relatch_ns
+
+
+cdef void open_leg(media_t *m, leg_t *leg, const command_t *command) noexcept nogil:
+    memset(leg, 0, sizeof(leg_t))
+    leg.id = command.leg
+    leg.slot = command.slot
+    leg.rtp_fd = command.argument.open.rtp_fd
+    leg.rtcp_fd = command.argument.open.rtcp_fd
+    leg.peer = leg.heap_at = leg.play.before = leg.play.after = NOBODY
+    leg.report.rtt_ns = -1
+    memset(leg.remote.sends, 0xFF, sizeof(leg.remote.sends))
+    begin_latch(&leg.rtp_latch, LOCK_AFTER, m.limits.relatch_ns)
+    begin_latch(&leg.rtcp_latch, RTCP_LOCK_AFTER, 3 * m.limits.rtcp_interval_ns)
+    begin_stream(
+        &leg.out, command.argument.open.ssrc, command.argument.open.sequence, command.argument.open.timestamp
+    )
+    adopt(m, leg)
+
+
+cdef void adopt(media_t *m, leg_t *leg) noexcept nogil:
+    cdef uint64_t token = TOKEN_LEGS + 2 * <uint64_t>leg.slot
+    leg.owner = m.number
+    watch(&m.io, leg.rtp_fd, token)
+    watch(&m.io, leg.rtcp_fd, token + 1)
+    if leg.play.active:
+        start_playing(m, leg)
+    reschedule(m, leg)
+
+
+cdef void let_go(media_t *m, leg_t *leg) noexcept nogil:
+    """Nothing on this thread refers to the leg afterwards."""
+    unlink(m, leg)
+    unschedule(m, leg)
+    unwatch(&m.io, leg.rtp_fd)
+    unwatch(&m.io, leg.rtcp_fd)
+
+
+cdef void release(media_t *m, leg_t *leg) noexcept nogil:
+    if leg.play.active:
+        pause_playing(m, leg)
+    let_go(m, leg)
+    leg.owner = NOBODY
+    tell(m, leg, NOTE_RELEASED, 0, 0)
+
+
+cdef void close_leg(media_t *m, leg_t *leg) noexcept nogil:
+    cdef reports_t reports
+    reports.n = 0
+    forget_digits(&leg.digits, &reports)
+    tell_digits(m, leg, &reports)
+    stop_playing(m, leg)
+    let_go(m, leg)
+    close(leg.rtp_fd)
+    close(leg.rtcp_fd)
+    tell(m, leg, NOTE_CLOSED, 0, 0)
+    leg.owner = NOBODY
+    leg.id = 0
+
+
+cdef void close_leg_sockets(media_t *m) noexcept nogil:
+    """At the end of the thread: whatever it still owns."""
+    cdef int i
+    for i in range(m.max_legs):
+        if m.legs[i].id and m.legs[i].owner == m.number:
+            stop_playing(m, &m.legs[i])
+            close(m.legs[i].rtp_fd)
+            close(m.legs[i].rtcp_fd)
+            m.legs[i].id = 0
+
+
+cdef void use_networks(latch_t *latch, const remote_t *remote) noexcept nogil:
+    memcpy(latch.networks, remote.networks, sizeof(latch.networks))
+    latch.n_networks = remote.n_networks
+
+
+cdef void set_remote(media_t *m, leg_t *leg, const remote_t *remote) noexcept nogil:
+    leg.remote = remote[0]
+    leg.has_remote = True
+    leg.remote_ns = m.now_ns
+    leg.has_heard = leg.silence_told = leg.timeout_told = False
+    use_networks(&leg.rtp_latch, remote)
+    use_networks(&leg.rtcp_latch, remote)
+    open_window(&leg.rtp_latch, &remote.rtp)
+    open_window(&leg.rtcp_latch, &remote.rtcp)
+    if m.now_ns - leg.sent_ns > FIRST_SEND_AFTER_NS:
+        send_keepalive(m, leg)
+    if remote.rtcp_on != (leg.report.next_ns != 0):
+        plan_report(m, leg)
+    reschedule(m, leg)
+
+
+cdef void set_direction(media_t *m, leg_t *leg, direction_t direction) noexcept nogil:
+    leg.remote.peer_sends = direction.peer_sends
+    leg.remote.peer_receives = direction.peer_receives
+    leg.remote_ns = m.now_ns  # time-outs count from here
+    leg.timeout_told = False
+    reschedule(m, leg)
+
+
+cdef void link(media_t *m, leg_t *leg, link_t to) noexcept nogil:
+    cdef leg_t *peer = &m.legs[to.slot]
+    unlink(m, leg)
+    if peer.id != to.leg or peer.owner != m.number:
+        return
+    unlink(m, peer)
+    leg.peer = peer.slot
+    peer.peer = leg.slot
+
+
+cdef void unlink(media_t *m, leg_t *leg) noexcept nogil:
+    if leg.peer != NOBODY:
+        m.legs[leg.peer].peer = NOBODY
+        leg.peer = NOBODY
+
+
+cdef void play(media_t *m, leg_t *leg, play_order_t order) noexcept nogil:
+    stop_playing(m, leg)
+    memset(&leg.play, 0, sizeof(leg.play))
+    leg.play.id = order.id
+    leg.play.frames = order.frames
+    leg.play.n_frames = order.n_frames
+    leg.play.codec = order.codec
+    leg.play.loop = order.loop
+    start_playing(m, leg)

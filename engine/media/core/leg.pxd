@@ -1,0 +1,191 @@
+"""What a media thread knows: its legs, its rings, its clock. All memory is taken once, at start."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from santral.engine.media.core.backend cimport backend_t
+from santral.engine.media.core.digits cimport digits_t
+from santral.engine.media.core.latch cimport MAX_NETWORKS, latch_t, network_t
+from santral.engine.media.core.net cimport endpoint_t
+from santral.engine.media.core.reception cimport reception_t
+from santral.engine.media.core.rewrite cimport stream_t
+from santral.engine.media.core.ring cimport ring_t
+from santral.engine.media.core.rtcp cimport MAX_CNAME
+
+cdef enum:
+    NOBODY = -1
+    MAX_CODECS = 64
+    PAYLOAD_TYPES = 128
+    UNMAPPED = 255  # in `sends`: the peer has no number for this codec
+    PHASES = 20  # of 1 ms: players are spread over one frame time
+    PACKET_BYTES = 2048
+
+cdef enum note_kind_t:
+    NOTE_CLOSED
+    NOTE_RELEASED
+    NOTE_DIGIT
+    NOTE_FIRST_PACKET
+    NOTE_SOURCE_CHANGED
+    NOTE_SILENT
+    NOTE_TIMEOUT
+    NOTE_PLAY_FINISHED
+
+cdef struct note_t:  # goes up to the event loop
+    note_kind_t kind
+    uint64_t leg
+    int64_t a
+    int64_t b
+    endpoint_t where
+
+cdef struct codec_row_t:
+    int32_t clock_hz
+    bint is_event
+
+cdef struct remote_t:
+    endpoint_t rtp
+    endpoint_t rtcp
+    network_t networks[MAX_NETWORKS]
+    int n_networks
+    uint8_t receives[PAYLOAD_TYPES]  # payload type -> codec, 0: not negotiated
+    uint8_t sends[MAX_CODECS]  # codec -> payload type
+    bint peer_sends
+    bint peer_receives
+    bint rtcp_mux
+    bint rtcp_on
+    bint may_pause
+    uint8_t cname[MAX_CNAME]
+    int cname_bytes
+
+cdef struct counters_t:
+    uint64_t packets_in
+    uint64_t packets_out
+    uint64_t octets_in
+    uint64_t octets_out
+    uint64_t late
+    uint64_t duplicate
+    uint64_t dropped_source
+    uint64_t dropped_payload
+    uint64_t dropped_direction
+    uint64_t dropped_old
+    uint64_t malformed
+    uint64_t stun
+    uint64_t dtls
+    uint64_t send_errors
+    uint64_t rtcp_in
+    uint64_t rtcp_out
+    uint64_t rtcp_malformed
+    uint64_t keepalives
+    uint64_t source_switches
+
+cdef struct former_source_t:
+    bint known
+    uint32_t ssrc
+    uint16_t highest
+    int returning  # newer packets of it in a row: it is coming back
+
+cdef struct report_state_t:
+    int64_t next_ns
+    uint64_t sent_before  # packets_out at our last report
+    uint32_t last_sr  # of the peer
+    int64_t last_sr_ns
+    bint has_peer  # the peer has reported on us
+    int32_t peer_lost
+    int peer_fraction_lost
+    uint32_t peer_jitter
+    int64_t rtt_ns  # -1: not measured
+
+cdef struct play_t:
+    bint active
+    int64_t id
+    const uint8_t *frames
+    int64_t n_frames
+    int64_t next
+    int64_t ticks  # frame times gone by, rounds of a loop included
+    int64_t sent
+    int codec
+    bint loop
+    int phase
+    int after  # slots: neighbours in the list of the phase
+    int before
+
+cdef struct leg_t:
+    uint64_t id  # 0: the slot is free
+    int slot
+    int owner  # number of the media thread, NOBODY while moving
+    int rtp_fd
+    int rtcp_fd
+    int peer  # slot the leg is relayed to; its own: echo; NOBODY
+    bint has_remote
+    remote_t remote
+    latch_t rtp_latch
+    latch_t rtcp_latch
+    reception_t reception
+    former_source_t former
+    uint32_t epoch  # counts incoming sources
+    stream_t out
+    digits_t digits
+    counters_t counters
+    report_state_t report
+    int64_t remote_ns  # when the present remote was set
+    int64_t heard_ns  # last RTP, RTCP or STUN of the peer
+    int64_t sent_ns
+    bint has_heard  # audio, in this window
+    bint silence_told
+    bint timeout_told
+    int event_clock_hz
+    int heap_at  # place among the deadlines, NOBODY: none
+    int64_t deadline_ns
+    play_t play
+
+cdef struct limits_t:
+    int64_t timeout_ns
+    int64_t timeout_hold_ns
+    int64_t no_audio_ns
+    int64_t keepalive_ns
+    int64_t rtcp_interval_ns
+    int64_t relatch_ns
+
+cdef struct totals_t:
+    uint64_t passes
+    uint64_t sleeps
+    uint64_t packets_in
+    uint64_t packets_out
+    uint64_t send_errors
+    uint64_t unknown_datagrams
+    uint64_t commands
+    uint64_t notes
+    uint64_t notes_dropped
+    int64_t max_pass_ns
+
+cdef struct media_t:
+    int number
+    bint running
+    leg_t *legs
+    int max_legs
+    const codec_row_t *codecs
+    limits_t limits
+    backend_t io
+    ring_t commands
+    ring_t notes
+    int command_fd  # rung by the event loop
+    int note_fd  # rung by us
+    uint32_t notes_unrung
+    int64_t now_ns
+    uint64_t random
+    int *heap  # slots by deadline
+    int heap_n
+    int phase_heads[PHASES]
+    int phase_players[PHASES]
+    int players
+    int64_t next_phase_ns
+    bint busy
+    int64_t window_ns
+    uint64_t window_packets
+    totals_t totals
+    uint8_t packet[PACKET_BYTES]
+
+cdef inline uint64_t next_random(media_t *m) noexcept nogil:
+    """xorshift64*: spreads timers; nothing that must be hard to guess."""
+    m.random ^= m.random >> 12
+    m.random ^= m.random << 25
+    m.random ^= m.random >> 27
+    return m.random * <uint64_t>0x2545F4914F6CDD1D

@@ -1,0 +1,266 @@
+"""From a ready socket to the peer's: classify, check the source, count, see digits pass, rewrite, send.
+
+Nothing here allocates, locks, raises or knows Python. A packet that is not forwarded has been counted as something.
+"""
+
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from santral.engine.media.core.backend cimport receive, transmit
+from santral.engine.media.core.digits cimport forget_digits, hear_packet, reports_t, EVENT_BYTES
+from santral.engine.media.core.latch cimport LATCH_LOCKED, LATCH_REFUSED, admit, latch_verdict_t
+from santral.engine.media.core.leg cimport (
+    NOBODY, NOTE_DIGIT, NOTE_FIRST_PACKET, NOTE_SOURCE_CHANGED, PACKET_BYTES, UNMAPPED, codec_row_t, leg_t, media_t,
+    note_kind_t, note_t,
+)
+from santral.engine.media.core.net cimport endpoint_t, monotonic_ns, same_endpoint, clock_ns, CLOCK_REALTIME
+from santral.engine.media.core.reception cimport (
+    ARRIVED_LATE, ARRIVED_TWICE, arrival_t, count_packet, measure_jitter, restart,
+)
+from santral.engine.media.core.rewrite cimport input_t, output_t, rewrite
+from santral.engine.media.core.ring cimport ring_next_free, ring_publish
+from santral.engine.media.core.rtcp cimport ntp_time, peer_report_t, read_report
+from santral.engine.media.core.rtp cimport (
+    KIND_DTLS, KIND_RTCP, KIND_RTP, KIND_STUN, MAX_DATAGRAM_BYTES, classify, get16, kind_t, parse_rtp, put_header, rtp_t,
+)
+from santral.engine.media.core.deadlines cimport reschedule
+
+cdef enum:
+    RETURN_AFTER = 3  # packets in a row of a source left before: it is really back
+    EPOCH_BITS = 20
+    MAX_RTT_MS = 30000
+
+
+cdef void tell(media_t *m, const leg_t *leg, note_kind_t kind, int64_t a, int64_t b) noexcept nogil:
+    cdef note_t *note = <note_t *>ring_next_free(&m.notes)
+    if note == NULL:
+        m.totals.notes_dropped += 1
+        return
+    note.kind = kind
+    note.leg = leg.id
+    note.a = a
+    note.b = b
+    note.where = leg.rtp_latch.target
+    ring_publish(&m.notes)
+    m.notes_unrung += 1
+    m.totals.notes += 1
+
+
+cdef void tell_digits(media_t *m, const leg_t *leg, const reports_t *reports) noexcept nogil:
+    cdef int i
+    cdef int64_t clock_hz = leg.event_clock_hz if leg.event_clock_hz else 8000
+    for i in range(reports.n):
+        tell(m, leg, NOTE_DIGIT, reports.digits[i].code, <int64_t>reports.digits[i].duration * 1000 // clock_hz)
+
+
+cdef void hear(media_t *m, leg_t *leg) noexcept nogil:
+    """The peer lives."""
+    leg.heard_ns = m.now_ns
+    if leg.timeout_told:
+        leg.timeout_told = False
+        reschedule(m, leg)
+
+
+cdef bint follow_source(media_t *m, leg_t *leg, const rtp_t *header, int clock_hz, bint just_locked) noexcept nogil:
+    """Whether the packet belongs to the source heard now; a new SSRC takes over at once, a former one must insist."""
+    cdef reports_t reports
+    if leg.reception.started:
+        if header.ssrc == leg.reception.ssrc:
+            leg.former.returning = 0
+            return True
+        if leg.former.known and header.ssrc == leg.former.ssrc and not just_locked:
+            if <int16_t>(header.sequence - leg.former.highest) <= 0:
+                return False
+            leg.former.highest = header.sequence
+            leg.former.returning += 1
+            if leg.former.returning < RETURN_AFTER:
+                return False
+        leg.former.known = True
+        leg.former.ssrc = leg.reception.ssrc
+        leg.former.highest = <uint16_t>leg.reception.highest
+        leg.counters.source_switches += 1
+    leg.former.returning = 0
+    leg.epoch += 1
+    reports.n = 0
+    forget_digits(&leg.digits, &reports)
+    tell_digits(m, leg, &reports)
+    restart(&leg.reception, header.ssrc, header.sequence, clock_hz)
+    return True
+
+
+cdef void hear_digits(media_t *m, leg_t *leg, const rtp_t *header, const uint8_t *packet, int clock_hz) noexcept nogil:
+    cdef reports_t reports
+    cdef bint was_open = leg.digits.open
+    leg.event_clock_hz = clock_hz
+    reports.n = 0
+    hear_packet(
+        &leg.digits, packet + header.payload_at, header.payload_bytes, header.sequence, header.timestamp, m.now_ns,
+        &reports,
+    )
+    tell_digits(m, leg, &reports)
+    if leg.digits.open and not was_open:
+        reschedule(m, leg)
+
+
+cdef bint admit_rtp(media_t *m, leg_t *leg, const endpoint_t *source, const rtp_t *header, int codec) noexcept nogil:
+    """Source lock, then SSRC. Counts what it refuses."""
+    cdef endpoint_t before = leg.rtp_latch.target
+    cdef latch_verdict_t verdict = admit(&leg.rtp_latch, source, header.ssrc, codec != 0, m.now_ns)
+    if verdict == LATCH_REFUSED:
+        leg.counters.dropped_source += 1
+        return False
+    hear(m, leg)
+    if verdict == LATCH_LOCKED and not same_endpoint(&before, source):
+        leg.counters.source_switches += 1
+        tell(m, leg, NOTE_SOURCE_CHANGED, header.ssrc, 0)
+    if codec == 0:
+        leg.counters.dropped_payload += 1
+        return False
+    if not follow_source(m, leg, header, m.codecs[codec].clock_hz, verdict == LATCH_LOCKED):
+        leg.counters.dropped_old += 1
+        return False
+    return True
+
+
+cdef void count_arrival(media_t *m, leg_t *leg, const rtp_t *header, const codec_row_t *codec) noexcept nogil:
+    cdef arrival_t arrival = count_packet(&leg.reception, header.sequence)
+    leg.counters.packets_in += 1
+    leg.counters.octets_in += header.payload_bytes
+    if arrival == ARRIVED_LATE:
+        leg.counters.late += 1
+    elif arrival == ARRIVED_TWICE:
+        leg.counters.duplicate += 1
+    if not codec.is_event:
+        measure_jitter(&leg.reception, header.timestamp, m.now_ns, codec.clock_hz)
+    if not leg.has_heard:
+        leg.has_heard = True
+        tell(m, leg, NOTE_FIRST_PACKET, header.ssrc, 0)
+
+
+cdef void on_rtp(media_t *m, leg_t *leg, const endpoint_t *source, uint8_t *packet, int n) noexcept nogil:
+    cdef rtp_t header
+    cdef int codec
+    if parse_rtp(packet, n, &header) < 0:
+        leg.counters.malformed += 1
+        return
+    codec = leg.remote.receives[header.payload_type]
+    if not admit_rtp(m, leg, source, &header, codec):
+        return
+    if not leg.remote.peer_sends:
+        leg.counters.dropped_direction += 1
+        return
+    count_arrival(m, leg, &header, &m.codecs[codec])
+    if m.codecs[codec].is_event:
+        hear_digits(m, leg, &header, packet, m.codecs[codec].clock_hz)
+    if leg.peer != NOBODY:
+        forward(m, leg, &m.legs[leg.peer], &header, codec, packet, n)
+
+
+cdef void forward(
+    media_t *m, leg_t *leg, leg_t *to, const rtp_t *header, int codec, uint8_t *packet, int n
+) noexcept nogil:
+    cdef uint8_t payload_type = to.remote.sends[codec]
+    cdef input_t numbers
+    if not to.remote.peer_receives or to.play.active:
+        leg.counters.dropped_direction += 1
+        return
+    if payload_type == UNMAPPED:
+        leg.counters.dropped_payload += 1
+        return
+    numbers.source = leg.id << EPOCH_BITS | leg.epoch & ((1 << EPOCH_BITS) - 1)
+    numbers.sequence = header.sequence
+    numbers.timestamp = header.timestamp
+    numbers.clock_hz = m.codecs[codec].clock_hz
+    numbers.is_event = m.codecs[codec].is_event
+    numbers.marker = header.marker
+    numbers.elapsed = 0
+    if numbers.is_event and header.payload_bytes >= EVENT_BYTES:
+        numbers.elapsed = get16(packet + header.payload_at + 2)
+    if not emit(m, to, &numbers, payload_type, packet, n):
+        leg.counters.dropped_old += 1
+
+
+cdef bint emit(
+    media_t *m, leg_t *leg, const input_t *numbers, uint8_t payload_type, uint8_t *packet, int n
+) noexcept nogil:
+    """Number the packet for the leg's own stream and send it. False: it is from before a source switch."""
+    cdef output_t out
+    if leg.rtp_latch.target.v4.sin_port == 0:
+        return True
+    if rewrite(&leg.out, numbers, m.now_ns, &out) < 0:
+        return False
+    put_header(packet, out.marker, payload_type, out.sequence, out.timestamp, leg.out.ssrc)
+    leg.sent_ns = m.now_ns
+    if transmit(leg.rtp_fd, packet, n, &leg.rtp_latch.target):
+        leg.counters.packets_out += 1
+        leg.counters.octets_out += n - 12
+        m.totals.packets_out += 1
+    else:
+        leg.counters.send_errors += 1
+        m.totals.send_errors += 1
+    return True
+
+
+cdef void on_rtcp(media_t *m, leg_t *leg, const endpoint_t *source, const uint8_t *packet, int n) noexcept nogil:
+    cdef peer_report_t report
+    cdef int64_t rtt
+    if read_report(packet, n, leg.out.ssrc, &report) < 0:
+        leg.counters.rtcp_malformed += 1
+        return
+    if admit(&leg.rtcp_latch, source, report.ssrc, True, m.now_ns) == LATCH_REFUSED:
+        leg.counters.dropped_source += 1
+        return
+    leg.counters.rtcp_in += 1
+    hear(m, leg)
+    if report.has_sr:
+        leg.report.last_sr = report.sr_middle
+        leg.report.last_sr_ns = m.now_ns
+    if not report.has_block:
+        return
+    leg.report.has_peer = True
+    leg.report.peer_lost = report.lost
+    leg.report.peer_fraction_lost = report.fraction_lost
+    leg.report.peer_jitter = report.jitter
+    if report.last_sr:
+        rtt = <uint32_t>((ntp_time(clock_ns(CLOCK_REALTIME)) >> 16) - report.last_sr - report.delay_since_sr)
+        rtt = (rtt * 1000000000) >> 16
+        if rtt // 1000000 < MAX_RTT_MS:
+            leg.report.rtt_ns = rtt
+
+
+cdef void on_rtp_socket(media_t *m, leg_t *leg) noexcept nogil:
+    """One datagram of the port that RTP, multiplexed RTCP, STUN and DTLS share (RFC 7983)."""
+    cdef endpoint_t source
+    cdef int n = receive(leg.rtp_fd, m.packet, PACKET_BYTES, &source)
+    cdef kind_t kind
+    if n < 0:
+        return
+    m.totals.packets_in += 1
+    kind = classify(m.packet, n)
+    if n > MAX_DATAGRAM_BYTES:
+        leg.counters.malformed += 1
+    elif kind == KIND_RTP:
+        on_rtp(m, leg, &source, m.packet, n)
+    elif kind == KIND_RTCP and leg.remote.rtcp_mux:
+        on_rtcp(m, leg, &source, m.packet, n)
+    elif kind == KIND_RTCP:
+        leg.counters.rtcp_malformed += 1  # not where RTCP was agreed on
+    elif kind == KIND_STUN:
+        leg.counters.stun += 1
+        if leg.rtp_latch.locked and same_endpoint(&leg.rtp_latch.target, &source):
+            hear(m, leg)
+    elif kind == KIND_DTLS:
+        leg.counters.dtls += 1
+    else:
+        leg.counters.malformed += 1
+
+
+cdef void on_rtcp_socket(media_t *m, leg_t *leg) noexcept nogil:
+    cdef endpoint_t source
+    cdef int n = receive(leg.rtcp_fd, m.packet, PACKET_BYTES, &source)
+    if n < 0:
+        return
+    m.totals.packets_in += 1
+    if n > MAX_DATAGRAM_BYTES or classify(m.packet, n) != KIND_RTCP:
+        leg.counters.rtcp_malformed += 1
+    else:
+        on_rtcp(m, leg, &source, m.packet, n)

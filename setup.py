@@ -1,0 +1,51 @@
+"""Compiled modules, one row each; everything else about the distribution stands in pyproject.toml."""
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+MODULES = [
+    "bench.generator",
+    "codecs.codec",
+    "codecs.g711",
+    "engine.media.core.backend",
+    "engine.media.core.command",
+    "engine.media.core.deadlines",
+    "engine.media.core.digits",
+    "engine.media.core.latch",
+    "engine.media.core.loop",
+    "engine.media.core.player",
+    "engine.media.core.reception",
+    "engine.media.core.relay",
+    "engine.media.core.rewrite",
+    "engine.media.core.rtcp",
+    "engine.media.core.rtp",
+    "engine.media.core.thread",
+    "engine.media.core.upkeep",
+]
+
+DIRECTIVES = {
+    "language_level": 3,
+    "binding": False,
+    "boundscheck": False,
+    "cdivision": True,
+    "initializedcheck": False,
+    "nonecheck": False,
+    "wraparound": False,
+}
+
+
+def extension(module: str) -> Extension:
+    source = f"src/santral/{module.replace('.', '/')}.pyx"
+    return Extension(f"santral.{module}", [source], extra_compile_args=["-O2", "-g0", "-fvisibility=hidden"])
+
+
+if __name__ == "__main__":
+    setup(
+        ext_modules=cythonize(
+            [extension(module) for module in MODULES],
+            include_path=["src"],
+            build_dir="build/c",
+            compiler_directives=DIRECTIVES,
+            show_all_warnings=False,
+        )
+    )
