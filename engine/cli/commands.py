@@ -1,0 +1,192 @@
+"""Every command with its options. What a command does stands in a module of its own, loaded when it runs.
+
+Errors are one line on stderr and a status that is not 0. `SANTRAL_TRACEBACK=1` shows where an unexpected one came from.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from santral.engine.cli.failure import Failure
+
+UNEXPECTED: Final = 70  # EX_SOFTWARE of sysexits.h
+INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
+
+app = typer.Typer(
+    name="santral",
+    help="Santral, a real-time call engine for SIP trunks.",
+    no_args_is_help=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "-c", "--config", metavar="FILE", help="Configuration; else ./santral.toml, /etc/santral/santral.toml."
+    ),
+]
+ControlSocket = Annotated[
+    str | None,
+    typer.Option(
+        "-s", "--socket", metavar="SOCKET", help="Control socket; else $SANTRAL_SOCKET, else the configuration's."
+    ),
+]
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Run, watch and examine a Santral engine."""
+    if version:
+        from importlib.metadata import version as installed  # noqa: PLC0415
+
+        typer.echo(f"santral {installed('santral')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
+
+
+@app.command()
+def serve(config: ConfigFile = None) -> None:
+    """Run the engine in the foreground. SIGTERM drains, a second one stops now, SIGHUP reloads."""
+    from santral.engine.daemon import serve as run  # noqa: PLC0415
+
+    raise typer.Exit(run(config))
+
+
+@app.command()
+def check(config: ConfigFile = None) -> None:
+    """Validate a configuration; name every error and its line."""
+    from santral.engine.cli.planning import check as run  # noqa: PLC0415
+
+    run(config)
+
+
+@app.command()
+def explain(
+    trunk: Annotated[str, typer.Option(help="Trunk the call comes from.")],
+    caller: Annotated[str, typer.Option("--from", metavar="NUMBER", help="Calling number.")],
+    called: Annotated[str, typer.Option("--to", metavar="NUMBER", help="Called number.")],
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="ISO 8601; UTC unless it has an offset. Default: now.")
+    ] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Print the plan of a call and the reasons, without placing it."""
+    from santral.engine.cli.planning import explain as run  # noqa: PLC0415
+
+    run(config, trunk, caller, called, at)
+
+
+@app.command()
+def ctl(
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="As listed by `santral ctl engine.methods`.")],
+    params: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE … | JSON]", help="Its parameters.")] = None,
+    socket: ControlSocket = None,
+) -> None:
+    """Send one control request and print the answer as JSON."""
+    from santral.engine.cli.remote import ctl as run  # noqa: PLC0415
+
+    run(socket, method, params or [])
+
+
+@app.command()
+def events(
+    socket: ControlSocket = None,
+    since: Annotated[
+        int | None, typer.Option(metavar="SEQ", help="Start after this event; 0 for all that are kept.")
+    ] = None,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", metavar="GLOB", help="Only these, as `call.*`; repeatable.")
+    ] = None,
+) -> None:
+    """Follow events as JSON lines."""
+    from santral.engine.cli.remote import follow as run  # noqa: PLC0415
+
+    run(socket, since, types or ["*"])
+
+
+@app.command()
+def doctor(config: ConfigFile = None) -> None:
+    """Examine this machine: what is wrong, and how to mend it."""
+    from santral.engine.cli.examine import doctor as run  # noqa: PLC0415
+
+    run(config)
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="Where to leave what was heard.")
+    ] = None,
+) -> None:
+    """Place real calls through an engine of its own and judge them."""
+    from santral.bench.demo import main as run  # noqa: PLC0415
+
+    raise typer.Exit(run(folder) if folder else run())
+
+
+@app.command()
+def bench(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME …]", help="Benchmarks; all if none is named.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures as JSON.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw latencies.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Short runs that prove little.")] = False,
+) -> None:
+    """Measure this machine and this build."""
+    from santral.bench.cli import main as run  # noqa: PLC0415
+
+    raise typer.Exit(run(names or (), json_file=json, plot=plot, quick=quick))
+
+
+def main() -> None:
+    """Entry point of `santral`: run a command and leave with its status."""
+    sys.exit(run_app(sys.argv[1:]))
+
+
+def run_app(arguments: list[str]) -> int:
+    """Run a command and return its status; whatever goes wrong is one line on stderr."""
+    try:
+        status: Any = app(args=arguments, prog_name="santral", standalone_mode=False)
+    except Failure as problem:
+        return say(str(problem), problem.status)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # `santral events | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as problem:
+        return refuse(problem)
+    return status if isinstance(status, int) else 0
+
+
+def refuse(problem: Exception) -> int:
+    """Tell what is wrong with the command line, or that a fault of ours was met."""
+    if isinstance(problem, typer.Exit):
+        return problem.exit_code
+    if isinstance(problem, typer.Abort):
+        return INTERRUPTED
+    message = getattr(problem, "format_message", None)  # usage errors of the command line parser
+    if message is not None:
+        return say(f"{message()} (see --help)", getattr(problem, "exit_code", 2))
+    if os.environ.get("SANTRAL_TRACEBACK"):
+        raise problem
+    return say(f"unexpected {type(problem).__name__}: {problem}", UNEXPECTED)
+
+
+def say(message: str, status: int) -> int:
+    """Write one line on stderr."""
+    line = " ".join(message.split()) if status == UNEXPECTED else message
+    sys.stderr.write(f"santral: {line}\n")
+    return status

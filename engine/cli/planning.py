@@ -1,0 +1,78 @@
+"""`check` and `explain`: what a configuration says, without an engine."""
+
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from santral.engine.cli.failure import Failure
+from santral.engine.config import Config, ConfigError, load
+from santral.engine.config.convert import routing_table
+from santral.routing.plan import Attempt, CallFacts, DialTrunk, Echo, Plan, Play, Reject, plan
+
+
+def check(path: Path | None) -> None:
+    """Say `ok`, or every problem on a line of its own on stderr."""
+    config = read(path)
+    for warning in config.warnings:
+        sys.stderr.write(f"{config.source}: warning: {warning}\n")
+    typer.echo(f"{config.source}: ok")
+
+
+def explain(path: Path | None, trunk: str, caller: str, called: str, at: str | None) -> None:
+    """Print the plan of a call that nobody places."""
+    config = read(path)
+    known = config.trunks.get(trunk)
+    if known is None:
+        raise Failure(f"no trunk {trunk}; there are: {', '.join(config.trunks) or 'none'}")
+    facts = CallFacts(trunk, known.tenant, caller, called, moment(at))
+    for line in described(plan(routing_table(config), facts)):
+        typer.echo(line)
+
+
+def read(path: Path | None) -> Config:
+    """Load a configuration; Failure with every problem when it is wrong."""
+    try:
+        return load(path)
+    except ConfigError as problem:
+        raise Failure(str(problem)) from None
+
+
+def moment(text: str | None) -> datetime:
+    """Read a time; without an offset it is UTC."""
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Failure(f"--at: not an ISO 8601 time: {text[:40]}", 2) from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def described(made: Plan) -> Iterator[str]:
+    """Return a plan line by line, as people read it."""
+    yield f"tenant   {made.tenant}"
+    yield f"route    {made.route or 'none'}"
+    for number, attempt in enumerate(made.attempts, 1):
+        yield f"try {number:<4} {shown(attempt)}"
+        if attempt.why:
+            yield f"         because {attempt.why}"
+    if made.refusal is not None:
+        yield f"refuse   {made.refusal}"
+    for reason in made.why:
+        yield f"why      {reason}"
+
+
+def shown(attempt: Attempt) -> str:
+    """Return what an attempt does, in words."""
+    match attempt:
+        case DialTrunk(trunk=trunk, called=called, timeout_s=timeout_s, targets=targets):
+            return f"dial {called} on trunk {trunk} for {timeout_s:g} s at {', then '.join(targets)}"
+        case Echo():
+            return "answer and echo"
+        case Play(file=file):
+            return f"answer and play {file}"
+        case Reject(status=status):
+            return f"refuse with {status}"
