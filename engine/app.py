@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -29,7 +28,7 @@ from santral.engine.signalling import Signalling
 from santral.engine.world import Services, World
 from santral.sip import events as sip
 from santral.sip.agent import AgentSettings
-from santral.sip.message import make_response
+from santral.sip.message import Request, make_response
 
 METHODS: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")  # what Allow says
 STOP_GRACE_S: Final = 2.0  # for BYEs and CANCELs of calls cut off by a stop to be answered
@@ -45,7 +44,6 @@ class Engine:
         self._loop = loop
         self._started = time.monotonic()
         self._calls: dict[str, Call] = {}
-        self._strays: Counter[str] = Counter()
         self._drain: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
         self._empty = asyncio.Event()
@@ -184,15 +182,14 @@ class Engine:
                 if isinstance(leg, Leg):
                     leg.hear(event)
 
-    def _answer_stray(self, key: str, request: Any) -> None:
-        """OPTIONS asks whether we are alive (RFC 3261 11.2); while draining we are not, so that others stop sending."""
-        self._strays[request.method] += 1
-        if request.method != "OPTIONS":
-            self.signalling.respond(key, make_response(request, 405))
-        elif self.gate.is_open:
-            self.signalling.respond(key, make_response(request, 200))
-        else:
-            self.signalling.respond(key, make_response(request, 503))
+    def _answer_stray(self, key: str, request: Request) -> None:
+        """OPTIONS asks whether we take calls, and which kind (RFC 3261 11.2); while draining we do not. Else: 405."""
+        status = 405 if request.method != "OPTIONS" else 200 if self.gate.is_open else 503
+        response = make_response(request, status)
+        response.headers.set("Allow", ", ".join(METHODS))
+        if status == 200:
+            response.headers.set("Accept", "application/sdp")
+        self.signalling.respond(key, response)
 
     def _hear_media(self, event: MediaEvent) -> None:
         if event.kind == "ports_low":

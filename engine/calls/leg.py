@@ -223,8 +223,9 @@ class Leg:
     def reject(self, status: int, reasons: Iterable[str] = (), headers: HeaderLines = ()) -> None:
         """Refuse the caller and close."""
         self.status = status
-        self._do(self._live.reject(status, self._line.now(), headers=(*_reason_lines(reasons), *headers)))
+        session = self._live
         self.close()
+        self._do(session.reject(status, self._line.now(), headers=(*_reason_lines(reasons), *headers)))
 
     def hang_up(self, reasons: Iterable[str] = ()) -> None:
         """End the leg whatever its state. It is closed for the call at once; the session finishes its messages by
@@ -232,17 +233,18 @@ class Leg:
         """
         if not self.is_open:
             return
-        if self.session is not None:
-            now, headers = self._line.now(), _reason_lines(reasons)
-            if self.times.answered is not None:
-                self._do(self.session.bye(now, headers=headers))
-            elif self.role is Role.CALLEE:
-                self.status = 487
-                self._do(self.session.cancel(now, headers=headers))
-            else:
-                self.status = 487
-                self._do(self.session.reject(487, now, headers=headers))
         self.close()
+        if self.session is None:
+            return
+        now, headers = self._line.now(), _reason_lines(reasons)
+        if self.times.answered is not None:
+            self._do(self.session.bye(now, headers=headers))
+            return
+        self.status = 487
+        if self.role is Role.CALLEE:
+            self._do(self.session.cancel(now, headers=headers))
+        else:
+            self._do(self.session.reject(487, now, headers=headers))
 
     def close(self) -> None:
         """The call is done with it. Media is the call's to close, which waits for the final counters."""

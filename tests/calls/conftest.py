@@ -1,0 +1,336 @@
+"""A running engine on free loopback ports, and peers that speak SIP in plain text, independent of our own stack."""
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from santral.engine.app import Engine
+from santral.engine.config.load import loads
+
+WAIT_S = 5.0
+
+CONFIG = """
+[engine]
+node = "test"
+data_dir = "{folder}/data"
+{engine}
+[sip]
+listen = ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]
+{sip}
+[rtp]
+ports = "0"
+{rtp}
+[[tenant]]
+name = "acme"
+max_duration = {max_duration}
+[[trunk]]
+name = "left"
+tenant = "acme"
+accept_from = ["127.0.0.1/32:{left}"]
+codecs = ["pcmu", "pcma"]
+{left_keys}
+[[trunk]]
+name = "right"
+tenant = "acme"
+targets = {targets}
+accept_from = ["127.0.0.1/32:{right}"]
+codecs = ["pcmu", "pcma"]
+try_timeout = {try_timeout}
+progress_timeout = {progress_timeout}
+{right_keys}
+[[route]]
+name = "echo"
+from_trunk = "left"
+called = "9196"
+destinations = [{{ echo = true }}]
+[[route]]
+name = "closed"
+from_trunk = "left"
+called = "9197"
+destinations = [{{ play = "closed.wav" }}]
+[[route]]
+name = "no"
+from_trunk = "left"
+called = "603"
+destinations = [{{ reject = 603 }}]
+[[route]]
+name = "twice"
+from_trunk = "left"
+called = "2\\\\d+"
+destinations = [{{ trunk = "right", called = "first", timeout = 1 }}, {{ trunk = "right", called = "second" }}]
+[[route]]
+name = "over"
+from_trunk = "left"
+called = "1\\\\d+"
+destinations = [{{ trunk = "right", called = "{{called}}", timeout = {timeout} }}]
+"""
+DEFAULTS: dict[str, Any] = {
+    "engine": "", "sip": "", "rtp": "", "max_duration": 3600, "left_keys": "", "right_keys": "",
+    "try_timeout": 2, "progress_timeout": 3, "timeout": 20,
+}  # fmt: skip
+
+
+@dataclass
+class Message:
+    """One SIP message as text, read with regular expressions only."""
+
+    start: str
+    lines: list[str]
+    body: str
+
+    @classmethod
+    def parse(cls, data: bytes) -> "Message":
+        head, _, body = data.decode().partition("\r\n\r\n")
+        start, *lines = head.split("\r\n")
+        return cls(start, lines, body)
+
+    def all(self, name: str) -> list[str]:
+        return [line.split(":", 1)[1].strip() for line in self.lines if line.lower().startswith(name.lower() + ":")]
+
+    def get(self, name: str) -> str:
+        found = self.all(name)
+        return found[0] if found else ""
+
+    @property
+    def method(self) -> str:
+        return self.start.split()[0] if not self.start.startswith("SIP/") else ""
+
+    @property
+    def status(self) -> int:
+        return int(self.start.split()[1]) if self.start.startswith("SIP/") else 0
+
+    @property
+    def cseq(self) -> str:
+        return self.get("CSeq").split()[1]
+
+    @property
+    def media_port(self) -> int:
+        found = re.search(r"^m=audio (\d+)", self.body, re.MULTILINE)
+        return int(found[1]) if found else 0
+
+    @property
+    def direction(self) -> str:
+        found = re.search(r"^a=(sendrecv|sendonly|recvonly|inactive)\r?$", self.body, re.MULTILINE)
+        return found[1] if found else "sendrecv"
+
+
+class Peer:
+    """A UDP socket that sends SIP text and waits for what it expects. Retransmissions it has seen are dropped."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setblocking(False)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.engine = ("127.0.0.1", 0)
+        self.seen: list[Message] = []
+        self._known: set[bytes] = set()
+        self._count = 0
+
+    def close(self) -> None:
+        self.socket.close()
+
+    async def send(self, text: str) -> None:
+        await asyncio.get_running_loop().sock_sendto(self.socket, text.encode(), self.engine)
+
+    async def receive(self, within: float = WAIT_S) -> Message:
+        async with asyncio.timeout(within):
+            while True:
+                data = await asyncio.get_running_loop().sock_recv(self.socket, 65536)
+                if data not in self._known:
+                    self._known.add(data)
+                    message = Message.parse(data)
+                    self.seen.append(message)
+                    return message
+
+    async def expect(self, *wanted: int | str, within: float = WAIT_S) -> Message:
+        """The next message that is one of these methods or statuses; 100 is passed over unless wanted."""
+        while True:
+            message = await self.receive(within)
+            if message.method in wanted or message.status in wanted:
+                return message
+            assert message.status == 100, f"{self.name} wanted {wanted}, got {message.start}"
+
+    async def hears_nothing(self, seconds: float = 0.3) -> None:
+        with pytest.raises(TimeoutError):
+            await self.receive(seconds)
+
+    # -- as a caller --
+
+    def sdp(self, port: int = 4000, formats: str = "0 8 101", extra: str = "a=sendrecv", version: int = 1) -> str:
+        event = "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n" if "101" in formats.split() else ""
+        return (
+            f"v=0\r\no={self.name} 1 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+            f"m=audio {port} RTP/AVP {formats}\r\n{event}{extra}\r\n"
+        )
+
+    def new_call(self, called: str) -> "Dialog":
+        self._count += 1
+        tag = f"{self.name}{self._count}"
+        return Dialog(
+            self,
+            uri=f"sip:{called}@127.0.0.1:{self.engine[1]}",
+            local=f"<sip:200{self._count}@{self.name}.example>;tag={tag}",
+            remote=f"<sip:{called}@santral.example>",
+            call_id=f"{tag}@{self.name}",
+        )
+
+    async def call(self, called: str, body: str | None = None, headers: str = "") -> "Dialog":
+        dialog = self.new_call(called)
+        await dialog.request("INVITE", self.sdp() if body is None else body, headers)
+        return dialog
+
+    # -- as a callee --
+
+    async def answer(
+        self, request: Message, status: int, body: str = "", *, tag: str = "", headers: str = "", reason: str = "Any"
+    ) -> None:
+        to = request.get("To")
+        if "tag=" not in to and status > 100:
+            to += f";tag={tag or self.name}"
+        vias = "".join(f"Via: {via}\r\n" for via in request.all("Via"))
+        contact = f"Contact: <sip:{self.name}@127.0.0.1:{self.port}>\r\n" if status < 300 else ""
+        kind = "Content-Type: application/sdp\r\n" if body else ""
+        await self.send(
+            f"SIP/2.0 {status} {reason}\r\n{vias}From: {request.get('From')}\r\nTo: {to}\r\n"
+            f"Call-ID: {request.get('Call-ID')}\r\nCSeq: {request.get('CSeq')}\r\n{contact}{headers}{kind}"
+            f"Content-Length: {len(body)}\r\n\r\n{body}"
+        )
+
+    def dialog_of(self, request: Message, tag: str = "") -> "Dialog":
+        """The dialog this INVITE made, as its callee sees it."""
+        contact = re.search(r"<([^>]+)>", request.get("Contact"))
+        assert contact is not None
+        return Dialog(
+            self,
+            uri=contact[1],
+            local=f"{request.get('To')};tag={tag or self.name}",
+            remote=request.get("From"),
+            call_id=request.get("Call-ID"),
+            cseq=5000,
+        )
+
+
+@dataclass
+class Dialog:
+    """What a peer needs to send requests of one call."""
+
+    peer: Peer
+    uri: str
+    local: str
+    remote: str
+    call_id: str
+    cseq: int = 0
+    branch: str = ""
+    invite_cseq: int = 0
+    sent: list[str] = field(default_factory=list)
+
+    def learn(self, response: Message) -> None:
+        self.remote = response.get("To")
+        contact = re.search(r"<([^>]+)>", response.get("Contact"))
+        if contact:
+            self.uri = contact[1]
+
+    async def request(self, method: str, body: str = "", headers: str = "", kind: str = "application/sdp") -> None:
+        cseq = self.cseq
+        if method in {"ACK", "CANCEL"}:
+            cseq = self.invite_cseq
+        else:
+            self.cseq = cseq = cseq + 1
+        if method == "INVITE":
+            self.invite_cseq = cseq
+        if method != "CANCEL":
+            self.branch = f"z9hG4bK-{self.peer.name}-{self.call_id[:-len(self.peer.name) - 1]}-{method}-{cseq}"
+        branch = self.branch if method != "CANCEL" else f"z9hG4bK-{self.peer.name}-{self.call_id[:-len(self.peer.name) - 1]}-INVITE-{cseq}"
+        content = f"Content-Type: {kind}\r\n" if body else ""
+        text = (
+            f"{method} {self.uri} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{self.peer.port};branch={branch};rport\r\n"
+            f"Max-Forwards: 70\r\nFrom: {self.local}\r\nTo: {self.remote}\r\nCall-ID: {self.call_id}\r\n"
+            f"CSeq: {cseq} {method}\r\nContact: <sip:{self.peer.name}@127.0.0.1:{self.peer.port}>\r\n{headers}{content}"
+            f"Content-Length: {len(body)}\r\n\r\n{body}"
+        )
+        self.sent.append(text)
+        await self.peer.send(text)
+
+    async def ack(self, response: Message, body: str = "") -> None:
+        self.learn(response)
+        await self.request("ACK", body)
+
+    async def again(self) -> None:
+        """The last request once more, as a retransmission."""
+        await self.peer.send(self.sent[-1])
+
+
+@dataclass
+class Bench:
+    """One engine and the peers around it: `left` calls, `right` (and `spare`) are called."""
+
+    engine: Engine
+    left: Peer
+    right: Peer
+    spare: Peer
+    stranger: Peer
+    folder: Path
+
+    async def connect(self, called: str = "100") -> tuple[Dialog, Dialog]:
+        """A call from left to right, answered and acknowledged on both sides."""
+        ours = await self.left.call(called)
+        invite = await self.right.expect("INVITE")
+        await self.right.answer(invite, 200, self.right.sdp(5000, "0 101"))
+        await self.right.expect("ACK")
+        await ours.ack(await self.left.expect(200))
+        return ours, self.right.dialog_of(invite)
+
+    async def record(self) -> dict[str, Any]:
+        """The record of the only (or latest) call, once it is written."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                await self.engine.cdrs.flush()
+                page = await self.engine.cdrs.page(10)
+                if page["items"] and not list(self.engine.calls()):
+                    return dict(page["items"][0])
+                await asyncio.sleep(0.02)
+
+    def events(self) -> list[dict[str, Any]]:
+        """Everything the engine has told so far."""
+        import msgpack  # noqa: PLC0415
+
+        subscription = self.engine.events.subscribe(since=0)
+        found = [msgpack.unpackb(packed) for packed in subscription._collect()]
+        subscription.close()
+        return [event[2][0] if isinstance(event, list) else event for event in found]
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Bench]]]:
+    """Start an engine: keywords fill the configuration above."""
+    benches: list[Bench] = []
+
+    async def begin(**changes: Any) -> Bench:
+        peers = [Peer(name) for name in ("left", "right", "spare", "stranger")]
+        left, right, spare, _ = peers
+        values = {**DEFAULTS, "folder": tmp_path, "left": left.port, "right": right.port, **changes}
+        values.setdefault("targets", f'["sip:127.0.0.1:{right.port}"]')
+        values["targets"] = str(values["targets"]).format(right=right.port, spare=spare.port)
+        (tmp_path / "data").mkdir(mode=0o700, exist_ok=True)
+        engine = Engine(loads(CONFIG.format(**values), folder=tmp_path), None, asyncio.get_running_loop())
+        bench = Bench(engine, *peers, tmp_path)
+        benches.append(bench)
+        await engine.start()
+        host, port = engine.signalling.transports.addresses["default", "udp"]
+        for peer in peers:
+            peer.engine = (host, port)
+        return bench
+
+    yield begin
+    for bench in benches:
+        await bench.engine.stop()
+        for peer in (bench.left, bench.right, bench.spare, bench.stranger):
+            peer.close()

@@ -1,0 +1,137 @@
+"""re-INVITE, hold and INFO through the engine, in both directions."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+Start = Callable[..., Awaitable[Any]]
+
+
+async def pair(bench: Any, from_left: bool) -> tuple[Any, Any, Any, Any]:
+    """(peer, dialog) of the side that asks and of the side that is asked."""
+    ours, theirs = await bench.connect()
+    return (bench.left, ours, bench.right, theirs) if from_left else (bench.right, theirs, bench.left, ours)
+
+
+@pytest.mark.parametrize("from_left", [True, False])
+async def test_hold_and_resume_cross_the_engine(start: Start, from_left: bool) -> None:
+    bench = await start()
+    asker, dialog, asked, _ = await pair(bench, from_left)
+    for version, (hold, answer) in enumerate([("sendonly", "recvonly"), ("sendrecv", "sendrecv")], start=2):
+        await dialog.request("INVITE", asker.sdp(4000, "0 101", f"a={hold}", version))
+        change = await asked.expect("INVITE")
+        assert change.direction == hold
+        await asked.answer(change, 200, asked.sdp(5000, "0 101", f"a={answer}", version))
+        await asked.expect("ACK")
+        response = await asker.expect(200)
+        assert response.direction == answer
+        await dialog.ack(response)
+    kinds = [event["type"] for event in bench.events()]
+    assert kinds.count("leg.held") == 1
+    assert kinds.count("leg.resumed") == 1
+
+
+async def test_a_new_address_is_taken_without_asking_the_other_side(start: Start) -> None:
+    bench = await start()
+    ours, _ = await bench.connect()
+    await ours.request("INVITE", bench.left.sdp(4444, "0 101", version=2))
+    await ours.ack(await bench.left.expect(200))
+    await bench.right.hears_nothing()
+    (call,) = bench.engine.calls()
+    assert call.legs[0].remote.port == 4444
+
+
+async def test_a_refresh_is_answered_with_the_same_description(start: Start) -> None:
+    bench = await start()
+    ours, _ = await bench.connect()
+    bodies = set()
+    for _ in range(2):
+        await ours.request("INVITE", bench.left.sdp(4000, "0 101"))
+        response = await bench.left.expect(200)
+        bodies.add(response.body)
+        await ours.ack(response)
+    assert len(bodies) == 1
+    await bench.right.hears_nothing()
+
+
+async def test_a_refused_change_leaves_the_call_standing(start: Start) -> None:
+    bench = await start()
+    ours, _ = await bench.connect()
+    await ours.request("INVITE", bench.left.sdp(4000, "0 101", "a=sendonly", 2))
+    change = await bench.right.expect("INVITE")
+    await bench.right.answer(change, 488)
+    await bench.right.expect("ACK")
+    await bench.left.expect(488)
+    await ours.request("ACK")
+    (call,) = bench.engine.calls()
+    assert call.snapshot()["legs"][0]["direction"] == "sendrecv"
+    await ours.request("BYE")
+    await bench.left.expect(200)
+    await bench.right.expect("BYE")
+
+
+async def test_glare_is_answered_491(start: Start) -> None:
+    bench = await start()
+    ours, theirs = await bench.connect()
+    await ours.request("INVITE", bench.left.sdp(4000, "0 101", "a=sendonly", 2))
+    change = await bench.right.expect("INVITE")
+    await theirs.request("INVITE", bench.right.sdp(5000, "0 101", "a=inactive", 2))
+    await bench.right.expect(491)
+    await theirs.request("ACK")
+    await bench.right.answer(change, 491)
+    await bench.right.expect("ACK")
+    await bench.left.expect(491)
+
+
+async def test_a_codec_change_reaches_the_other_side(start: Start) -> None:
+    bench = await start()
+    ours, _ = await bench.connect()
+    await ours.request("INVITE", bench.left.sdp(4000, "8 101", version=2))
+    change = await bench.right.expect("INVITE")
+    assert "PCMA/8000" in change.body
+    assert "PCMU/8000" not in change.body
+    await bench.right.answer(change, 200, bench.right.sdp(5000, "8 101", version=2))
+    await bench.right.expect("ACK")
+    response = await bench.left.expect(200)
+    assert "PCMA/8000" in response.body
+    await ours.ack(response)
+
+
+async def test_an_offerless_reinvite_gets_an_offer(start: Start) -> None:
+    bench = await start()
+    ours, _ = await bench.connect()
+    await ours.request("INVITE")
+    offer = await bench.left.expect(200)
+    assert offer.media_port > 0
+    await ours.ack(offer, bench.left.sdp(4000, "0 101", "a=inactive", 2))
+    change = await bench.right.expect("INVITE")  # the answer in the ACK put the call on hold
+    assert change.direction == "inactive"
+    await bench.right.answer(change, 200, bench.right.sdp(5000, "0 101", "a=inactive", 2))
+    await bench.right.expect("ACK")
+
+
+@pytest.mark.parametrize("from_left", [True, False])
+async def test_info_and_its_answer_cross_the_engine(start: Start, from_left: bool) -> None:
+    bench = await start()
+    asker, dialog, asked, _ = await pair(bench, from_left)
+    await dialog.request("INFO", "Signal=5\r\nDuration=160\r\n", kind="application/dtmf-relay")
+    info = await asked.expect("INFO")
+    assert (info.body, info.get("Content-Type")) == ("Signal=5\r\nDuration=160\r\n", "application/dtmf-relay")
+    await asked.answer(info, 415)
+    assert (await asker.expect(415)).cseq == "INFO"
+
+
+async def test_a_bye_during_a_change_ends_the_call(start: Start) -> None:
+    bench = await start()
+    ours, theirs = await bench.connect()
+    await ours.request("INVITE", bench.left.sdp(4000, "0 101", "a=sendonly", 2))
+    change = await bench.right.expect("INVITE")
+    await theirs.request("BYE")
+    await bench.right.expect(200)
+    heard = [await bench.left.receive()]
+    while heard[-1].method != "BYE":
+        heard.append(await bench.left.receive())
+    await bench.left.answer(heard[-1], 200)
+    await bench.right.answer(change, 481)
+    assert (await bench.record())["hung_up_by"] == "callee"
