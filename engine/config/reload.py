@@ -39,6 +39,6 @@ def _interfaces(old: Any, new: Any) -> Iterator[str]:
 
 
 def _show(value: Any) -> str:
-    if isinstance(value, tuple):
+    if type(value) is tuple:  # a plain list of values; a port range is one value
         return ", ".join(map(_show, value)) or "nothing"
     return "nothing" if value is None else str(value)

@@ -30,12 +30,12 @@ def facts(
 
 def route(
     name: str, *destinations: ToTrunk | ToEcho | ToPlay | ToReject | Destination, tenant: str = "acme", **filters
-) -> Route:  # type: ignore[no-untyped-def]
+) -> Route:
     made = tuple(one if isinstance(one, Destination) else Destination(one) for one in destinations)
     return Route(name, tenant, made or (Destination(ToEcho()),), **filters)
 
 
-def decide(*routes: Route, at: CallFacts | None = None, numbers: tuple[Number, ...] = (), **more) -> Plan:  # type: ignore[no-untyped-def]
+def decide(*routes: Route, at: CallFacts | None = None, numbers: tuple[Number, ...] = (), **more) -> Plan:
     return plan(RoutingTable.build(TRUNKS, routes, numbers), at or facts(), **more)
 
 
@@ -196,7 +196,7 @@ def test_one_draw_serves_destinations_and_targets_independently() -> None:
             )
         ],
     )
-    seen = Counter()
+    seen: Counter[tuple[int, str]] = Counter()
     for step in range(400):
         attempts = plan(table, facts(), step / 400).attempts
         first = next(one for one in attempts if isinstance(one, DialTrunk) and one.trunk == "split")
@@ -213,7 +213,7 @@ def test_round_robin_takes_its_turn_from_the_caller_of_plan() -> None:
         "sip:a",
         "sip:b",
         "sip:a",
-    ]  # type: ignore[union-attr]
+    ]
 
 
 def test_a_trunk_without_targets_is_left_out() -> None:

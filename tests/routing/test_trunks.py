@@ -63,7 +63,8 @@ def test_networks_of_accept_from(text: str, network: str, port: int | None) -> N
 @pytest.mark.parametrize(
     "wrong",
     ["", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/255.0.0.0", "10.0.0.0/8:0", "10.0.0.0/8:65536", "10.0.0.0/8:",
-     "host.example", "2001:db8::1:5080/128:1", "[10.0.0.1]:5060", "[::1", "::1]", "[::1]x", "10.0.0.0/", "10.0.0.0/x", "[::1]/-1"],
+     "host.example", "2001:db8::1:5080/128:1", "[10.0.0.1]:5060", "[::1",
+     "::1]", "[::1]x", "10.0.0.0/", "10.0.0.0/x", "[::1]/-1"],
 )  # fmt: skip
 def test_what_is_no_network(wrong: str) -> None:
     with pytest.raises(AcceptError):
