@@ -54,7 +54,7 @@ class Connection:
     ) -> None:
         self._server = server
         self._reader = reader
-        self.writer: Final = writer
+        self._writer = writer
         self.who = who
         self.peer: Final = peer
         self._frames = Requests()
@@ -73,7 +73,9 @@ class Connection:
 
     async def run(self) -> None:
         """Serve the client until it leaves or is dropped."""
-        self.writer.transport.set_write_buffer_limits(high=self._server.patience.unsent_bytes)
+        if self._writer.is_closing():
+            return
+        self._writer.transport.set_write_buffer_limits(high=self._server.patience.unsent_bytes)
         self._talk = asyncio.create_task(self._converse(), name="control-requests")
         try:
             await self._talk
@@ -119,9 +121,14 @@ class Connection:
             return
         self._dismissed = True
         self._log.info("control client dropped", code=code, message=message)
-        self.writer.write(notification("closing", {"code": code, "message": message}))
+        self._write(notification("closing", {"code": code, "message": message}))
         if self._talk is not None:
             self._talk.cancel()
+
+    async def turn_away(self, code: str, message: str) -> None:
+        """Tell a client that was never served why, and close."""
+        self.dismiss(code, message)
+        await self._close()
 
     async def _converse(self) -> None:
         patience = self._server.patience
@@ -172,17 +179,21 @@ class Connection:
         except ConnectionError:
             return
 
+    def _write(self, frame: bytes) -> None:
+        if not self._writer.is_closing():  # uvloop raises where asyncio only warns
+            self._writer.write(frame)
+
     async def _send(self, frame: bytes) -> None:
-        self.writer.write(frame)
+        self._write(frame)
         try:
             async with asyncio.timeout(self._server.patience.reading_s):
-                await self.writer.drain()
+                await self._writer.drain()
         except TimeoutError:
             raise SlowReaderError from None
 
     def _refuse_frame(self, problem: FrameError) -> None:
         self._server.counters["errors"] += 1
-        self.writer.write(response(None, problem.as_map()))
+        self._write(response(None, problem.as_map()))
         self.dismiss(problem.code, problem.message)
 
     def _drop_slow(self, message: str) -> None:
@@ -196,13 +207,13 @@ class Connection:
         """
         try:
             async with asyncio.timeout(self._server.patience.closing_s):
-                if self._dismissed and self.writer.can_write_eof():
-                    self.writer.write_eof()
+                if self._dismissed and not self._writer.is_closing() and self._writer.can_write_eof():
+                    self._writer.write_eof()
                     while await self._reader.read(READ_BYTES):
                         pass
-                self.writer.close()
-                await self.writer.wait_closed()
+                self._writer.close()
+                await self._writer.wait_closed()
         except TimeoutError:
-            self.writer.transport.abort()
+            self._writer.transport.abort()
         except OSError:
-            self.writer.close()
+            self._writer.close()

@@ -14,7 +14,7 @@ from santral.engine.control import sockets
 from santral.engine.control.access import LOCAL, Identity, Token, identify
 from santral.engine.control.answers import Answers
 from santral.engine.control.connection import Connection, Patience
-from santral.engine.control.protocol import RequestError, notification
+from santral.engine.control.protocol import RequestError
 from santral.engine.control.view import EngineView
 from santral.engine.limits import Throttle
 
@@ -153,8 +153,7 @@ class ControlServer:
             or len(self._connections) >= MAX_CONNECTIONS
             or (connection.who is None and strangers >= MAX_STRANGERS)
         ):
-            connection.writer.write(notification("closing", {"code": "busy", "message": "too many connections"}))
-            connection.writer.close()
+            await connection.turn_away("busy", "too many connections")
             return
         self._connections[connection] = task
         self.counters["connections"] += 1

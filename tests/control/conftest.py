@@ -1,12 +1,13 @@
 """A small engine for the control server to talk to, and servers on private sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from santral.engine.cdr.store import CdrStore
 from santral.engine.control.client import Client
@@ -75,6 +76,12 @@ class FakeEngine:
 
     async def doctor(self) -> list[dict[str, Any]]:
         return [{"check": "descriptors", "ok": True}]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run on the loop that the engine runs on."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture
