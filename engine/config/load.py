@@ -54,12 +54,13 @@ def loads(
     """The configuration in a text; relative paths start at `folder` (default: the current one). Raises ConfigError."""
     try:
         raw: dict[str, Any] = tomllib.loads(text)
+        lines = locate(text.replace("\r\n", "\n"))
     except tomllib.TOMLDecodeError as problem:
         raise ConfigError(source, [_syntax(problem, text)]) from None
     except RecursionError:
         raise ConfigError(source, [Problem(0, "", "is nested too deeply")]) from None
     not_yet.forget(raw)
-    draft = Draft(raw, locate(text.replace("\r\n", "\n")), (folder or Path.cwd()).absolute(), environ)
+    draft = Draft(raw, lines, (folder or Path.cwd()).absolute(), environ)
     draft.read()
     check(draft)
     return draft.config(source)
@@ -72,6 +73,4 @@ def _syntax(problem: tomllib.TOMLDecodeError, text: str) -> Problem:
     if place is None:
         return Problem(0, "", one_line(said))
     line = int(place[1]) if place[1] else text.count("\n") + 1
-    return Problem(
-        line, "", f"{one_line(said[: place.start()])} at {'this line' if place[1] else 'the end of the file'}"
-    )
+    return Problem(line, "", one_line(said[: place.start()]) + ("" if place[1] else " at the end of the file"))

@@ -41,4 +41,6 @@ def _interfaces(old: Any, new: Any) -> Iterator[str]:
 def _show(value: Any) -> str:
     if type(value) is tuple:  # a plain list of values; a port range is one value
         return ", ".join(map(_show, value)) or "nothing"
+    if isinstance(value, float):
+        return f"{value:g}"
     return "nothing" if value is None else str(value)

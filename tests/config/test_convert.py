@@ -120,7 +120,7 @@ BASE = "[engine]\nnode = 'n'\n"
         (f"{BASE}[sip]\nadvertise = '192.0.2.1'", "sip.advertise: nothing to 192.0.2.1"),
         (f"{BASE}[rtp]\naddress = '127.0.0.2'", "rtp.address: 127.0.0.1 to 127.0.0.2"),
         (f"{BASE}[rtp]\nports = '40000-50001'", "rtp.ports: 20000-29999 to 40000-50001"),
-        (f"{BASE}[rtp]\ntimeout = 5", "rtp.timeout: 60.0 to 5.0"),
+        (f"{BASE}[rtp]\ntimeout = 5", "rtp.timeout: 60 to 5"),
         (
             f"{BASE}[sip]\nlisten = ['udp:127.0.0.1:5060', 'tcp:127.0.0.1:5060']\n"
             "[[interface]]\nname = 'lan'\nsip = ['udp:10.0.0.1:5060']\nrtp = '10.0.0.1'",

@@ -115,6 +115,8 @@ def test_syntax_errors_are_one_problem_with_its_line(text: str, tmp_path: Path) 
 def test_deep_nesting_is_an_error_and_no_crash(tmp_path: Path) -> None:
     (problem,) = problems("a = " + "[" * 100_000, tmp_path)
     assert "nested too deeply" in problem.message
+    for depth in range(50, 1000, 50):
+        assert len(problems("a = " + "[" * depth + "]" * depth, tmp_path)) == 1
 
 
 def test_messages_are_one_line_whatever_the_file_holds(tmp_path: Path) -> None:

@@ -1,10 +1,14 @@
 """Reading: which file, what it means, and what is filled in."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from santral.engine.config import ConfigError, find, load, loads
+from santral.engine.config.convert import routing_table
 from santral.engine.config.model import DEFAULT_INTERFACE
 from santral.engine.config.not_yet import KEYS, VALUES
 from santral.engine.config.sounds import EMBEDDED_SOUNDS, PLAYABLE, SoundError, find_sound
@@ -288,3 +292,32 @@ def test_a_large_configuration_is_read_in_time() -> None:
         for n in range(1000)
     )
     assert len(loads(TENANT + "".join(rows)).trunks) == 1000
+
+
+VALUES_TO_TRY = st.sampled_from(
+    ["0", "-1", "1.5", "true", "nan", '""', '"x"', "[]", "[1]", '["x"]', "{}", "{ a = 1 }", "[{}]", "[[]]",
+     "1979-05-27", '"::"', '"0"', '"{"', '"("', '"default"', '"acme"', '"carrier"', '"\\u0000"', "99999999999999999999"]
+)  # fmt: skip
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_a_spoiled_configuration_is_read_or_refused(data: st.DataObject) -> None:
+    """Lines taken away, doubled, swapped or given another value: a Config or a ConfigError, never anything else."""
+    lines = EXAMPLE.replace('sounds = "sounds/acme"\n', "").splitlines()
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(lines) - 1))
+        match data.draw(st.integers(0, 3)):
+            case 0:
+                del lines[place]
+            case 1:
+                lines.insert(data.draw(st.integers(0, len(lines))), lines[place])
+            case 2:
+                other = data.draw(st.integers(0, len(lines) - 1))
+                lines[place], lines[other] = lines[other], lines[place]
+            case _:
+                key, equals, _ = lines[place].partition(" = ")
+                lines[place] = f"{key}{equals}{data.draw(VALUES_TO_TRY)}" if equals else lines[place]
+    text = "\n".join(lines)
+    with suppress(ConfigError):
+        routing_table(loads(text, environ={"SANTRAL_DASHBOARD_TOKEN": "x"}))
