@@ -1,9 +1,7 @@
 """The engine as the benchmarks' subject: its configuration, its process, and the one bridge every load goes through."""
 
-import json
 import os
 import shutil
-import socket
 import sqlite3
 import sys
 from dataclasses import dataclass
@@ -12,7 +10,8 @@ from typing import Any, Final
 
 from santral.bench.control import Control
 from santral.bench.load.calls import CallLoad
-from santral.bench.load.legs import HOST, Legs
+from santral.bench.load.legs import Legs
+from santral.bench.ports import HOST, free_ports
 from santral.bench.process import Child
 
 RTP_PORTS: Final = "20000-31999"
@@ -55,13 +54,6 @@ destinations = [{{ trunk = "callees", called = "{{called}}", timeout = 30 }}]
 """
 
 
-def free_port() -> int:
-    """A UDP port that nobody uses at this moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
 def serve_words(configuration: Path) -> list[str]:
     """The command that starts the engine under the Python that runs us."""
     return [sys.executable, "-m", "santral.engine.cli", "serve", "-c", str(configuration)]
@@ -79,10 +71,10 @@ class Subject:
         """Write the configuration into an empty folder and make the load that goes with it."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        port = free_port()
-        load = CallLoad((HOST, port), legs)
+        port, caller_port, callee_port = free_ports(3)
+        load = CallLoad((HOST, port), legs, caller_port=caller_port, callee_port=callee_port)
         text = CONFIGURATION.format(
-            host=HOST, port=port, caller_port=load.caller_port, callee_port=load.callee_port, rtp_ports=RTP_PORTS
+            host=HOST, port=port, caller_port=caller_port, callee_port=callee_port, rtp_ports=RTP_PORTS
         )
         (folder / "santral.toml").write_text(text)
         return cls(folder, load)
@@ -126,7 +118,3 @@ def machine() -> dict[str, Any]:
         "unknown",
     )
     return {"cores": os.cpu_count(), "model": model, "kernel": os.uname().release, "python": sys.version.split()[0]}
-
-
-def as_json(value: Any) -> str:
-    return json.dumps(value, indent=1, default=str)

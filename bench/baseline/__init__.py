@@ -3,13 +3,14 @@
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from santral.bench.ports import free_block
 from santral.bench.process import Child
 
 SOURCE: Final = Path(__file__).parent / "relay.c"
-FIRST_PORT: Final = 14_000
 
 
 def build(folder: Path) -> Path:
@@ -25,7 +26,17 @@ def build(folder: Path) -> Path:
     return program
 
 
-def start(folder: Path, peer_ports: Sequence[int], core: int | None, first_port: int = FIRST_PORT) -> Child:
-    """A relay with one leg per peer: leg i on port `first_port` + i. Use as a context manager."""
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A relay yet to be started: leg i is on port `first_port` + i. `child` is a context manager."""
+
+    child: Child
+    first_port: int
+
+
+def prepare(folder: Path, peer_ports: Sequence[int], core: int | None) -> Relay:
+    """A relay with one leg per peer."""
+    first_port = free_block(len(peer_ports))
     words = [str(build(folder)), str(len(peer_ports)), str(first_port)]
-    return Child(words, folder / "bare-relay.log", core=core, stdin="\n".join(map(str, peer_ports)) + "\n")
+    stdin = "\n".join(map(str, peer_ports)) + "\n"
+    return Relay(Child(words, folder / "bare-relay.log", core=core, stdin=stdin), first_port)

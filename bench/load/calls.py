@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from santral.bench.load import wire
-from santral.bench.load.legs import HOST, Legs
+from santral.bench.load.legs import Legs
 from santral.bench.load.wire import Address, Read
+from santral.bench.ports import HOST
 
 T1_S: Final = 0.5  # RFC 3261 17.1.1.1
 GIVE_UP_S: Final = 32.0

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final, Self
 
 from santral.bench.generator import Generator
+from santral.bench.ports import HOST
 from santral.bench.process import Child
 
-HOST: Final = "127.0.0.1"
 FIRST_PORT: Final = 34_000
 LAST_PORT: Final = 65_000
 RECEIVE_BUFFER: Final = 262_144

@@ -3,7 +3,7 @@
 import re
 from typing import Final, NamedTuple
 
-from santral.bench.load.legs import HOST
+from santral.bench.ports import HOST
 
 Address = tuple[str, int]
 

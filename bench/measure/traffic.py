@@ -28,12 +28,12 @@ class Ground:
     async def through_relay(self, count: int, seconds: float) -> Window:
         """`count` legs through the bare relay."""
         ports = self.legs.ports[:count]
-        child = baseline.start(self.setting.folder, ports, self.setting.subject_core)
-        with child as relay:
+        relay = baseline.prepare(self.setting.folder, ports, self.setting.subject_core)
+        with relay.child as child:
             for leg in range(count):
-                self.legs.start(leg, baseline.FIRST_PORT + leg)
+                self.legs.start(leg, relay.first_port + leg)
             await asyncio.sleep(SETTLE_S)
-            window = await asyncio.to_thread(self.legs.window, seconds, relay)
+            window = await asyncio.to_thread(self.legs.window, seconds, child)
             self.legs.stop_all()
             await asyncio.sleep(LAST_S)
             return window

@@ -4,13 +4,12 @@ Tests put SIPp and baresip on the same stage, so that the demo's steps do not de
 """
 
 import json
-import random
 import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -19,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from santral.bench.peer import wav
+from santral.bench.ports import HOST, free_block, free_ports
 from santral.bench.process import Child, environment
 from santral.bench.subject import serve_words
 
-HOST: Final = "127.0.0.1"
 SOUNDS: Final = Path(__file__).parents[2] / "engine" / "sounds"
 PHONE_START_S: Final = 10.0
 PHONE_END_S: Final = 30.0
@@ -101,40 +100,6 @@ destinations = [{{ trunk = "backed-up-carrier", called = "{{called}}", timeout =
 
 class SceneError(Exception):
     """The scene could not be played: no verdict, one line of why."""
-
-
-def free_ports(count: int) -> list[int]:
-    """So many UDP ports that are free now, all different, each with a free one above it (some phones take two)."""
-    found: list[int] = []
-    kept: list[socket.socket] = []
-    try:
-        while len(found) < count:
-            pair = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
-            kept += pair
-            pair[0].bind((HOST, 0))
-            port = int(pair[0].getsockname()[1])
-            try:
-                pair[1].bind((HOST, port + 1))
-            except (OSError, OverflowError):
-                continue
-            found.append(port)
-    finally:
-        for one in kept:
-            one.close()
-    return found
-
-
-def free_block(count: int) -> int:
-    """The first, even, of so many UDP ports in a row that are free now."""
-    for first in random.sample(range(20_000, 32_000, count), 32_000 // count - 20_000 // count):
-        with ExitStack() as stack:
-            try:
-                for port in range(first, first + count):
-                    stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind((HOST, port))
-            except OSError:
-                continue
-            return first
-    raise SceneError(f"no {count} free UDP ports in a row")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from santral.bench.judge import hearing, pictures
 from santral.bench.peer import wav
+from santral.bench.ports import HOST
 from santral.bench.scene.observation import Observation
 from santral.bench.scene.stage import (
     BACKED_UP,
     CLOSED,
     COLLEAGUE,
     ECHO,
-    HOST,
     NOBODY,
     SOUNDS,
     TRY_TIMEOUT_S,
