@@ -1,5 +1,6 @@
 """The event log: numbers, the ring, replay, gaps, and readers that are too slow."""
 
+import ast
 import asyncio
 from itertools import pairwise
 from pathlib import Path
@@ -165,6 +166,27 @@ async def test_closing_a_subscription_ends_a_waiting_read() -> None:
     stream.close()
     assert await waiting == []
     assert log.subscribers == 0
+
+
+def emitted() -> list[tuple[str, set[str | None]]]:
+    """Return every `emit("type", field=…)` in the engine's source: the type and the names of its fields."""
+    found = []
+    for file in (Path(events.__file__).parent).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(attr="emit" | "_emit"), args=[ast.Constant(value=str(kind)), *_], keywords=fields
+                ):
+                    found.append((kind, {each.arg for each in fields} - {"tenant", "call", "leg"}))
+    return found
+
+
+def test_the_table_says_what_the_engine_emits() -> None:
+    for kind, fields in emitted():
+        assert kind in events.EVENTS
+        if None not in fields:  # no **fields among them
+            assert fields == set(events.EVENTS[kind].fields), kind
+    assert {kind for kind, _ in emitted()} == set(events.EVENTS) - {"events.gap"}
 
 
 # numbers that survive
