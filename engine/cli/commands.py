@@ -163,9 +163,6 @@ def run_app(arguments: list[str]) -> int:
         return say(str(problem), problem.status)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # `santral events | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as problem:
         return refuse(problem)
     return status if isinstance(status, int) else 0

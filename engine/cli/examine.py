@@ -21,7 +21,7 @@ def doctor(path: Path | None) -> None:
     except ConfigError as problem:
         config = loads(EMBEDDED)
         errors = 1
-        typer.echo(f"ERROR   configuration: {len(problem.problems)} problems; the rest is for the embedded defaults")
+        typer.echo(f"ERROR   configuration: {len(problem.problems)} wrong; the rest is for the embedded defaults")
         typer.echo("        → santral check")
     for finding in examine(config):
         typer.echo(f"{MARKS[finding['state']]} {finding['check']}: {finding['found']}")
@@ -29,4 +29,4 @@ def doctor(path: Path | None) -> None:
             typer.echo(f"        → {finding['mend']}")
         errors += finding["state"] == "error"
     if errors:
-        raise Failure(f"{errors} errors found")
+        raise Failure(f"{errors} {'error' if errors == 1 else 'errors'} found")

@@ -41,6 +41,10 @@ def follow(socket: str | None, since: int | None, types: list[str]) -> None:
             raise Failure(told(refusal)) from None
         except Disconnected as reason:
             raise Failure(f"events ended: {reason}") from None
+        except BrokenPipeError:  # whoever read them has left, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError as problem:
+            raise Failure(f"events: {problem}") from None
         except KeyboardInterrupt:
             return
 
