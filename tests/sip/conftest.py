@@ -1,4 +1,4 @@
-"""Two user agents back to back over a scripted network with a clock of its own: loss, order and duplicates, no sleep."""
+"""Two user agents back to back over a scripted network with a clock of its own: loss, order, duplicates, no sleep."""
 
 import asyncio
 import random
