@@ -7,6 +7,7 @@ refused before anything of theirs is read beyond the headers.
 import secrets
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -117,6 +118,4 @@ def _source_of(invite: IncomingInvite) -> Source:
 
 def _reachable_at(party: Party, address: str) -> Party:
     """Behind NAT the audio may also come from where the signalling came from (RFC 4961, RFC 7362)."""
-    return Party(
-        party.trunk, party.interface, party.rtp_address, party.advertise, party.codecs, (*party.latch_networks, address)
-    )
+    return replace(party, latch_networks=(*party.latch_networks, address))

@@ -77,6 +77,7 @@ def _side(config: Config, name: str) -> TrunkSide:
         rtp_address=str(network.rtp),
         advertise=None if network.advertise is None else str(network.advertise),
         codecs=tuple(trunk.codecs),
+        ptime_ms=trunk.ptime,
         latch_networks=tuple(str(one) for one in trunk.media_from),
     )
     return TrunkSide(

@@ -86,6 +86,7 @@ class Party:
     rtp_address: str
     advertise: str | None
     codecs: tuple[str, ...]
+    ptime_ms: int = 20
     latch_networks: tuple[str, ...] = ()
 
 
@@ -188,7 +189,7 @@ class Leg:
         """Our SDP; unchanged content keeps its version (RFC 3264 8)."""
         self.direction = direction
         address = self.party.advertise or self.rtp.address
-        ours = LocalStream("audio", address, self.rtp.port, codecs, direction, rtcp_mux=self._muxes)
+        ours = LocalStream("audio", address, self.rtp.port, codecs, direction, self.party.ptime_ms, rtcp_mux=self._muxes)
         self._described = sure(self._local).render(negotiation.streams(self._streams, ours))
         return self._described
 

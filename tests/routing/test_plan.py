@@ -1,6 +1,5 @@
 """Plans: which route, which attempts, and the reason of everything chosen and left out."""
 
-import time
 from collections import Counter
 from datetime import UTC, datetime
 
@@ -253,30 +252,3 @@ def test_any_facts_give_a_plan_with_attempts_or_a_refusal(called: str, caller: s
     )
     assert bool(made.attempts) is (made.refusal is None)
     assert made.why
-
-
-def test_a_plan_over_ten_routes_takes_at_most_60_microseconds() -> None:
-    """200 calls a second pass here, on the thread of everything else; the best of many rounds is compared."""
-    hours = (Hours.parse("mon-fri 09:00-18:00 Europe/Istanbul"),)
-    routes = [
-        route(
-            f"r{n}",
-            ToTrunk("pbx"),
-            from_trunk="carrier",
-            called=Pattern(rf"\+90312\d{{6}}{n}"),
-            caller=Pattern(".*"),
-            hours=hours if n % 2 else (),
-        )
-        for n in range(9)
-    ]
-    table = RoutingTable.build(
-        TRUNKS, [*routes, route("last", ToTrunk("pbx"), from_trunk="carrier", caller=Pattern(r"\d+"))]
-    )
-    call, best = facts("+903125550109"), 1.0
-    for _ in range(40):
-        before = time.perf_counter()
-        for _ in range(50):
-            plan(table, call)
-        best = min(best, (time.perf_counter() - before) / 50)
-    assert plan(table, call).route == "last"
-    assert best <= 60e-6
