@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
 from rich.table import Table
 
 from santral.bench.measure import calls, leak, load, relay, setup_rate
 from santral.bench.measure.result import Result, Setting
 from santral.bench.process import cores
+from santral.bench.report import wide_console
 from santral.bench.subject import machine
 
 BENCHMARKS: Final[dict[str, Callable[[Setting], Result]]] = {
@@ -30,7 +30,7 @@ def main(
     names: Sequence[str] = (), *, json_file: Path | None = None, plot: Path | None = None, quick: bool = False
 ) -> int:
     """Run these benchmarks, or all. Returns 0 if every limit was kept, 1 if one was not, 2 for an unknown name."""
-    console = Console()
+    console = wide_console()
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         sys.stderr.write(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}\n")

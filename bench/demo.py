@@ -11,6 +11,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from santral.bench.report import wide_console
 from santral.bench.scene.observation import Observation
 from santral.bench.scene.stage import SceneError, Stage, set_up
 
@@ -19,7 +20,7 @@ FOLDER: Final = Path("demo-output")
 
 def main(out: Path = FOLDER) -> int:
     """Play every step and print what was observed. Returns 0 only if each was observed as it should be."""
-    console, began = Console(), time.monotonic()
+    console, began = wide_console(), time.monotonic()
     signal.signal(signal.SIGTERM, _stop)
     try:
         with set_up(out) as stage:

@@ -58,7 +58,8 @@ snd_path {folder}
 class Baresip:
     """One headless baresip, a context manager. It answers calls by itself; `dial` makes it the caller."""
 
-    def __init__(self, folder: Path, name: str, port: int, plays: Path) -> None:
+    def __init__(self, folder: Path, name: str, port: int, plays: Path, *, user: str = "") -> None:
+        """`user` is the number it can be called at: it answers no other."""
         self._folder = folder / f"baresip-{name}"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._control = free_ports(1)[0]
@@ -77,7 +78,7 @@ class Baresip:
             folder=self._folder,
         )
         (self._folder / "config").write_text(text)
-        account = f"<sip:{name}@{HOST}:{port}>;regint=0;answermode=auto;audio_codecs=PCMA\n"
+        account = f"<sip:{user or name}@{HOST}:{port}>;regint=0;answermode=auto;audio_codecs=PCMA\n"
         (self._folder / "accounts").write_text(account)
 
     def __enter__(self) -> Self:

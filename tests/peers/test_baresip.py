@@ -44,7 +44,7 @@ def said(path: Path) -> "np.ndarray[tuple[int, ...], np.dtype[np.int16]]":
 
 def test_speech_both_ways_and_digits(stage: Stage, tmp_path: Path) -> None:
     with (
-        Baresip(tmp_path, "callee", stage.ports.callee, CALLEE_SAYS) as callee,
+        Baresip(tmp_path, "callee", stage.ports.callee, CALLEE_SAYS, user=COLLEAGUE) as callee,
         Baresip(tmp_path, "caller", stage.ports.caller, CALLER_SAYS) as caller,
     ):
         caller.dial(stage.uri(COLLEAGUE))
@@ -67,7 +67,7 @@ def test_speech_both_ways_and_digits(stage: Stage, tmp_path: Path) -> None:
 
 def test_digits_from_a_phone_of_ours_reach_it(stage: Stage, tmp_path: Path) -> None:
     words = ["call", "--listen", f"{HOST}:{stage.ports.caller}", "--to", stage.uri(COLLEAGUE), "--digits", DIGITS]
-    with Baresip(tmp_path, "callee", stage.ports.callee, CALLEE_SAYS) as callee:
+    with Baresip(tmp_path, "callee", stage.ports.callee, CALLEE_SAYS, user=COLLEAGUE) as callee:
         with PhoneProcess(tmp_path, "near", [*words, "--events", "96"]) as near:
             told = near.story()
         callee.wait_for("CALL_CLOSED", END_S)
@@ -129,7 +129,7 @@ def test_a_stranger(stage: Stage, tmp_path: Path) -> None:
 def test_failover(stage: Stage, tmp_path: Path) -> None:
     with (
         Silent(stage.ports.dead) as dead,
-        Baresip(tmp_path, "callee", stage.ports.callee, CALLEE_SAYS) as callee,
+        Baresip(tmp_path, "callee", stage.ports.callee, CALLEE_SAYS, user=BACKED_UP) as callee,
         Baresip(tmp_path, "caller", stage.ports.caller, CALLER_SAYS) as caller,
     ):
         caller.dial(stage.uri(BACKED_UP))
