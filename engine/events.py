@@ -182,7 +182,7 @@ class EventLog:
         self.node: Final = node
         self._numbers = numbers or Numbers()
         self._clock_ms = clock_ms
-        self._packer = msgpack.Packer(default=str)
+        self._packer = msgpack.Packer(default=str, unicode_errors="replace")
         self._ring: list[tuple[str, str | None, bytes] | None] = [None] * keep
         self._keep_bytes = keep_bytes
         self._bytes = 0

@@ -186,25 +186,21 @@ class CdrStore:
     def _write_all(self, taken: list[Item | Flush]) -> None:
         self._in_hand = len(taken)
         items = [item for item in taken if not isinstance(item, Flush)]
-        try:
-            if items:
-                self._write(items)
-        except Exception as problem:
-            self._log.exception("call records could not be prepared", error=str(problem))
-            self._spill(items, "a fault of ours")
+        if items:
+            self._write(items)
         self._in_hand = 0
         for item in taken:
             if isinstance(item, Flush):
                 item.done.set_result(None)
 
     def _write(self, items: list[Item]) -> None:
-        batch = Batch.of(items)
         delay = RETRY_FIRST_S
         while time.monotonic() < self._give_up_at:
             try:
+                batch = Batch.of(items)
                 with self._connected().begin() as connection:
                     batch.apply(connection)
-            except SQLAlchemyError as problem:
+            except Exception as problem:
                 if is_poisoned(problem):
                     self._write_apart(items, problem)
                     return
@@ -226,16 +222,14 @@ class CdrStore:
         else:
             self._stop.wait(delay)
 
-    def _write_apart(self, items: list[Item], problem: SQLAlchemyError) -> None:
+    def _write_apart(self, items: list[Item], problem: Exception) -> None:
         """Something among `items` can never be written: find it, so that the others are."""
         if len(items) > 1:
             for item in items:
                 self._write([item])
             return
         self._counters["refused"] += 1
-        item = items[0]
-        whole = as_map(item) if isinstance(item, CallRecord) else repr(item)
-        self._log.error("call record refused by the database", error=short(problem), record=whole)
+        self._log.error("call record refused by the database", error=short(problem), record=whole(items[0]))
 
     def _spill(self, items: Iterable[Item], why: str) -> None:
         for item in items:
@@ -244,7 +238,7 @@ class CdrStore:
 
     def _lose(self, record: CallRecord, why: str) -> None:
         self._counters["lost"] += 1
-        self._log.error("call record not stored", why=why, record=as_map(record))
+        self._log.error("call record not stored", why=why, record=whole(record))
 
     def _beat(self) -> None:
         """Say that this node lives, while it has calls: it dates the end of those a crash would leave open."""
@@ -259,11 +253,19 @@ class CdrStore:
             self._counters["failures"] += 1
 
 
-def is_poisoned(problem: SQLAlchemyError) -> bool:
-    """Tell whether trying the same rows again can never succeed."""
-    if isinstance(problem, IntegrityError | DataError):
-        return True
-    return isinstance(problem, StatementError) and not isinstance(problem, DBAPIError)
+def whole(item: Item) -> Any:
+    """Return everything that is known, for the log; also of a record that should never have been made."""
+    try:
+        return as_map(item) if isinstance(item, CallRecord) else repr(item)
+    except (TypeError, ValueError, AttributeError):
+        return repr(item)
+
+
+def is_poisoned(problem: Exception) -> bool:
+    """Tell whether trying the same rows again can never succeed: what is wrong is a value, not the database."""
+    if isinstance(problem, DBAPIError):
+        return isinstance(problem, IntegrityError | DataError)
+    return isinstance(problem, StatementError) or not isinstance(problem, SQLAlchemyError | OSError)
 
 
 def short(problem: BaseException) -> str:

@@ -111,13 +111,13 @@ def read_request(frame: Any) -> Request:
 
 def response(identifier: int | None, error: dict[str, Any] | None, result: Any = None) -> bytes:
     """Pack an answer; `identifier` is None only when the request could not be read."""
-    packed: bytes = msgpack.packb([RESPONSE, identifier, error, result], default=str)
+    packed: bytes = msgpack.packb([RESPONSE, identifier, error, result], default=str, unicode_errors="replace")
     return packed
 
 
 def notification(name: str, value: Any) -> bytes:
     """Pack a notification with one parameter."""
-    packed: bytes = msgpack.packb([NOTIFICATION, name, [value]], default=str)
+    packed: bytes = msgpack.packb([NOTIFICATION, name, [value]], default=str, unicode_errors="replace")
     return packed
 
 

@@ -193,10 +193,14 @@ async def test_a_full_or_read_only_disk_delays_records(
     assert rows(url, "SELECT count(*) FROM calls") == [(1,)]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{"custom": {"never": object()}}, {"called": "\udcff"}, {"duration_ms": 2**70}, {"cause": None}, {"ended": "soon"}],
+)
 async def test_one_impossible_record_does_not_hold_up_the_others(
-    store: CdrStore, url: str, new_record: NewRecord, capsys: pytest.CaptureFixture[str]
+    store: CdrStore, url: str, new_record: NewRecord, capsys: pytest.CaptureFixture[str], fields: dict[str, Any]
 ) -> None:
-    good, bad = [new_record(), new_record()], new_record(custom={"never": object()}, caller="the bad one")
+    good, bad = [new_record(), new_record()], new_record(**fields, caller="the bad one")
     for record in (good[0], bad, good[1]):
         store.call_ended(record)
     await store.flush()

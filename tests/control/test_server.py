@@ -2,13 +2,19 @@
 
 import asyncio
 import socket
+import ssl
 import stat
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import msgpack
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from santral.engine import ids, utc
 from santral.engine.cdr.record import CallRecord
@@ -230,6 +236,45 @@ async def test_a_changed_token_ends_its_connections(tcp: tuple[str, int], server
     assert (await stays.call("engine.status"))["node"] == "n1"
     await gone.close()
     await stays.close()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Return a file with a key and a certificate for 127.0.0.1 that signs itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "santral")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file = tmp_path / "both.pem"
+    file.write_bytes(secret + made.public_bytes(pem))
+    return file
+
+
+async def test_tcp_takes_tls(engine: Any, patience: Patience, certificate: Path) -> None:
+    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ours.load_cert_chain(certificate)
+    token = Token("root", "all", frozenset({"admin"}))
+    server = ControlServer(engine, ControlSettings(None, ("0.0.0.0", 0), [token], ours, patience))
+    await server.start()
+    port = int(server.addresses[0].rpartition(":")[2])
+    client = await Client.tcp("127.0.0.1", port, "root", "all", ssl.create_default_context(cafile=certificate))
+    stream = client.events()
+    following = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0.05)
+    engine.events.emit("engine.ready")
+    assert (await following)["type"] == "engine.ready"
+    await server.close()
+    with pytest.raises(Disconnected, match="stops"):
+        await anext(stream)
+    await client.close()
 
 
 # events

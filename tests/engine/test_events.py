@@ -62,7 +62,8 @@ async def test_values_messagepack_does_not_know_are_shown_as_text() -> None:
     log = EventLog("n1")
     stream = log.subscribe()
     log.emit("play.started", file=Path("a.wav"))
-    assert (await read(stream))[0]["file"] == "a.wav"
+    log.emit("play.started", file="a\udcff")  # a byte that was no UTF-8
+    assert [each["file"] for each in await read(stream)] == ["a.wav", "a?"]
 
 
 def test_a_type_without_a_row_is_our_bug() -> None:
