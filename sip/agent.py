@@ -208,12 +208,16 @@ class UserAgent:
                 transaction.owner.last_source = self._source
             self._runner.receive_response(transaction, response, now)
             return
-        if 200 <= response.status < 300 and response.cseq.method == "INVITE":
-            session = self._sessions.get((response.call_id, response.from_.tag or ""))
-            if session is not None and session.find_dialog(response.to.tag or "") is not None:
-                session.repeat_ack(response.cseq.number)
-                return
-        self.counters["stray_responses"] += 1
+        is_answer = 200 <= response.status < 300 and response.cseq.method == "INVITE"
+        if not (is_answer and self._repeat_ack(response)):
+            self.counters["stray_responses"] += 1
+
+    def _repeat_ack(self, response: Response) -> bool:
+        """A 2xx that its session has seen before; False when there is no such session any more."""
+        session = self._sessions.get((response.call_id, response.from_.tag or ""))
+        if session is None or session.remote_tag != (response.to.tag or ""):
+            return False
+        return session.repeat_ack(response.cseq.number)
 
     def on_response(self, transaction: Transaction, response: Response, now: float) -> None:
         """Part of `Listener`: a response that its transaction lets through."""
@@ -256,8 +260,7 @@ class UserAgent:
     def _receive_late_answer(self, transaction: Transaction, tag: str, response: Response, now: float) -> None:
         """A 2xx that no session waits for: the same again, or that of another fork, which is ACKed and BYEd."""
         known = tag in transaction.tags
-        session = self._sessions.get((response.call_id, response.from_.tag or ""))
-        if known and session is not None and session.repeat_ack(response.cseq.number):
+        if known and self._repeat_ack(response):
             return
         if not known:
             if len(transaction.tags) >= MAX_FORKS:

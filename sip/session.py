@@ -315,7 +315,8 @@ class Session:
     def repeat_ack(self, number: int) -> bool:
         """The 2xx to our INVITE `number` came again: so does its ACK, if we have it. False for an INVITE we forgot."""
         if self._ack is None or self._ack[0] != number:
-            return self._sent_cseq == number and self.state is not Stage.ENDED
+            owes = self.state is Stage.UNACKED or self.change is Change.OURS_UNACKED
+            return owes and self._sent_cseq == number
         self._core.outbox.counters["retransmissions_sent"] += 1
         self._core.out.append(Send(self._ack[1], self._ack[2]))
         return True

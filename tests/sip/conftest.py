@@ -104,6 +104,7 @@ class Network:
         self.keeps_record = True
         self.filter: Callable[[Node, Request | Response], bool] = lambda _node, _message: True
         self._flying: list[tuple[float, int, int, bytes, Hop]] = []
+        self._script: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
 
     def node(self, name: str, **settings: Any) -> Node:
@@ -124,6 +125,10 @@ class Network:
                 delay = self.weather.delay + self.random.random() * self.weather.spread
                 heappush(self._flying, (self.now + delay, next(self._order), send.hop.port, send.data, sender.hop))
 
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Let an owner do something when the clock gets there."""
+        heappush(self._script, (self.now + seconds, next(self._order), act))
+
     def deliver(self, data: bytes, to: Node, source: Hop) -> None:
         """Put a datagram of the test's own into a node."""
         to.do(to.agent.receive(data, source, self.now))
@@ -137,6 +142,8 @@ class Network:
                 _, _, port, data, source = heappop(self._flying)
                 if port in self.nodes:
                     self.deliver(data, self.nodes[port], source)
+            while self._script and self._script[0][0] <= self.now:
+                heappop(self._script)[2]()
             for node in self.nodes.values():
                 deadline = node.agent.next_deadline()
                 if deadline is not None and deadline <= self.now:
@@ -145,7 +152,8 @@ class Network:
 
     def _next(self) -> float | None:
         deadlines = [node.agent.next_deadline() for node in self.nodes.values()]
-        times = [at for at in deadlines if at is not None] + [entry[0] for entry in self._flying[:1]]
+        times = [at for at in deadlines if at is not None]
+        times += [heap[0][0] for heap in (self._flying, self._script) if heap]
         return min(times, default=None)
 
     def wire(self, sender: Node | None = None) -> list[str]:
