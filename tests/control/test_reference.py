@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import io
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from santral.engine.cdr.record import CallRecord, LegRecord
 from santral.engine.control import answers, protocol, reference, server, shapes
 from santral.engine.control.connection import MAX_REFUSED_LOGINS, Patience
 from santral.engine.control.server import ControlServer
@@ -43,6 +45,14 @@ def test_every_error_code_is_on_the_page() -> None:
     source = "".join(file.read_text() for file in Path(server.__file__).parent.glob("*.py"))
     for code in re.findall(r'RequestError\(\s*"(\w+)"', source):
         assert f"| `{code}` |" in page
+
+
+def test_every_field_of_a_record_is_on_the_page() -> None:
+    part = PAGE.read_text().partition("## Call records")[2].partition("## Bounds")[0]
+    of_calls, _, of_legs = part.partition("| fields of a leg |")
+    for shape, text in ((CallRecord, of_calls), (LegRecord, of_legs)):
+        rows = "".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))
+        assert set(re.findall(r"`(\w+)`", rows)) == {each.name for each in fields(shape)}
 
 
 async def test_the_example_runs(server: ControlServer, socket_path: str) -> None:

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from importlib import metadata
 from pathlib import Path
@@ -152,26 +151,7 @@ def test_an_unexpected_fault_is_one_line_without_a_traceback(run: Run, monkeypat
         run("ctl", "engine.status")
 
 
-def process(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    source = str(Path(__file__).parents[2] / "src")
-    return subprocess.run(
-        [sys.executable, "-c", ENTRY, *arguments],
-        env={**os.environ, "PYTHONPATH": source},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=20,
-    )
-
-
-def test_help_is_quick_because_it_loads_little(tmp_path: Path) -> None:
-    best = 60.0
-    for _ in range(5):
-        began = time.perf_counter()
-        assert process("--help", folder=tmp_path).returncode == 0
-        best = min(best, time.perf_counter() - began)
-    assert best < 0.3
+def test_help_is_quick_because_it_loads_little() -> None:
     heavy = ("sqlalchemy", "pydantic", "aiohttp", "numpy", "alembic", "rich", "structlog", "santral.sip")
     code = (
         "import sys; sys.argv = ['santral', '--help']\n"
