@@ -19,6 +19,7 @@ from santral.bench.ports import HOST
 
 T1_S: Final = 0.5  # RFC 3261 17.1.1.1
 GIVE_UP_S: Final = 32.0
+CALLEE_S: Final = 5.0  # after the last caller has gone
 SWEEP_S: Final = 0.02
 BUFFER: Final = 4 << 20
 BATCH: Final = 256  # datagrams read before the loop does something else
@@ -36,6 +37,7 @@ class Figures:
     dropped: int = 0  # the server hung up on us
     callee_started: int = 0
     callee_ended: int = 0
+    callee_left: int = 0  # never got a BYE
     peak: int = 0
     repeated_to_us: Counter[str] = field(default_factory=Counter)  # by the server
     repeated_by_us: Counter[str] = field(default_factory=Counter)  # because the server was silent for T1
@@ -118,7 +120,7 @@ class CallLoad:
     async def run_short(self, calls: int, per_second: float, hold_s: float) -> None:
         """So many calls, each hung up `hold_s` after its answer. Returns when the last has ended."""
         await self._start_evenly(calls, per_second, hold_s)
-        await self._when(lambda: not self._calls)
+        await self._calm()
 
     async def hang_up_all(self, per_second: float) -> None:
         """Hang up every call, evenly spread; returns when each BYE is answered or given up."""
@@ -126,7 +128,17 @@ class CallLoad:
         for done, call in enumerate(list(self._calls.values())):
             await _until(began + done / per_second)
             self._hang_up(call)
+        await self._calm()
+
+    async def _calm(self) -> None:
+        """Until no call is left on either side; a callee that never gets its BYE is counted and forgotten."""
         await self._when(lambda: not self._calls)
+        give_up = time.monotonic() + CALLEE_S
+        await self._when(lambda: not self._callee_calls or time.monotonic() > give_up)
+        self.figures.callee_left += len(self._callee_calls)
+        for number, _, _ in self._callee_calls.values():
+            self._stop_leg(2 * number + 1)
+        self._callee_calls.clear()
 
     async def _start_evenly(self, calls: int, per_second: float, hold_s: float) -> None:
         began = time.monotonic()
@@ -173,8 +185,7 @@ class CallLoad:
             self._forget(call)
 
     def _forget(self, call: Call) -> None:
-        if self._legs is not None:
-            self._legs.stop(2 * call.number)
+        self._stop_leg(2 * call.number)
         self._free.append(call.number)
         del self._calls[call.call_id]
 
@@ -269,9 +280,13 @@ class CallLoad:
             self._forget(call)
 
     def _start_leg(self, leg: int, port: int) -> None:
-        if self._legs is not None and port:
+        if self._legs is not None and port and 0 <= leg < len(self._legs.ports):
             self._legs.stop(leg)
             self._legs.start(leg, port)
+
+    def _stop_leg(self, leg: int) -> None:
+        if self._legs is not None and 0 <= leg < len(self._legs.ports):
+            self._legs.stop(leg)
 
     # --- callee ---
 
@@ -313,8 +328,7 @@ class CallLoad:
             self.figures.repeated_to_us["BYE"] += 1
             return
         self._pending.pop(("200", message.call_id), None)
-        if self._legs is not None:
-            self._legs.stop(2 * known[0] + 1)
+        self._stop_leg(2 * known[0] + 1)
         self.figures.callee_ended += 1
 
 

@@ -35,7 +35,7 @@ class Seen:
     records: int
     started: int
     ended: int
-    failed: int
+    failed: int  # refused, dropped or never told to end, on either side
     repeated_to_us: dict[str, int]
 
 
@@ -70,7 +70,7 @@ async def _measure(ground: Ground, calls: int, few: int) -> Seen:
         records=ground.subject.call_records(),
         started=figures.started,
         ended=figures.ended,
-        failed=figures.failed + figures.dropped,
+        failed=figures.failed + figures.dropped + figures.callee_left,
         repeated_to_us=dict(figures.repeated_to_us),
     )
 

@@ -47,9 +47,10 @@ async def _with_engine(load: CallLoad, engine: Child, calls: int, rate: float) -
 def _judge(setting: Setting, figures: Figures, alone: Figures, cpu_ms: float) -> Result:
     p95, floor = quantile(figures.setup_ms, 0.95), quantile(alone.setup_ms, 0.95)
     repeated = dict(figures.repeated_to_us)
+    failed = figures.failed + figures.dropped + figures.callee_left
     rows = [
         Row("calls started, answered, ended", f"{figures.started}, {figures.answered}, {figures.ended}"),
-        Row("failed", str(figures.failed + figures.dropped), "", "0", figures.failed + figures.dropped == 0),
+        Row("failed", str(failed), "", "0", failed == 0),
         Row(
             "INVITE to 200, p95",
             f"{p95:.1f} ms",
@@ -67,7 +68,7 @@ def _judge(setting: Setting, figures: Figures, alone: Figures, cpu_ms: float) ->
         "started": figures.started,
         "answered": figures.answered,
         "ended": figures.ended,
-        "failed": figures.failed,
+        "failed": failed,
         "statuses": dict(figures.statuses),
         "setup_p95_ms": p95,
         "cpu_ms_per_call": cpu_ms,
