@@ -4,7 +4,8 @@ import asyncio
 import os
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -79,9 +80,17 @@ class Peer:
     def raw(self, leg: MediaLeg, wire: bytes) -> None:
         self.rtp.sendto(wire, (leg.address, leg.port))
 
+    def wires(self, *, rtcp: bool = False) -> list[bytes]:
+        """All datagrams that have arrived."""
+        found: list[bytes] = []
+        with suppress(BlockingIOError):
+            while True:
+                found.append((self.rtcp if rtcp else self.rtp).recv(4096))
+        return found
+
     def heard(self) -> list[Packet]:
         """What has arrived, keep-alives (payload type 20, empty) left out but counted."""
-        packets = [Packet.parse(wire) for wire in drained(self.rtp)]
+        packets = [Packet.parse(wire) for wire in self.wires()]
         self.keepalives += sum(p.payload_type == 20 for p in packets)
         return [p for p in packets if p.payload_type != 20]
 
@@ -100,14 +109,6 @@ def udp(host: str) -> socket.socket:
     made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
     made.setblocking(False)
     return made
-
-
-def drained(source: socket.socket) -> Iterator[bytes]:
-    try:
-        while True:
-            yield source.recv(4096)
-    except BlockingIOError:
-        return
 
 
 @dataclass

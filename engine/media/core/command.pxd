@@ -58,5 +58,5 @@ cdef enum:
     TOKEN_TIMER = 2
     TOKEN_LEGS = 4  # token of a socket: TOKEN_LEGS + 2 * slot, plus 1 for RTCP
 
-cdef void run_commands(media_t *m) noexcept nogil
+cdef bint run_commands(media_t *m) noexcept nogil
 cdef void close_leg_sockets(media_t *m) noexcept nogil

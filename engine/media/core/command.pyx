@@ -27,16 +27,18 @@ cdef enum:
     FIRST_SEND_AFTER_NS = 1000000000  # a stream under way needs no opening packet
 
 
-cdef void run_commands(media_t *m) noexcept nogil:
+cdef bint run_commands(media_t *m) noexcept nogil:
+    """Whether more of them wait: nobody will ring for those again."""
     cdef command_t *command
     cdef int i
     for i in range(MAX_COMMANDS):
         command = <command_t *>ring_oldest(&m.commands)
         if command == NULL or ring_room(&m.notes) < NOTES_OF_A_COMMAND:
-            return
+            return False
         m.totals.commands += 1
         perform(m, command)
         ring_release(&m.commands)
+    return True
 
 
 cdef void perform(media_t *m, const command_t *command) noexcept nogil:

@@ -1,4 +1,4 @@
-"""Sleep, take what the sockets have, carry out commands, play, look after what is due. The same order in every pass.
+"""Sleep, carry out commands, take what the sockets have, play, look after what is due. The same order in every pass.
 
 Under load the sockets are visited once a tick: a pass then serves many legs for one wake-up. With little to do the
 thread sleeps in the kernel until a packet, a command or a deadline wakes it, which costs nothing when there is no leg.
@@ -11,7 +11,7 @@ from santral.engine.media.core.command cimport (
     TOKEN_COMMAND, TOKEN_LEGS, TOKEN_TIMER, close_leg_sockets, run_commands,
 )
 from santral.engine.media.core.deadlines cimport first_deadline
-from santral.engine.media.core.leg cimport media_t
+from santral.engine.media.core.leg cimport leg_t, media_t
 from santral.engine.media.core.net cimport monotonic_ns
 from santral.engine.media.core.player cimport play_deadline, play_due
 from santral.engine.media.core.relay cimport on_rtcp_socket, on_rtp_socket
@@ -37,13 +37,14 @@ cdef void serve(media_t *m) noexcept nogil:
     """Returns after the stop command, with every socket of this thread closed."""
     cdef int ready
     cdef int64_t began
+    cdef bint is_behind = False
     prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS)
     m.now_ns = m.window_ns = monotonic_ns()
     while m.running:
-        ready = wait(m)
+        ready = poll_ready(&m.io) if is_behind else wait(m)
         began = m.now_ns = monotonic_ns()
+        is_behind = run_commands(m)  # first: what was asked before a packet came holds for that packet
         take_packets(m, ready)
-        run_commands(m)
         play_due(m)
         run_due(m)
         ring_up(m)
@@ -83,14 +84,18 @@ cdef void take_packets(media_t *m, int ready) noexcept nogil:
 
 cdef void take_batch(media_t *m, int ready) noexcept nogil:
     cdef uint64_t token
+    cdef leg_t *leg
     cdef int i
     for i in range(ready):
         token = m.io.ready[i].data.u64
         if token >= TOKEN_LEGS:
+            leg = &m.legs[(token - TOKEN_LEGS) >> 1]
+            if leg.owner != m.number:
+                continue  # closed or moved by a command of this pass
             if token & 1:
-                on_rtcp_socket(m, &m.legs[(token - TOKEN_LEGS) >> 1])
+                on_rtcp_socket(m, leg)
             else:
-                on_rtp_socket(m, &m.legs[(token - TOKEN_LEGS) >> 1])
+                on_rtp_socket(m, leg)
         elif token == TOKEN_TIMER:
             disarm(&m.io)
         elif token == TOKEN_COMMAND:

@@ -121,7 +121,7 @@ cdef class Reception:
 
     @property
     def jitter_ms(self):
-        return self.state.jitter / 16 * 1000 / self.state.clock_hz
+        return self.state.jitter / 16.0 * 1000 / self.state.clock_hz
 
     def take_fraction_lost(self):
         return fraction_lost(&self.state)

@@ -1,0 +1,138 @@
+"""RTCP of our own on every leg, read by another implementation; and what the peer reports, read by us."""
+
+import asyncio
+import struct
+
+import pytest
+from aiortc.rtp import RtcpPacket, RtcpReceiverInfo, RtcpRrPacket, RtcpSdesPacket, RtcpSenderInfo, RtcpSrPacket
+
+
+async def report(stage, peer, within_s: float = 2.0, *, muxed: bool = False) -> list[object]:
+    for _ in range(int(within_s / 0.01)):
+        for wire in peer.wires(rtcp=not muxed):
+            if 192 <= wire[1] <= 223:
+                return RtcpPacket.parse(wire)
+        await asyncio.sleep(0.01)
+    pytest.fail("no report")
+
+
+async def test_a_silent_leg_sends_receiver_reports_with_its_name(stager) -> None:
+    stage = stager(rtcp_interval_s=0.2)
+    a = stage.peer()
+    leg = stage.leg(a, cname="santral-test")
+    receiver, description = await report(stage, a)
+    assert isinstance(receiver, RtcpRrPacket)
+    assert isinstance(description, RtcpSdesPacket)
+    assert (receiver.ssrc, receiver.reports) == (leg.stats().ssrc, [])
+    assert description.chunks[0].ssrc == receiver.ssrc
+    assert description.chunks[0].items == [(1, b"santral-test")]
+
+
+async def test_a_sending_leg_reports_clock_counts_and_what_it_hears(stager) -> None:
+    stage = stager(rtcp_interval_s=0.2)
+    a, leg_a, b, leg_b = stage.bridged()
+    for n in range(10):
+        a.send(leg_a)
+        b.send(leg_b, sequence=65530 + n if n < 6 else n - 6, timestamp=160 * n)  # goes round; nothing lost
+    b.send(leg_b, sequence=6, timestamp=2000)  # 4 and 5 lost
+    heard = await b.hears(10)
+    sender, _ = await report(stage, b)
+    while not isinstance(sender, RtcpSrPacket):
+        sender, _ = await report(stage, b)
+    assert sender.ssrc == heard[0].ssrc
+    assert sender.sender_info.packet_count == 10 + b.keepalives
+    assert sender.sender_info.octet_count == 1600
+    ahead = (sender.sender_info.rtp_timestamp - heard[-1].timestamp) & 0xFFFFFFFF
+    assert ahead < 0.6 * 8000  # the media clock at the time of the report
+    (block,) = sender.reports
+    assert (block.ssrc, block.packets_lost, block.highest_sequence) == (b.ssrc, 2, 0x10006)
+    assert block.fraction_lost == 2 * 256 // 13
+
+
+async def test_reports_can_share_the_media_port(stager) -> None:
+    stage = stager(rtcp_interval_s=0.1)
+    a = stage.peer()
+    leg = stage.leg(a, rtcp_mux=True)
+    await report(stage, a, muxed=True)
+    a.raw(leg, bytes(RtcpRrPacket(ssrc=a.ssrc)))
+    await stage.counts(leg, rtcp_in=1)
+    assert a.wires(rtcp=True) == []
+
+
+async def test_reports_can_be_switched_off(stager) -> None:
+    stage = stager(rtcp_interval_s=0.05)
+    a = stage.peer()
+    leg = stage.leg(a, rtcp=False)
+    await asyncio.sleep(0.3)
+    assert a.wires(rtcp=True) == []
+    leg.set_remote(stage.remote(a))
+    await report(stage, a)
+    leg.set_remote(stage.remote(a, rtcp=False))
+    await asyncio.sleep(0.02)
+    a.wires(rtcp=True)
+    await asyncio.sleep(0.2)
+    assert a.wires(rtcp=True) == []
+
+
+async def test_the_peers_report_gives_round_trip_and_loss(stager) -> None:
+    stage = stager(rtcp_interval_s=0.1)
+    a, b = stage.peer(), stage.peer()
+    leg = stage.leg(a)
+    leg_b = stage.leg(b)
+    stage.plane.bridge(leg, leg_b)
+    sender: object = None
+    while not isinstance(sender, RtcpSrPacket):
+        b.send(leg_b)
+        sender, _ = await report(stage, a)
+    await asyncio.sleep(0.05)
+    block = RtcpReceiverInfo(
+        ssrc=sender.ssrc,
+        fraction_lost=64,
+        packets_lost=-3,
+        highest_sequence=1,
+        jitter=80,
+        lsr=sender.sender_info.ntp_timestamp >> 16 & 0xFFFFFFFF,
+        dlsr=int(0.03 * 65536),
+    )
+    a.rtcp.sendto(bytes(RtcpRrPacket(ssrc=a.ssrc, reports=[block])), (leg.address, leg.rtcp_port))
+    stats = await stage.counts(leg, rtcp_in=1)
+    assert (stats.remote_lost, stats.remote_fraction_lost, stats.remote_jitter_ms) == (-3, 0.25, 10.0)
+    assert stats.rtt_ms is not None
+    assert 15 < stats.rtt_ms < 300
+
+
+async def test_our_reports_answer_the_peers(stager) -> None:
+    stage = stager(rtcp_interval_s=0.1)
+    a = stage.peer()
+    leg = stage.leg(a)
+    a.send(leg)
+    ntp = 0x1234_5678_9ABC_DEF0
+    info = RtcpSenderInfo(ntp_timestamp=ntp, rtp_timestamp=0, packet_count=1, octet_count=160)
+    a.rtcp.sendto(bytes(RtcpSrPacket(ssrc=a.ssrc, sender_info=info)), (leg.address, leg.rtcp_port))
+    await stage.counts(leg, rtcp_in=1)
+    a.wires(rtcp=True)
+    receiver, _ = await report(stage, a)
+    assert isinstance(receiver, RtcpRrPacket)
+    assert receiver.reports[0].lsr == 0x5678_9ABC
+    assert receiver.reports[0].dlsr < 65536
+
+
+async def test_rtcp_latches_on_its_own_and_a_goodbye_ends_nothing(stager) -> None:
+    stage = stager(rtcp_interval_s=0.1)
+    phone, mallory = stage.peer("127.0.0.9"), stage.peer("127.0.0.66")
+    leg = stage.leg(phone, address="127.0.0.10", latch_networks=("127.0.0.9/32",))
+    mallory.rtcp.sendto(bytes(RtcpRrPacket(ssrc=1)), (leg.address, leg.rtcp_port))
+    phone.rtcp.sendto(bytes(RtcpRrPacket(ssrc=2)) + struct.pack("!BBHI", 0x81, 203, 1, 2), (leg.address, leg.rtcp_port))
+    await stage.counts(leg, rtcp_in=1, dropped_source=1)
+    await report(stage, phone)
+    assert mallory.wires(rtcp=True) == []
+    phone.send(leg)
+    await stage.counts(leg, packets_in=1)
+
+
+async def test_rtcp_where_it_was_not_agreed_on_is_refused(stage) -> None:
+    a = stage.peer()
+    leg = stage.leg(a)
+    a.raw(leg, bytes(RtcpRrPacket(ssrc=1)))
+    a.rtcp.sendto(b"garbage", (leg.address, leg.rtcp_port))
+    await stage.counts(leg, rtcp_malformed=2, rtcp_in=0)
