@@ -20,6 +20,7 @@ from santral.sip.events import (
     Send,
     Stray,
 )
+from santral.sip.framing import is_keep_alive
 from santral.sip.message import Request, Response, parse_message, serialise
 from santral.sip.session import Moment, Session
 from santral.sip.ua.compose import (
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AgentSettings", "Timers", "UserAgent"]
 
-MAX_KEEPALIVE: Final = 4  # octets: CRLFCRLF of RFC 5626, or the odd CRLF of older phones
 MAX_FORKS: Final = 16  # To-tags remembered per INVITE: more answers than that are ignored
 _NOBODY: Final = Refusal(481, "dialog", "no such dialog")
 _NO_INVITE: Final = Refusal(481, "dialog", "nothing to cancel")
@@ -102,7 +102,7 @@ class UserAgent:
 
     def receive(self, data: bytes, source: Hop, now: float) -> list[Action]:
         """One datagram, or one message cut from a stream."""
-        if len(data) <= MAX_KEEPALIVE and not data.strip(b"\r\n\0 "):
+        if is_keep_alive(data):
             self.counters["keepalives"] += 1
             return []
         self._source = source
@@ -391,8 +391,8 @@ class UserAgent:
             self._refuse(request, Refusal(error.status, "malformed", detail))
 
     def _reply_stateless(self, request: Request, status: int, tag: str, draft: Draft = NOTHING) -> None:
-        note_source(request, self._source)
         hop, _ = reply_hop(request, self._source)
+        note_source(request, self._source)
         self._out.append(Send(hop, serialise(self._composer.response(request, status, tag, None, draft))))
 
     def _note_refusal(self, refusal: Refusal) -> None:

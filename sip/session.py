@@ -420,11 +420,12 @@ class Session:
             self._client = self._send_request("INVITE", self._dialog, moment)
             self._sent_cseq = self._dialog.local_cseq
 
-    def _abandon_reinvite(self, _moment: Moment) -> None:
-        if self._client is not None:
-            self._client.owner = None
-            self._client.tags = (self.remote_tag or "",)  # its 2xx will be acknowledged, and nothing more
-            self._client = None
+    def _abandon_reinvite(self, moment: Moment) -> None:
+        invite, self._client = self._client, None
+        if invite is not None:
+            invite.owner = None
+            invite.tags = (self.remote_tag or "",)  # its 2xx will be acknowledged, and nothing more
+            self._core.runner.feed(invite, Input.ABANDON, moment.now)
 
     def _note_early_dialog(self, response: Response) -> None:
         tag = response.to.tag

@@ -101,8 +101,8 @@ class Runner:
 
     def start_server(self, request: Request, source: Hop, owner: Session | None, now: float, key: str) -> Transaction:
         """Take in a request that belongs to no transaction yet."""
-        note_source(request, source)
         hop, written = reply_hop(request, source)
+        note_source(request, source)
         transaction = Transaction(key, INVITE_SERVER if request.method == "INVITE" else OTHER_SERVER, hop, owner)
         transaction.request = request
         self.servers[key] = transaction

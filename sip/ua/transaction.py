@@ -50,7 +50,7 @@ class Input(StrEnum):
     FINAL = "200-699"  # of a request other than INVITE
     ACK = "ack"
     UNREACHABLE = "transport error"
-    ABANDON = "abandon"  # a CANCEL went out: do not wait for ever (RFC 3261 9.1)
+    ABANDON = "abandon"  # cancelled (RFC 3261 9.1), or its session is over: do not wait for ever
     TIMER_A = "timer A"
     TIMER_B = "timer B"
     TIMER_D = "timer D"
@@ -113,6 +113,7 @@ INVITE_CLIENT: Final[Table] = {  # RFC 3261 17.1.1 + RFC 6026 7.2
     (_CALLING, Input.UNREACHABLE):      (_TERMINATED, (Do.REPORT_UNREACHABLE,)),
     (_CALLING, Input.PROVISIONAL):      (_PROCEEDING, (Do.STOP, Do.DELIVER)),
     (_CALLING, Input.SUCCESS):          (_ACCEPTED,   (Do.STOP, Do.DROP, Do.ARM_M, Do.DELIVER, Do.RELEASE)),
+    (_CALLING, Input.ABANDON):          (_PROCEEDING, (Do.STOP, Do.ARM_ABANDON)),
     (_CALLING, Input.FAILURE):          (_COMPLETED,  (Do.STOP, Do.ACK, Do.ARM_D, Do.DELIVER, Do.RELEASE)),
     (_PROCEEDING, Input.PROVISIONAL):   (_PROCEEDING, (Do.DELIVER,)),
     (_PROCEEDING, Input.SUCCESS):       (_ACCEPTED,   (Do.STOP, Do.DROP, Do.ARM_M, Do.DELIVER, Do.RELEASE)),

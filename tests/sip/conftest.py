@@ -103,6 +103,7 @@ class Network:
         self.sent: list[tuple[float, Node, Request | Response]] = []
         self.keeps_record = True
         self.filter: Callable[[Node, Request | Response], bool] = lambda _node, _message: True
+        self.tamper: Callable[[bytes], bytes] = bytes
         self._flying: list[tuple[float, int, int, bytes, Hop]] = []
         self._script: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
@@ -123,7 +124,8 @@ class Network:
         for _ in range(1 + (self.random.random() < self.weather.duplicate)):
             if self.random.random() >= self.weather.loss:
                 delay = self.weather.delay + self.random.random() * self.weather.spread
-                heappush(self._flying, (self.now + delay, next(self._order), send.hop.port, send.data, sender.hop))
+                data = self.tamper(send.data)
+                heappush(self._flying, (self.now + delay, next(self._order), send.hop.port, data, sender.hop))
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         """Let an owner do something when the clock gets there."""

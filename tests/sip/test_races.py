@@ -658,3 +658,21 @@ def test_the_owner_may_act_from_inside_an_event(pair: Pair, sdp: bytes) -> None:
     pair.caller = pair.a.call(pair.b)
     pair.network.run(1)
     pair.finish("bye", "local")
+
+
+@pytest.mark.parametrize("heard", ["100", "nothing", "100 after the end"])
+def test_a_change_that_is_never_answered_goes_with_its_session(pair: Pair, sdp: bytes, heard: str) -> None:
+    pair.establish()
+    if heard != "100":
+        pair.network.filter = lambda _, message: getattr(message, "status", 0) != 100
+    pair.a.do(pair.caller.reinvite(pair.now, sdp))
+    reinvite = pair.network.messages("INVITE")[0]
+    pair.network.run()
+    pair.network.filter = lambda sender, message: sender is pair.a or message.cseq.method == "BYE"
+    pair.a.do(pair.caller.bye(pair.now))
+    pair.network.run()
+    if heard == "100 after the end":
+        pair.network.deliver(serialise(make_response(reinvite, 100)), pair.a, pair.b.hop)
+    pair.network.run(33)
+    assert set(pair.a.agent.counts.values()) == {0}
+    pair.finish("local", "bye")
