@@ -73,6 +73,7 @@ def report(phone: Phone, heard: rtp.Heard, script: rtp.Script) -> dict[str, Any]
         "rtp_sent": line.sent if line else 0,
         "rtp_latest_ms": line.latest_ns / 1e6 if line else 0.0,
         "rtp_heard": rtp.summary(line.packets if line else ()),
+        "events": phone.heard_events,
         "digits_sent": script.digits,
         "digits_heard": [asdict(one) for one in rtp.digits(line.packets if line else (), phone.heard_events)],
         "said_origin_ns": line.started_ns if line else 0,

@@ -16,6 +16,8 @@ SAID_COLOUR: Final = "#8c8c8c"
 HEARD_COLOUR: Final = "#b1354b"
 FULL_SCALE: Final = 32768
 NOISE_FLOOR: Final = 1e-6
+QUIETEST_DB: Final = -120  # per hertz, of full scale: the colours of the spectrogram
+LOUDEST_DB: Final = -35
 
 
 def speech(title: str, said: NDArray[np.int16], heard: NDArray[np.int16], lag_samples: int, path: Path) -> None:
@@ -27,9 +29,11 @@ def speech(title: str, said: NDArray[np.int16], heard: NDArray[np.int16], lag_sa
     waves.plot(heard_at, heard / FULL_SCALE, color=HEARD_COLOUR, linewidth=0.5, label="heard")
     waves.set(title=title, ylabel="level", ylim=(-1, 1))
     waves.legend(loc="upper right")
-    floor = np.random.default_rng(0).normal(0, NOISE_FLOOR, len(heard))  # digital silence has no logarithm
-    spectrum.specgram(heard / FULL_SCALE + floor, NFFT=256, Fs=RATE_HZ, noverlap=192, cmap="magma", vmin=-120)
-    spectrum.set(xlabel="seconds", ylabel="Hz", xlim=(0, max(len(heard), 1) / RATE_HZ))
+    shown = np.zeros(max(len(heard), RATE_HZ))
+    shown[: len(heard)] = heard / FULL_SCALE
+    shown += np.random.default_rng(0).normal(0, NOISE_FLOOR, len(shown))  # digital silence has no logarithm
+    spectrum.specgram(shown, NFFT=256, Fs=RATE_HZ, noverlap=192, cmap="magma", vmin=QUIETEST_DB, vmax=LOUDEST_DB)
+    spectrum.set(xlabel="seconds", ylabel="Hz", xlim=(0, len(shown) / RATE_HZ))
     _save(figure, path)
 
 

@@ -34,6 +34,7 @@ CALLER_EVENTS: Final = 96  # payload type of the caller's digits, unlike the usu
 MOST_DELAY_MS: Final = 20.0
 CALLER_STAYS_S: Final = 0.6  # after the digits: the callee's passage is longer than ours
 ANNOUNCED_S: Final = 12.0
+LEAST_PART: Final = 0.95  # of the packets said: the last ones may be cut off by the BYE
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +55,15 @@ def bridge(stage: Stage) -> list[Observation]:
     from_callee = Said(wav.read(CALLEE_SAYS)[0], told_callee.report)
     step = "bridge"
     return [
-        _status(step, told_caller, 200),
-        *_heard(stage, step, "caller hears callee", told_caller, from_callee),
-        *_heard(stage, step, "callee hears caller", told_callee, from_caller),
-        _not_heard(step, "caller does not hear itself", told_caller, from_caller),
-        _not_heard(step, "callee does not hear itself", told_callee, from_callee),
-        _wire(step, "caller's packets", told_caller, told_callee),
-        _wire(step, "callee's packets", told_callee, told_caller),
-        _hung_up(step, told_callee, "peer"),
-        _digits("digits (RFC 4733)", told_callee),
+        is_answered(step, told_caller, 200),
+        *hears(stage, step, "caller hears callee", told_caller, from_callee),
+        *hears(stage, step, "callee hears caller", told_callee, from_caller),
+        does_not_hear(step, "caller does not hear itself", told_caller, from_caller),
+        does_not_hear(step, "callee does not hear itself", told_callee, from_callee),
+        comes_through(step, "caller's packets", told_caller, told_callee),
+        comes_through(step, "callee's packets", told_callee, told_caller),
+        gets_bye(step, told_callee, "peer"),
+        is_sent_digits("digits (RFC 4733)", told_callee),
     ]
 
 
@@ -71,7 +72,7 @@ def echo(stage: Stage) -> list[Observation]:
     with _caller(stage, "echo-caller", ECHO) as caller:
         told = caller.story()
     said = Said(wav.read(CALLER_SAYS)[0], told.report)
-    return [_status("echo", told, 200), *_heard(stage, "echo", "caller hears itself", told, said)]
+    return [is_answered("echo", told, 200), *hears(stage, "echo", "caller hears itself", told, said)]
 
 
 def play(stage: Stage) -> list[Observation]:
@@ -82,9 +83,9 @@ def play(stage: Stage) -> list[Observation]:
     wide, rate_hz = wav.read(ANNOUNCEMENT)
     said = Said(np.asarray(resample(wide.astype(np.float64), rate_hz, wav.RATE_HZ), np.int16), None)
     return [
-        _status("play", told, 200),
-        *_heard(stage, "play", "caller hears closed.wav", told, said),
-        _hung_up("play", told, "peer"),
+        is_answered("play", told, 200),
+        *hears(stage, "play", "caller hears closed.wav", told, said),
+        gets_bye("play", told, "peer"),
     ]
 
 
@@ -97,8 +98,8 @@ def refuse(stage: Stage) -> list[Observation]:
             told_misdialled = misdialled.story()
         reached = carrier.first_lines()
     return [
-        _status("refused: unknown source", told_stranger, 403),
-        _status("refused: no route", told_misdialled, 404),
+        is_answered("refused: unknown source", told_stranger, 403),
+        is_answered("refused: no route", told_misdialled, 404),
         Observation("refused", "packets that reached the carrier", str(len(reached)), not reached),
     ]
 
@@ -114,10 +115,10 @@ def fail_over(stage: Stage) -> list[Observation]:
     in_time = TRY_TIMEOUT_S * 0.8 <= waited_s <= TRY_TIMEOUT_S + 2
     return [
         Observation(step, "INVITEs at the dead first target", str(len(tried)), bool(tried)),
-        _status(step, told_caller, 200),
+        is_answered(step, told_caller, 200),
         Observation(step, "INVITE to 200, first target tried and given up", f"{waited_s:.2f} s", in_time),
         Observation(step, "number at the second target", *_requested(told_callee, BACKED_UP)),
-        *_heard(stage, step, "callee hears caller", told_callee, Said(wav.read(CALLER_SAYS)[0], told_caller.report)),
+        *hears(stage, step, "callee hears caller", told_callee, Said(wav.read(CALLER_SAYS)[0], told_caller.report)),
     ]
 
 
@@ -129,14 +130,14 @@ def _caller(stage: Stage, name: str, number: str, *words: str) -> PhoneProcess:
     return stage.phone(name, "call", stage.ports.caller, *common, *words)
 
 
-def _status(step: str, told: Story, wanted: int) -> Observation:
+def is_answered(step: str, told: Story, wanted: int) -> Observation:
     status = told.report["final_status"]
     return Observation(
         step, f"caller is answered {wanted}", f"{' '.join(map(str, told.report['statuses']))}", status == wanted
     )
 
 
-def _heard(stage: Stage, step: str, what: str, told: Story, said: Said) -> list[Observation]:
+def hears(stage: Stage, step: str, what: str, told: Story, said: Said) -> list[Observation]:
     match = hearing.find(said.samples, told.heard)
     picture = stage.folder / f"{_slug(step)}-{_slug(what)}.png"
     pictures.speech(f"{step}: {what}", said.samples, told.heard, match.lag_samples, picture)
@@ -156,32 +157,34 @@ def _slug(text: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in text.lower())
 
 
-def _not_heard(step: str, what: str, told: Story, said: Said) -> Observation:
+def does_not_hear(step: str, what: str, told: Story, said: Said) -> Observation:
     match = hearing.find(said.samples, told.heard)
     return Observation(step, what, f"likeness {match.likeness:.3f}", match.is_absent)
 
 
-def _wire(step: str, what: str, sender: Story, hearer: Story) -> Observation:
-    """Nothing lost or doubled, one stream, from the one address that the engine's SDP had named."""
+def comes_through(step: str, what: str, sender: Story, hearer: Story) -> Observation:
+    """Nothing lost or doubled, one stream from first to last, from the one address that the engine's SDP had named."""
     sent, heard, named = sender.report["rtp_sent"], hearer.report["rtp_heard"], hearer.report["rtp_named"]
-    clean = not heard["lost"] and not heard["duplicate"] and heard["ssrcs"] == 1
+    whole = heard["packets"] >= LEAST_PART * sent > 0
+    clean = whole and not heard["lost"] and not heard["duplicate"] and heard["ssrcs"] == 1
     seen = f"{heard['packets']} of {sent}, lost {heard['lost']}, from {' '.join(heard['sources']) or 'nowhere'}"
     relayed = heard["sources"] == [named] and named != f"{HOST}:{sender.report['rtp_port']}"
     return Observation(step, f"{what} come through the engine", seen, clean and relayed)
 
 
-def _hung_up(step: str, told: Story, wanted: str) -> Observation:
+def gets_bye(step: str, told: Story, wanted: str) -> Observation:
     who = told.report["ended_by"]
     seen = {"peer": "BYE from the engine", "us": "its own BYE", "": "no BYE"}[who]
     return Observation(step, f"{told.report['user']} gets BYE", seen, who == wanted)
 
 
-def _digits(step: str, told: Story) -> Observation:
+def is_sent_digits(step: str, told: Story) -> Observation:
     heard = told.report["digits_heard"]
     keys = "".join(one["key"] for one in heard)
     lengths = sorted({one["duration_ms"] for one in heard})
     whole = all(one["ended"] for one in heard)
-    seen = f"{keys or 'none'}, {'/'.join(map(str, lengths)) or 0} ms each, {'all' if whole else 'not all'} ended"
+    length, ends = "/".join(map(str, lengths)) or "0", "all" if whole else "not all"
+    seen = f"{keys or 'none'}, {length} ms each, {ends} ended, payload type {told.report['events']}"
     return Observation(step, f"callee is sent {DIGITS}", seen, keys == DIGITS and whole and lengths == [100])
 
 
