@@ -45,7 +45,7 @@ from santral.sip.ua.usage import Cue
 if TYPE_CHECKING:
     from santral.sip.uri import NameAddr, Uri
 
-__all__ = ["AgentSettings", "Timers", "UserAgent"]
+__all__ = ["AgentSettings", "Refusal", "Timers", "UserAgent"]
 
 MAX_FORKS: Final = 16  # To-tags remembered per INVITE: more answers than that are ignored
 _NOBODY: Final = Refusal(481, "dialog", "no such dialog")
@@ -54,10 +54,24 @@ _OLD: Final = Refusal(500, "sequence", "CSeq out of order")
 _MERGED: Final = Refusal(482, "merged", "the same request came by another way")
 
 
-class UserAgent:
-    """One SIP element: all its transactions and sessions. Every method returns the actions it caused, in order."""
+def _admit_all(_request: Request, _source: Hop) -> Refusal | None:
+    return None
 
-    def __init__(self, settings: AgentSettings, entropy: Callable[[int], bytes]) -> None:
+
+class UserAgent:
+    """One SIP element: all its transactions and sessions. Every method returns the actions it caused, in order.
+
+    `admit` may refuse a sound request outside any dialog before any state is kept for it: unknown sources cost nothing
+    and are answered once each time they ask. Status 0 drops the request without an answer.
+    """
+
+    def __init__(
+        self,
+        settings: AgentSettings,
+        entropy: Callable[[int], bytes],
+        admit: Callable[[Request, Hop], Refusal | None] = _admit_all,
+    ) -> None:
+        self._admit = admit
         self._settings = settings
         self._composer = Composer(settings, entropy)
         self._core = Core(self, settings.timers, self._composer)
@@ -361,8 +375,8 @@ class UserAgent:
         refusal = screen(request, self._settings) or screen_first(request)
         if refusal is None and merge_key(request) in self._runner.merged:
             refusal = _MERGED
-        if refusal is None and method == "BYE":
-            refusal = _NOBODY
+        if refusal is None:
+            refusal = _NOBODY if method == "BYE" else self._admit(request, self._source)
         if refusal is not None:
             self._refuse(request, refusal)
             return
@@ -378,8 +392,9 @@ class UserAgent:
     # -- refusals: no state is kept (RFC 3261 8.2.7), so that nobody can fill our memory with them -------------------
 
     def _refuse(self, request: Request, refusal: Refusal) -> None:
-        tag = self._composer.stateless_tag(request)
-        self._reply_stateless(request, refusal.status, tag, Draft(refusal.headers))
+        if refusal.status:
+            tag = self._composer.stateless_tag(request)
+            self._reply_stateless(request, refusal.status, tag, Draft(refusal.headers))
         self._note_refusal(refusal)
 
     def _refuse_broken(self, error: RemoteError, data: bytes) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from santral.sip.agent import AgentSettings, UserAgent
+from santral.sip.agent import AgentSettings, Refusal, UserAgent
 from santral.sip.errors import LocalError, Malformed
 from santral.sip.events import (
     Acknowledged,
@@ -30,7 +30,7 @@ PEER = Hop("udp", "192.0.2.9", 5099, "lan")
 class Peer:
     """A peer of plain text and the agent it talks to."""
 
-    def __init__(self) -> None:
+    def __init__(self, *admit: Any) -> None:
         sent_by = {
             ("lan", "udp"): "192.0.2.1:5060",
             ("lan", "tcp"): "192.0.2.1:5060",
@@ -39,6 +39,7 @@ class Peer:
         self.agent = UserAgent(
             AgentSettings(sent_by=sent_by, allow=("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE")),
             random.Random(7).randbytes,
+            *admit,
         )
         self.now = 0.0
         self.sent: list[tuple[Hop, Request | Response]] = []
@@ -159,6 +160,25 @@ def test_refusals(
     assert set(peer.agent.counts.values()) == {0}  # nobody fills our memory with bad requests
     assert peer.request(method, **changes) == [str(status)]
     assert peer.raw[0] == peer.raw[1]  # RFC 3261 8.2.7: the same To tag
+
+
+@pytest.mark.parametrize(("status", "sent"), [(403, ["403"]), (0, [])])
+@pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
+def test_the_owner_may_refuse_before_anything_is_kept(method: str, status: int, sent: list[str]) -> None:
+    asked: list[Hop] = []
+
+    def admit(request: Request, source: Hop) -> Refusal | None:
+        asked.append(source)
+        return Refusal(status, "admission", "unknown trunk") if source == PEER else None
+
+    peer = Peer(admit)
+    assert peer.request(method) == sent
+    (refused,) = peer.events
+    assert (refused.kind, refused.status, refused.source) == ("admission", status, PEER)
+    assert set(peer.agent.counts.values()) == {0}
+    peer.request(method, source=PEER._replace(port=5098))
+    assert peer.agent.counts["server_transactions"] == 1
+    assert len(asked) == 2
 
 
 def test_version_other_than_2_gets_505(peer: Peer) -> None:
