@@ -52,7 +52,7 @@ class AudioLibrary:
     def __init__(self, cache_bytes: int = CACHE_BYTES) -> None:
         self._cache: OrderedDict[tuple[str, int, int, str], PreparedAudio] = OrderedDict()
         self._cache_limit = cache_bytes
-        self._cached_bytes = 0
+        self.cached_bytes = 0
         self._decoder: _Decoder | None = None
         self._turn = asyncio.Lock()  # one file at a time: the decoder is one process
 
@@ -67,6 +67,11 @@ class AudioLibrary:
                 self._remember(key, await self._decode(file, codec))
             self._cache.move_to_end(key)
             return self._cache[key]
+
+    @property
+    def decoder_pid(self) -> int | None:
+        """Of the running decoder process, for reports and tests."""
+        return self._decoder.pid if self._decoder else None
 
     async def close(self) -> None:
         async with self._turn:
@@ -100,9 +105,9 @@ class AudioLibrary:
 
     def _remember(self, key: tuple[str, int, int, str], audio: PreparedAudio) -> None:
         self._cache[key] = audio
-        self._cached_bytes += len(audio.frames)
-        while self._cached_bytes > self._cache_limit and len(self._cache) > 1:
-            self._cached_bytes -= len(self._cache.popitem(last=False)[1].frames)
+        self.cached_bytes += len(audio.frames)
+        while self.cached_bytes > self._cache_limit and len(self._cache) > 1:
+            self.cached_bytes -= len(self._cache.popitem(last=False)[1].frames)
 
     async def _discard_decoder(self) -> None:
         decoder, self._decoder = self._decoder, None
@@ -133,6 +138,10 @@ class _Decoder:
             )
         reader, writer = await asyncio.open_connection(sock=ours)
         return cls(process, reader, writer)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def is_alive(self) -> bool:

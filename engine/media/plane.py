@@ -141,13 +141,18 @@ class MediaPlane:
         self._leg_ids = count(1)
         self._play_ids = count(1)
         self._refused = 0
+        self._is_running = False
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         for worker in self._workers:
             worker.start(loop)
+        self._is_running = True
 
     async def stop(self) -> None:
         """Stop the threads, which close every socket left; then free. Legs still open get their final counters."""
+        if not self._is_running:
+            return
+        self._is_running = False
         for worker in self._workers:
             await worker.stop()
         self._table.close_orphans()
@@ -158,6 +163,8 @@ class MediaPlane:
 
     def open_leg(self, address: str) -> MediaLeg:
         """Bind a port pair on `address`. Raises `PortsExhausted`; `OSError` when `address` is not ours."""
+        if not self._is_running:
+            raise MediaError("the media plane is not running")
         if not self._free_slots:
             self._refused += 1
             raise PortsExhausted(f"all {self.settings.max_legs} media slots are in use")

@@ -54,12 +54,9 @@ class MediaWorker:
 
     async def stop(self) -> None:
         """Command, join, then free (architecture: the media thread closes what it owns before it ends)."""
-        if self._loop is None:
-            self._thread.close()
-            return
         self.post("stop")
         await asyncio.to_thread(self._runner.join)
-        self._loop.remove_reader(self._thread.event_fd)
+        asyncio.get_running_loop().remove_reader(self._thread.event_fd)
         self._drain()
         self._thread.close()
 

@@ -20,6 +20,7 @@ async def test_media_follow_the_peer_behind_nat(stage) -> None:
     b.send(leg_b)
     assert len(await phone.hears(1)) == 1
     assert leg.stats().remote == (phone.host, phone.port)
+    await stage.until(lambda: bool(stage.of("source_changed", leg)))
     assert stage.of("source_changed", leg) == [{"host": phone.host, "port": phone.port, "ssrc": phone.ssrc}]
 
 

@@ -28,7 +28,7 @@ cdef extern from "<sys/prctl.h>" nogil:
 cdef enum:
     TICK_NS = 1000000
     TIMER_SLACK_NS = 1000  # the usual 50 us would be a twentieth of a tick
-    MAX_ROUNDS = 8  # batches in one pass before commands and players get their turn
+    MAX_DRAIN_NS = 2000000  # then commands and players get their turn, whatever a flooded socket still holds
     WINDOW_NS = 20000000  # load is judged over one frame time
     BUSY_PACKETS = 40  # in a window: 2,000 packets/s, two a tick
 
@@ -72,13 +72,14 @@ cdef int wait(media_t *m) noexcept nogil:
 
 cdef void take_packets(media_t *m, int ready) noexcept nogil:
     """Under load until nothing is left: what was emptied leaves the kernel's ready list, and is not asked again."""
-    cdef int rounds = 0
+    cdef int64_t until = m.now_ns + MAX_DRAIN_NS
     while ready > 0:
         take_batch(m, ready)
-        rounds += 1
-        if not m.busy or rounds == MAX_ROUNDS:
+        if not m.busy:
             return
         m.now_ns = monotonic_ns()
+        if m.now_ns > until:
+            return
         ready = poll_ready(&m.io)
 
 

@@ -192,6 +192,7 @@ cdef class MediaThread:
         backend_close(&self.m.io)
         os.close(self.m.command_fd)
         os.close(self.m.note_fd)
+        self.m.command_fd = self.m.note_fd = self.event_fd = -1  # nobody may ring a bell that is somebody else's by then
 
     def events(self):
         """What has happened since the last call: (leg id, kind, data)."""
