@@ -150,8 +150,10 @@ async def test_a_decoder_that_dies_is_replaced(library: AudioLibrary, tmp_path: 
 
 async def test_giving_up_on_one_file_does_not_confuse_the_next(library: AudioLibrary, tmp_path: Path) -> None:
     await library.prepare(wav(tmp_path / "a.wav", tone(0.1)), "PCMA", tmp_path)
-    waiting = asyncio.ensure_future(library.prepare(wav(tmp_path / "long.wav", tone(20)), "PCMA", tmp_path))
-    await asyncio.sleep(0.01)
+    assert library.decoder_pid is not None
+    os.kill(library.decoder_pid, signal.SIGSTOP)  # its answer will be late
+    waiting = asyncio.ensure_future(library.prepare(wav(tmp_path / "slow.wav", tone(0.3)), "PCMA", tmp_path))
+    await asyncio.sleep(0.05)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
