@@ -1,21 +1,31 @@
-# Short verbs. Everything happens in .venv; `make test` and `make demo` rebuild what changed first.
+# Short verbs. Everything happens in .venv; every verb that runs something rebuilds what changed first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PYX := $(shell find codecs engine recorder bench -name '*.pyx' -o -name '*.pxd')
+# -qq: errors only, since pip's warnings are about the machine's own settings, not about us
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+COMPILED := $(shell find codecs engine recorder bench -name '*.pyx' -o -name '*.pxd')
 
 .PHONY: build demo test serve lint bench fuzz lock clean
 
 build: build/.extensions
 
-$(VENV)/.installed: requirements.lock pyproject.toml
+# The interpreter and the locked packages; compiled modules are made again by the Cython that came with them.
+$(VENV)/.packages: requirements.lock .ci/preflight.py
 	@$(PYTHON) .ci/preflight.py
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "installing the locked packages into $(VENV)"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install --require-hashes -r requirements.lock
 	@touch $@
 
-build/.extensions: $(VENV)/.installed setup.py $(PYX)
+# The engine itself, in place: its command and its metadata.
+$(VENV)/.installed: $(VENV)/.packages pyproject.toml setup.py
+	@echo "installing santral in place"
+	@CYTHON_FORCE_REGEN=1 $(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What changed since: a module follows its .pyx and every .pxd it reads.
+build/.extensions: $(VENV)/.installed $(COMPILED)
 	@mkdir -p build
 	@$(BIN)/python setup.py --quiet build_ext --inplace
 	@touch $@
@@ -24,7 +34,7 @@ demo: build
 	@$(BIN)/santral demo
 
 test: build
-	@$(BIN)/pytest
+	@$(BIN)/python -m pytest
 
 serve: build
 	@$(BIN)/santral serve
@@ -38,12 +48,15 @@ bench: build
 	@$(BIN)/santral bench
 
 fuzz: build
-	@SANTRAL_FUZZ_EXAMPLES=$${SANTRAL_FUZZ_EXAMPLES:-20000} $(BIN)/pytest tests -q -k fuzz --timeout 3600
+	@SANTRAL_FUZZ_EXAMPLES=$${SANTRAL_FUZZ_EXAMPLES:-20000} $(BIN)/python -m pytest tests -q -k fuzz --timeout 3600
 
-lock:
-	@$(BIN)/pip install --quiet pip-tools
-	@$(BIN)/pip-compile --quiet --all-extras --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links -o requirements.lock pyproject.toml
+# Versions stay as they are unless pyproject.toml asks for others; `make lock UPGRADE=--upgrade` takes the newest.
+# The lock is made by the versions it names, so the same input gives the same file.
+lock: build
+	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet $(UPGRADE) --all-extras --generate-hashes \
+		--strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
+		--output-file requirements.lock pyproject.toml
 
 clean:
-	@rm -rf build dist $(VENV)
+	@rm -rf build dist src/*.egg-info $(VENV)
 	@find codecs engine recorder bench -name '*.so' -delete

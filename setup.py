@@ -1,5 +1,7 @@
 """Compiled modules, one row each; everything else about the distribution stands in pyproject.toml."""
 
+import os
+
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
@@ -47,5 +49,6 @@ if __name__ == "__main__":
             build_dir="build/c",
             compiler_directives=DIRECTIVES,
             show_all_warnings=False,
-        )
+        ),
+        options={"build_ext": {"parallel": os.cpu_count()}},
     )

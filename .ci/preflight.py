@@ -9,14 +9,26 @@ from pathlib import Path
 MINIMUM = (3, 11)
 
 
+def has_module(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+def has_header(name: str) -> bool:
+    return (Path(sysconfig.get_path("include")) / name).is_file()
+
+
+def has_tool(name: str) -> bool:
+    return shutil.which(name) is not None
+
+
 def missing_packages() -> list[str]:
     """Debian packages without which the engine cannot be built with this interpreter."""
     missing = []
-    if importlib.util.find_spec("ensurepip") is None:
+    if not has_module("ensurepip"):
         missing.append("python3-venv")
-    if not (Path(sysconfig.get_path("include")) / "Python.h").is_file():
+    if not has_header("Python.h"):
         missing.append("python3-dev")
-    missing += [tool for tool in ("gcc", "make") if shutil.which(tool) is None]
+    missing += [tool for tool in ("gcc", "make") if not has_tool(tool)]
     return missing
 
 
