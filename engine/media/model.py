@@ -78,7 +78,7 @@ class RemoteMedia:
     latch_networks: tuple[str, ...] = ()
     direction: Direction = "sendrecv"
     may_pause: bool = False  # CN, DTX or annexb is in use: silence is no fault, the time-out is not armed
-    ptime_ms: int = 20
+    ptime_ms: int = 20  # what the peer asked for; relayed packets keep the length they came with
     cname: str = ""  # empty: random (RFC 7022)
 
 
