@@ -6,6 +6,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 COMPILED := $(shell find codecs engine recorder bench -name '*.pyx' -o -name '*.pxd')
 
+# A stamp is as old as the start of its step, so what changes meanwhile is built next time.
+BEGIN = @mkdir -p $(@D) && touch $@.begun
+DONE = @mv $@.begun $@
+
 .PHONY: build demo test serve lint bench fuzz lock clean
 
 build: build/.extensions
@@ -15,20 +19,22 @@ $(VENV)/.packages: requirements.lock .ci/preflight.py
 	@$(PYTHON) .ci/preflight.py
 	@echo "installing the locked packages into $(VENV)"
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(BEGIN)
 	@$(PIP) install --require-hashes -r requirements.lock
-	@touch $@
+	$(DONE)
 
 # The engine itself, in place: its command and its metadata.
 $(VENV)/.installed: $(VENV)/.packages pyproject.toml setup.py
 	@echo "installing santral in place"
+	$(BEGIN)
 	@CYTHON_FORCE_REGEN=1 $(PIP) install --no-deps --no-build-isolation --editable .
-	@touch $@
+	$(DONE)
 
 # What changed since: a module follows its .pyx and every .pxd it reads.
 build/.extensions: $(VENV)/.installed $(COMPILED)
-	@mkdir -p build
+	$(BEGIN)
 	@$(BIN)/python setup.py --quiet build_ext --inplace
-	@touch $@
+	$(DONE)
 
 demo: build
 	@$(BIN)/santral demo
