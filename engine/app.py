@@ -73,7 +73,7 @@ class Engine:
             events=self.events,
             cdrs=self.cdrs,
             limits=Limits(self.world.limits),
-            locator=Locator(loop),
+            locator=Locator(loop, self.signalling.transports.addresses),
         )
         self.gate = Gate(self.services, self._enter, self._leave)
         self.control = ControlServer(
@@ -95,7 +95,7 @@ class Engine:
         self.services.plane.start(self._loop)
         await self.signalling.start()
         for (interface, transport), (host, port) in self.signalling.transports.addresses.items():
-            public = self.world.config.interfaces[interface].advertise or host
+            public = self.world.networks[interface].advertise or host
             self.signalling.agent.set_sent_by(interface, transport, f"{supply.bracketed(str(public))}:{port}")
         await self.control.start()
         if self.metrics is not None:
@@ -156,7 +156,7 @@ class Engine:
                 [str(one) for one in problem.problems],
             ) from None
         kept = changes_needing_restart(self.world.config, config)
-        self.world = World.of(config)
+        self.world = World.of(config, self.world.networks)
         self.services.limits.reconfigure(self.world.limits, self._loop.time())
         self.control.set_tokens(supply.tokens(config))
         changes = [f"needs a restart: {one}" for one in kept]
@@ -181,6 +181,8 @@ class Engine:
                 leg = event.session.user  # type: ignore[union-attr]
                 if isinstance(leg, Leg):
                     leg.hear(event)
+                elif isinstance(event, sip.InDialog):  # its call is over, the BYE waits for an ACK yet
+                    self.signalling.respond(event.key, make_response(event.request, 481))
 
     def _answer_stray(self, key: str, request: Request) -> None:
         """OPTIONS asks whether we take calls, and which kind (RFC 3261 11.2); while draining we do not. Else: 405."""

@@ -7,13 +7,13 @@ refused before anything of theirs is read beyond the headers.
 import secrets
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 from santral.engine import log
 from santral.engine.calls.call import Call
-from santral.engine.calls.leg import Leg, Party, Role
+from santral.engine.calls.leg import Leg, Role
+from santral.engine.calls.outgoing import text_of
 from santral.engine.limits import Refusal, Throttle
 from santral.engine.world import Services, World
 from santral.routing.plan import CallFacts, DialTrunk, plan
@@ -53,7 +53,7 @@ class Gate:
             self._refuse(session, OVERLOAD_STATUS, STOPPING_RETRY_S)
             return
         side = world.trunks[found.trunk]
-        party = _reachable_at(side.party, source.host) if side.nat else side.party
+        party = world.party(found.trunk, source.interface)
         facts = CallFacts(found.trunk, side.tenant, request.from_.uri.number, request.uri.number, datetime.now(UTC))
         call = Call(self._services, world, facts, self._on_end)
         leg = Leg(Role.CALLER, party, self._services.signalling, call.hear)
@@ -68,7 +68,7 @@ class Gate:
             self.report("unacceptable", source, str(problem))
             self._refuse(session, problem.status)
             return
-        leg.attach(session, f"{source.transport}:{source.host}:{source.port}")
+        leg.attach(session, text_of(source))
         leg.display_name = request.from_.display
         leg.max_forwards = MAX_FORWARDS if request.max_forwards is None else request.max_forwards
         self.counters["calls"] += 1
@@ -83,7 +83,7 @@ class Gate:
         held_back = self._throttle.allow(source.host, self._services.signalling.now())
         if held_back is None:
             return
-        where = f"{source.transport}:{source.host}:{source.port}"
+        where = text_of(source)
         self._log.warning("refused", what=what, source=where, detail=detail, held_back=held_back)
         self._services.events.emit("security.refused", what=what, source=where, held_back=held_back)
 
@@ -114,8 +114,3 @@ def _source_of(invite: IncomingInvite) -> Source:
         called=uri.number,
         trunk_group=(uri.param("tgrp") or "").lower(),
     )
-
-
-def _reachable_at(party: Party, address: str) -> Party:
-    """Behind NAT the audio may also come from where the signalling came from (RFC 4961, RFC 7362)."""
-    return replace(party, latch_networks=(*party.latch_networks, address))

@@ -6,13 +6,14 @@ A call keeps the picture it started with; a reload makes a new one for the calls
 import asyncio
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from santral.engine.calls.leg import Leg, Party
 from santral.engine.cdr.store import CdrStore
 from santral.engine.config import Config
 from santral.engine.config.convert import routing_table
+from santral.engine.config.model import InterfaceTable
 from santral.engine.events import EventLog
 from santral.engine.limits import Limits, LimitSettings, TrunkLimit
 from santral.engine.locator import Locator
@@ -35,7 +36,6 @@ class TrunkSide:
     progress_timeout_s: float
     full_status: int
     from_host: str  # host of From in calls we make
-    nat: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class World:
     """One configuration in force."""
 
     config: Config
+    networks: Mapping[str, InterfaceTable]
     node: str
     table: RoutingTable
     trunks: Mapping[str, TrunkSide]
@@ -50,12 +51,15 @@ class World:
     limits: LimitSettings
 
     @classmethod
-    def of(cls, config: Config) -> "World":
+    def of(cls, config: Config, networks: Mapping[str, InterfaceTable] | None = None) -> "World":
+        """`networks` are those in use since the start, when they stay as they are: a reload moves no socket."""
+        networks = config.interfaces if networks is None else networks
         return cls(
             config=config,
+            networks=networks,
             node=config.engine.node,
             table=routing_table(config),
-            trunks={trunk.name: _side(config, trunk.name) for trunk in config.trunk},
+            trunks={trunk.name: _side(config, trunk.name, networks) for trunk in config.trunk},
             max_duration_s={tenant.name: float(tenant.max_duration) for tenant in config.tenant},
             limits=LimitSettings(
                 max_calls=config.sip.max_calls,
@@ -67,18 +71,32 @@ class World:
             ),
         )
 
+    def party(self, trunk: str, interface: str) -> Party:
+        """The trunk's side of a call that came in by this interface: its audio takes the same way."""
+        usual = self.trunks[trunk].party
+        if interface == usual.interface:
+            return usual
+        network = self.networks[interface]
+        return replace(usual, interface=interface, rtp_address=str(network.rtp), advertise=_advertised(network))
 
-def _side(config: Config, name: str) -> TrunkSide:
+
+def _advertised(network: InterfaceTable) -> str | None:
+    return None if network.advertise is None else str(network.advertise)
+
+
+def _side(config: Config, name: str, networks: Mapping[str, InterfaceTable]) -> TrunkSide:
     trunk = config.trunks[name]
     network = config.interface_of(trunk)
+    network = networks.get(network.name, network)
     party = Party(
         trunk=name,
         interface=network.name,
         rtp_address=str(network.rtp),
-        advertise=None if network.advertise is None else str(network.advertise),
+        advertise=_advertised(network),
         codecs=tuple(trunk.codecs),
         ptime_ms=trunk.ptime,
         latch_networks=tuple(str(one) for one in trunk.media_from),
+        nat=trunk.nat,
     )
     return TrunkSide(
         name=name,
@@ -88,7 +106,6 @@ def _side(config: Config, name: str) -> TrunkSide:
         progress_timeout_s=trunk.progress_timeout,
         full_status=trunk.full,
         from_host=str(config.sip.domain or network.advertise or network.sip[0].host),
-        nat=trunk.nat,
     )
 
 

@@ -84,7 +84,7 @@ def closed(call: "Call", node: str) -> CallRecord:
         ended=ended,
         cause=call.outcome.cause or "normal",
         trunk_in=call.facts.trunk,
-        trunk_out=last.party.trunk if last is not None else "",
+        trunk_out="" if last is None or (answered is not None and connected is None) else last.party.trunk,
         caller=call.facts.caller,
         called=call.facts.called,
         route=call.plan.route or "",
@@ -92,7 +92,7 @@ def closed(call: "Call", node: str) -> CallRecord:
         ringing=min((leg.times.ringing for leg in call.legs if leg.times.ringing is not None), default=None),
         answered=answered,
         status=status,
-        q850=NORMAL_CLEARING if answered is not None else _q850(status),
+        q850=_q850(caller),
         hung_up_by=call.outcome.by,
         duration_ms=max(0, ended - caller.times.started),
         billed_s=billed_seconds(answered_for_ms),
@@ -112,7 +112,7 @@ def leg_record(leg: Leg) -> LegRecord:
         sip_call_id=leg.sip_call_id,
         target=leg.target,
         status=leg.status,
-        q850=NORMAL_CLEARING if leg.times.answered is not None else _q850(leg.status),
+        q850=_q850(leg),
         codec=leg.agreement.audio.name if leg.agreement is not None else "",
         ringing=leg.times.ringing,
         answered=leg.times.answered,
@@ -173,5 +173,17 @@ def leg_snapshot(leg: Leg) -> dict[str, Any]:
     return shown
 
 
-def _q850(status: int | None) -> int | None:
-    return None if status is None else q850_from_status(status)
+def leg_cause(leg: LegRecord, call: CallRecord) -> str:
+    """Why a leg ended: with its call, or before it, refused or given up."""
+    if leg.role == Role.CALLER.value or leg.answered is not None or leg.status is None:
+        return call.cause
+    return refusal_cause(leg.status)
+
+
+def _q850(leg: Leg) -> int | None:
+    """What a Reason said, else what the answer to its INVITE comes to."""
+    if leg.q850 is not None:
+        return leg.q850
+    if leg.times.answered is not None:
+        return NORMAL_CLEARING
+    return None if leg.status is None else q850_from_status(leg.status)

@@ -75,6 +75,8 @@ class Bridge:
             case News.CHANGE_ANSWERED:
                 self._announcer.tell(leg)
                 self._settle(other, leg)
+            case News.CHANGE_WITHDRAWN:
+                other.withdraw_change()
             case News.CHANGE_REFUSED:
                 if other.asks_change:
                     other.refuse_change(data if data in REFUSED_FOR_A_CHANGE else NOT_ACCEPTABLE)
@@ -94,7 +96,7 @@ class Bridge:
 
     def _ask(self, leg: Leg, other: Leg) -> None:
         """The peer of `leg` wants a change: settle it alone, or after the other side has agreed."""
-        if other.is_changing:
+        if other.is_changing or other.agreement is None:
             leg.refuse_change(REQUEST_PENDING)
             return
         try:

@@ -15,15 +15,23 @@ from santral.engine.calls.bridge import Bridge, Endpoint
 from santral.engine.calls.dialer import AnswerHere, Dial, Dialer, Failure, Fault, GiveUp, Step
 from santral.engine.calls.leg import Leg, News, Role, sure
 from santral.engine.calls.table import TABLE, Input, State
+from santral.engine.cdr.record import CallRecord
 from santral.engine.ids import new_id
+from santral.engine.limits import Refusal
 from santral.engine.media import AudioError, MediaError, MediaEvent, PortsExhausted, PreparedAudio
-from santral.engine.world import Services, World
+from santral.engine.world import Services, TrunkSide, World
 from santral.routing.plan import CallFacts, Plan, Play
 from santral.sip.errors import NotAcceptable
 from santral.sip.events import Hop
+from santral.sip.offer_answer import Codec
 
-CALLER_NEWS: Final = {News.CANCELLED: Input.CALLER_CANCELLED, News.ENDED: Input.CALLER_ENDED}
+CALLER_NEWS: Final = {
+    News.CANCELLED: Input.CALLER_CANCELLED,
+    News.ENDED: Input.CALLER_ENDED,
+    News.BROKEN: Input.BROKEN,
+}
 CALLEE_NEWS: Final = {
+    News.BROKEN: Input.BROKEN,
     News.TRYING: Input.CALLEE_TRYING,
     News.RINGING: Input.CALLEE_RINGING,
     News.ANSWERED: Input.CALLEE_ANSWERED,
@@ -32,9 +40,12 @@ CALLEE_NEWS: Final = {
 }
 FAULTS: Final = {Input.NO_TRY: Fault.NO_TRY, Input.NO_PROGRESS: Fault.NO_PROGRESS, Input.NO_ANSWER: Fault.NO_ANSWER}
 TERMINATED: Final = 'SIP;cause=487;text="Request Terminated"'
-NORMAL: Final = "Q.850;cause=16"  # normal call clearing
-RECOVERY: Final = "Q.850;cause=102"  # recovery on timer expiry
+NORMAL: Final = ("Q.850;cause=16",)  # normal call clearing
+RECOVERY: Final = ("Q.850;cause=102",)  # recovery on timer expiry
 OWN_OVERLOAD_RETRY_S: Final = 5
+OWN_OVERLOAD: Final = 503
+UNABLE: Final = 500  # to an INFO while nobody is there to hear it
+GONE: Final = frozenset({404, 408, 410, 481, 503, 504})  # answers to a probe of a call that the peer has not
 BY_COMMAND_STATUS: Final = 603
 NO_PLAN: Final = Plan(None, "", (), ())
 
@@ -59,13 +70,13 @@ class Call:
         self._timers: dict[Input, asyncio.TimerHandle] = {}
         self._dialer = Dialer(())
         self._join: Bridge | Endpoint | None = None
-        self._attempt = 0  # number of the dial under way; tells a late name look-up from the current one
         self._tasks: set[asyncio.Task[None]] = set()
         self._probes: dict[str, Leg] = {}
-        self._doubted: set[str] = set()  # legs that were silent once and answered the probe
+        self._doubted: dict[str, int] = {}  # leg that was silent and answered the probe -> packets it had sent by then
         self._playing = ""
         self._waiting_audio: PreparedAudio | None = None
         self._ring_for_s = 0.0
+        self._is_finished = False
         self._log = log.get("call").bind(call=self.id)
 
     @property
@@ -96,21 +107,20 @@ class Call:
                 getattr(self, action.value)(what, data)
         except Exception:
             self._log.exception("the call failed inside the engine", input=what.name, state=self.state.name)
-            self._break_off()
+            if what is not Input.BROKEN and not self._is_finished:
+                self.state = State.ENDED
+                self.break_off(what, data)
+                self.finish(what, data)
 
-    def _break_off(self) -> None:
+    def break_off(self, _what: Input, _data: Any) -> None:
         """Our own bug must not leave a call hanging: everyone is told, and the record says so."""
-        if self.outcome.cause == account.INTERNAL_ERROR:
-            return
         self.outcome.end(account.INTERNAL_ERROR, "engine")
-        self.state = State.ENDED
         if self._is_answered:
             self.caller.hang_up()
         elif self.caller.is_open:
             self.caller.reject(500)
         if self.callee is not None:
             self.callee.hang_up()
-        self.finish(Input.HANG_UP, None)
 
     def hear(self, leg: Leg, news: News, data: Any) -> None:
         """A leg's happening, as an input; those of legs that were given up are history."""
@@ -149,6 +159,8 @@ class Call:
                     self.emit("leg.early", leg=leg.id, status=data, codec=leg.agreement.audio.name)
             case News.ANSWERED:
                 self._announce_answer(leg)
+            case News.BROKEN:
+                self._log.exception("a leg failed inside the engine", leg=leg.id, heard=type(data).__name__)
 
     def _announce_answer(self, leg: Leg) -> None:
         self.emit("leg.answered", leg=leg.id, codec=leg.agreement.audio.name if leg.agreement else None)
@@ -166,7 +178,13 @@ class Call:
     def _spawn(self, work: Any) -> None:
         task = self._services.loop.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._settle_task)
+
+    def _settle_task(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            self._log.error("the call failed inside the engine", exc_info=problem)
+            self.post(Input.BROKEN)
 
     # ---- beginning ----
 
@@ -189,7 +207,7 @@ class Call:
             self._open_media(self.caller)
         except (PortsExhausted, OSError) as problem:
             self._log.error("no media for the caller", error=str(problem))
-            self._go(GiveUp(503))
+            self._go(GiveUp(OWN_OVERLOAD, retry_after_s=OWN_OVERLOAD_RETRY_S))
             return
         self._go(self._dialer.first())
 
@@ -226,49 +244,62 @@ class Call:
         leg.target = step.target
         refusal = self._services.limits.take_channel(leg.id, side.name, self._services.signalling.now())
         if refusal is not None:
-            if refusal.reason == "trunk_channels":
-                self.emit("trunk.full", trunk=side.name, channels=self._services.limits.channels(side.name))
-            self.post(Input.CALLEE_FAILED, Failure(Fault.FULL, side.full_status))
+            self.post(Input.CALLEE_FAILED, self._full(side, refusal))
             return
         self.legs.append(leg)
         self.callee = leg
-        self._attempt += 1
         self.emit("leg.started", leg=leg.id, role=leg.role.value, trunk=side.name, target=step.target)
         try:
             self._open_media(leg)
-            offer = leg.offer(
-                negotiation.offer_to_far_end(self.caller.remote, side.party.codecs),
-                self.caller.remote.direction if self.caller.remote is not None else "sendrecv",
-            )
+            offer = leg.offer(*self._wanted_from(side))
         except (PortsExhausted, OSError) as problem:
             self._log.error("no media for the callee", trunk=side.name, error=str(problem))
-            self.post(Input.CALLEE_FAILED, Failure(Fault.NO_PORTS))
+            self.post(Input.CALLEE_FAILED, Failure(Fault.NO_PORTS, retry_after_s=OWN_OVERLOAD_RETRY_S))
             return
         except NotAcceptable as problem:
             self.post(Input.CALLEE_FAILED, Failure(Fault.REFUSED, problem.status))
             return
         invite = outgoing.Invite(side, step.attempt.called, self.facts.caller, self.caller, leg, offer)
+        self._ring_for_s = step.attempt.timeout_s
         hop = self._services.locator.hop_now(step.target, side.party.interface)
         if hop is not None:
-            self._invite(invite, hop, step)
+            self.invite_callee(Input.LOCATED, (invite, hop))
         else:
-            self._spawn(self._locate(invite, step, self._attempt))
+            self._spawn(self._locate(invite))
 
-    async def _locate(self, invite: outgoing.Invite, step: Dial, attempt: int) -> None:
-        """Look the target's name up; the answer counts only while this attempt is still the current one."""
-        hop = await self._services.locator.hop(step.target, invite.side.party.interface)
-        if attempt != self._attempt or not invite.leg.is_open:
+    def _full(self, side: TrunkSide, refusal: Refusal) -> Failure:
+        """The far trunk has no room: its own answer for its channels, our overload for calls per second."""
+        if refusal.reason != "trunk_channels":
+            return Failure(Fault.FULL, OWN_OVERLOAD, retry_after_s=refusal.retry_after_s)
+        self.emit("trunk.full", trunk=side.name, channels=self._services.limits.channels(side.name))
+        return Failure(Fault.FULL, side.full_status)
+
+    def _wanted_from(self, side: TrunkSide) -> tuple[tuple[Codec, ...], str]:
+        """Codecs and direction of our offer to a callee. Where early media has settled the caller's answer, that codec
+        comes first.
+        """
+        caller = self.caller
+        codecs = negotiation.offer_to_far_end(caller.remote, side.party.codecs)
+        if caller.agreement is not None:
+            settled = caller.agreement.audio.key
+            codecs = tuple(sorted(codecs, key=lambda codec: codec.key != settled))
+        return codecs, "sendrecv" if caller.remote is None else caller.remote.direction
+
+    async def _locate(self, invite: outgoing.Invite) -> None:
+        """Look the target's name up; whether anybody still waits for it is decided when the answer is there."""
+        hop = await self._services.locator.hop(invite.leg.target, invite.side.party.interface)
+        self.post(Input.LOCATED, (invite, hop))
+
+    def invite_callee(self, _what: Input, located: tuple[outgoing.Invite, Hop | None]) -> None:
+        invite, hop = located
+        if invite.leg is not self.callee:
             return
         if hop is None:
             self.post(Input.CALLEE_FAILED, Failure(Fault.UNREACHABLE))
-        else:
-            self._invite(invite, hop, step)
-
-    def _invite(self, invite: outgoing.Invite, hop: Hop, step: Dial) -> None:
+            return
         self._arm(Input.NO_TRY, invite.side.try_timeout_s)
         self._arm(Input.NO_PROGRESS, invite.side.progress_timeout_s)
         outgoing.send(invite, hop, self._services.signalling)
-        self._ring_for_s = step.attempt.timeout_s
 
     def stop_try_timer(self, _what: Input, _data: Any) -> None:
         self._disarm(Input.NO_TRY)
@@ -325,7 +356,7 @@ class Call:
         self._disarm(Input.NO_TRY, Input.NO_PROGRESS, Input.NO_ANSWER)
         callee = sure(self.callee)
         if self.caller.is_late:
-            self.caller.offer(callee.agreed.ours)
+            self.caller.offer(callee.agreed.ours, callee.peer.direction)
         else:
             self._answer_caller_with(callee)
         bridge = self._bridge(callee)
@@ -353,7 +384,7 @@ class Call:
             else:
                 agreement = negotiation.answer_locally(caller.remote, caller.party.codecs)
                 caller.prepare_answer(agreement, "sendrecv")
-                codec = agreement.audio.name
+                codec = caller.agreed.audio.name
         except NotAcceptable as problem:
             self.post(Input.CALLEE_FAILED, Failure(Fault.REFUSED, problem.status))
             return
@@ -401,24 +432,27 @@ class Call:
             return
         if self._join is not None:
             self._join.hear(leg, news, data)
+        elif news is News.ASKED:
+            key, request = data
+            leg.reply(key, request, UNABLE)
         if news is News.CHANGED and self._waiting_audio is not None:
             audio, self._waiting_audio = self._waiting_audio, None
             self._start_playing(audio)
 
     def probe(self, _what: Input, leg: Leg) -> None:
-        """No RTP for the whole time-out: ask over SIP before ending the call; the second silence ends it anyway."""
-        if leg.id in self._doubted:
+        """No RTP for the whole time-out: ask over SIP before ending the call; silence ever since ends it anyway."""
+        if self._doubted.get(leg.id) == leg.rtp.stats().packets_in:
             self.post(Input.MEDIA_LOST, leg)
         elif leg.is_open:
             self._probes[leg.probe()] = leg
 
     def _judge(self, leg: Leg, status: int) -> None:
-        if 200 <= status < 300:
-            self._doubted.add(leg.id)
-            if leg.media is not None and leg.remote is not None:
-                leg.media.set_direction(negotiation.media_direction(leg.remote))  # arms the plane's time-out anew
-        else:
+        """Any answer but that of a peer without this call will do: a phone may say 486 to OPTIONS (RFC 3261 11.2)."""
+        if status in GONE:
             self.post(Input.MEDIA_LOST, leg)
+        else:
+            self._doubted[leg.id] = leg.rtp.stats().packets_in
+            leg.expect_media()
 
     # ---- ending ----
 
@@ -427,18 +461,14 @@ class Call:
         self.post(Input.HANG_UP, (status, by))
 
     def refuse_caller(self, _what: Input, step: GiveUp) -> None:
-        headers = (("Retry-After", str(OWN_OVERLOAD_RETRY_S)),) if step.status == 503 and not self._tried_trunk else ()
-        self.outcome.end(account.refusal_cause(step.status), "engine" if self.plan.refusal else "callee")
+        headers = () if step.retry_after_s is None else (("Retry-After", str(step.retry_after_s)),)
+        self.outcome.end(account.refusal_cause(step.status), step.by)
         self.caller.reject(step.status, step.reasons, headers)
-
-    @property
-    def _tried_trunk(self) -> bool:
-        return len(self.legs) > 1
 
     def refuse_by_command(self, _what: Input, data: tuple[int | None, str]) -> None:
         status, by = data
         self.outcome.end("hung_up", by)
-        self.caller.reject(status or BY_COMMAND_STATUS, (NORMAL,))
+        self.caller.reject(status or BY_COMMAND_STATUS, NORMAL)
 
     def cancel_callee(self, what: Input, data: Any) -> None:
         """The caller is gone before the answer: CANCEL, with the caller's reason or the usual one (RFC 3326)."""
@@ -448,16 +478,24 @@ class Call:
             self.callee.hang_up(data if what is Input.CALLER_CANCELLED and data else (TERMINATED,))
 
     def hang_up_callee(self, _what: Input, cause: str) -> None:
-        self.outcome.end(account.end_cause(cause), "caller")
+        self.outcome.end(account.end_cause(cause), "caller" if cause == "bye" else "engine")
         if self.callee is not None:
-            self.callee.hang_up((NORMAL,) if cause == "bye" else (RECOVERY,))
+            self.callee.hang_up(self._said(self.caller, cause))
 
     def hang_up_caller(self, what: Input, cause: str | None) -> None:
-        if what is Input.PLAYED:
+        if what is Input.PLAYED or cause is None or self.callee is None:
             self.outcome.end("normal", "engine")
-        else:
-            self.outcome.end(account.end_cause(cause or ""), "callee")
-        self.caller.hang_up((NORMAL,) if what is Input.PLAYED or cause == "bye" else (RECOVERY,))
+            self.caller.hang_up(NORMAL)
+            return
+        self.outcome.end(account.end_cause(cause), "callee" if cause == "bye" else "engine")
+        self.caller.hang_up(self._said(self.callee, cause))
+
+    @staticmethod
+    def _said(leg: Leg, cause: str) -> tuple[str, ...]:
+        """The Reason values for the other side: what the peer gave in its BYE, or what its end means (RFC 3326)."""
+        if cause != "bye":
+            return RECOVERY
+        return leg.reasons or NORMAL
 
     def hang_up_both(self, what: Input, data: Any) -> None:
         cause, reason = {Input.MEDIA_LOST: ("media_timeout", RECOVERY), Input.TOO_LONG: ("max_duration", RECOVERY)}.get(
@@ -466,12 +504,12 @@ class Call:
         self.outcome.end(cause, data[1] if what is Input.HANG_UP else "engine")
         for leg in (self.caller, self.callee):
             if leg is not None:
-                leg.hang_up((reason,))
+                leg.hang_up(reason)
 
     def finish(self, _what: Input, _data: Any) -> None:
         """Over for everyone: limits are given back now, the record follows with the final counters."""
+        self._is_finished = True
         self._disarm(*list(self._timers))
-        self._attempt += 1
         if self._join is not None:
             self._join.end()
         self.caller.close()
@@ -479,10 +517,25 @@ class Call:
         self._spawn(self._record())
 
     async def _record(self) -> None:
-        await asyncio.gather(*(self._close_media(leg) for leg in self.legs))
-        record = account.closed(self, self._world.node)
+        try:
+            for leg in self.legs:
+                await self._close_media(leg)
+            self._hand_over(account.closed(self, self._world.node))
+        finally:
+            self._on_end(self)
+            self._forget()
+
+    def _forget(self) -> None:
+        """Undo the circles between a call, its legs and its bridge, so that all of it goes with the last reference."""
+        self._join, self._waiting_audio = None, None
+        self._inbox.clear()
+        self._probes.clear()
+        for leg in self.legs:
+            leg.forget()
+
+    def _hand_over(self, record: CallRecord) -> None:
         for leg in record.legs:
-            self.emit("leg.ended", leg=leg.id, cause=record.cause, status=leg.status, q850=leg.q850)
+            self.emit("leg.ended", leg=leg.id, cause=account.leg_cause(leg, record), status=leg.status, q850=leg.q850)
         self._services.cdrs.call_ended(record)
         self.emit(
             "call.ended",
@@ -491,7 +544,6 @@ class Call:
             hung_up_by=record.hung_up_by,
             duration_ms=record.duration_ms,
         )
-        self._on_end(self)
 
     def snapshot(self) -> dict[str, Any]:
         """The call as control clients see it."""

@@ -6,7 +6,7 @@ The rules of failover are the constants of this file. Nothing here reads a clock
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import Final, Literal
 
 from santral.routing.plan import Attempt, DialTrunk, Echo, Play, Reject
 from santral.sip.reasons import PHRASES, q850_from_status
@@ -32,6 +32,7 @@ class Failure:
     status: int = 0
     rang: bool = False
     reasons: tuple[str, ...] = ()
+    retry_after_s: int | None = None  # our own overload is the reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,12 @@ class AnswerHere:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Refuse the caller with `status` and these Reason header values (RFC 3326)."""
+    """Refuse the caller with `status` and these Reason header values (RFC 3326). `by` is who wanted it so."""
 
     status: int
     reasons: tuple[str, ...] = ()
+    by: Literal["engine", "callee"] = "engine"
+    retry_after_s: int | None = None
 
 
 Step = Dial | AnswerHere | GiveUp
@@ -121,9 +124,9 @@ def upstream(failure: Failure) -> GiveUp:
     if failure.fault is not Fault.REFUSED:
         status = failure.status or UNTOLD.get(failure.fault, 500)
         cause = NO_ANSWER_CAUSE if failure.fault is Fault.NO_ANSWER else q850_from_status(status)
-        return GiveUp(status, (f"Q.850;cause={cause}",))
+        return GiveUp(status, (f"Q.850;cause={cause}",), retry_after_s=failure.retry_after_s)
     reasons = failure.reasons or (f"Q.850;cause={q850_from_status(failure.status)}",)
     if failure.status in PASSED_ON:
-        return GiveUp(failure.status, reasons)
+        return GiveUp(failure.status, reasons, "callee")
     said = f'SIP;cause={failure.status};text="{PHRASES.get(failure.status, "")}"'
-    return GiveUp(480 if failure.status < 400 else 500, (*reasons, said))
+    return GiveUp(480 if failure.status < 400 else 500, (*reasons, said), "callee")

@@ -3,10 +3,11 @@
 A leg speaks SIP and SDP so that calls never see either. It arms no timer and decides nothing about the call.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from santral.engine import utc
 from santral.engine.calls import negotiation
@@ -14,6 +15,7 @@ from santral.engine.calls.dialer import Failure, Fault
 from santral.engine.calls.negotiation import Agreement
 from santral.engine.ids import new_id
 from santral.engine.media import LegStats, MediaLeg
+from santral.engine.media.model import MAX_LATCH_NETWORKS
 from santral.sip import events as sip
 from santral.sip.errors import LocalError, NotAcceptable, RemoteError
 from santral.sip.message import Request, Response, make_response, sdp_body
@@ -34,6 +36,7 @@ T = TypeVar("T")
 MAX_REASONS: Final = 4  # Reason values carried over from one leg to the other
 NOT_ACCEPTABLE: Final = 488
 REQUEST_PENDING: Final = 491
+_Q850: Final = re.compile(r"Q\.850\s*;(?:.*;)?\s*cause\s*=\s*([0-9]{1,3})(?![0-9])", re.IGNORECASE | re.ASCII).match
 
 
 class Role(Enum):
@@ -49,8 +52,10 @@ class News(Enum):
     ANSWERED = auto()
     FAILED = auto()  # (Failure)
     CANCELLED = auto()  # (Reason values)
-    ENDED = auto()  # (cause: bye, no_ack, lost, no_answer_in_ack)
+    ENDED = auto()  # (cause: bye, no_ack, lost, no_answer)
+    BROKEN = auto()  # our own bug, while it heard its session
     CHANGE_ASKED = auto()  # its re-INVITE waits; `remote` is what it wants
+    CHANGE_WITHDRAWN = auto()
     CHANGE_ANSWERED = auto()
     CHANGE_REFUSED = auto()  # (status)
     CHANGED = auto()  # its ACK settled a change that began with our offer
@@ -88,6 +93,16 @@ class Party:
     codecs: tuple[str, ...]
     ptime_ms: int = 20
     latch_networks: tuple[str, ...] = ()
+    nat: bool = False  # it is where its packets come from, whatever its Contact and SDP say (RFC 3581, RFC 7362)
+
+
+class Standing(NamedTuple):
+    """What holds between a leg and its peer, and holds again when a change is refused (RFC 3261 14.1)."""
+
+    streams: tuple[RemoteStream, ...]
+    remote: RemoteStream | None
+    direction: str
+    offered: tuple[Codec, ...]
 
 
 class Leg:
@@ -104,7 +119,8 @@ class Leg:
         self.agreement: Agreement | None = None
         self.times = Times(utc.now_ms())
         self.status: int | None = None  # the final answer to its INVITE
-        self.q850: int | None = None
+        self.q850: int | None = None  # as a Reason of either side said it
+        self.reasons: tuple[str, ...] = ()  # what the peer said when it hung up
         self.target = ""
         self.sip_call_id = ""
         self.display_name = ""  # of the caller, as the callee is to see it
@@ -118,7 +134,7 @@ class Leg:
         self._streams: tuple[RemoteStream, ...] = ()
         self._early_tag = ""  # the early dialog that is heard
         self._change: sip.Reinvited | None = None  # the peer's re-INVITE that waits for the other leg
-        self._before_change: tuple[tuple[RemoteStream, ...], RemoteStream | None] = ((), None)
+        self._standing = Standing((), None, "sendrecv", ())  # before the change under way, either way
         self._asking = False  # our own re-INVITE is under way
         self._awaits_ack_answer = False  # our last 2xx carried an offer
         self.direction = "sendrecv"  # as our last description states it
@@ -163,6 +179,10 @@ class Leg:
             return None
         streams = remote_streams(SessionDescription.parse(body))
         stream = audio(streams)
+        if (":" in stream.address) != (":" in self.party.rtp_address):
+            raise NotAcceptable(f"no way to {stream.address} from {self.party.rtp_address}")
+        if self._local is not None:
+            negotiation.check_lines(self._local.streams, streams)
         self._streams, self.remote = streams, stream
         return stream
 
@@ -177,20 +197,50 @@ class Leg:
         A settled answer stays: the caller sees one answer, whichever early dialog is heard (RFC 3261 13.2.1).
         """
         if self.agreement is None:
-            self._settle(agreement)
-            self._describe(agreement.theirs, negotiation.meet(self._mirrored(), limit))
+            self._settle_answer(agreement, limit)
 
-    def _settle(self, agreement: Agreement) -> None:
-        """Both sides' numbers are known (again): the media plane learns them and opens a new latch window."""
+    def _settle_answer(self, agreement: Agreement, limit: str) -> bytes:
+        body = self._describe(agreement.theirs, negotiation.meet(self._mirrored(), limit))
+        self._settle(agreement)
+        return body
+
+    def _settle(self, agreement: Agreement, *, is_new: bool = False) -> None:
+        """Both sides' numbers are known (again). The media plane learns what has changed; an address, a codec or a new
+        early dialog opens a latch window, hold and refresh keep the learnt source.
+        """
         self.agreement = agreement
-        self.rtp.set_remote(negotiation.media_of(self.peer, agreement, self.party.latch_networks))
+        direction = negotiation.meet(self.peer.direction, answer_direction(self.direction))
+        media = negotiation.media_of(self.peer, agreement, direction, self._latch_networks(), muxes=self._muxes)
+        known = self.rtp.remote
+        if known is None or is_new or replace(media, direction=known.direction) != known:
+            self.rtp.set_remote(media)
+        elif media.direction != known.direction:
+            self.rtp.set_direction(media.direction)
+
+    def _latch_networks(self) -> tuple[str, ...]:
+        if not self.party.nat or self.session is None:
+            return self.party.latch_networks
+        return (*self.party.latch_networks, self.session.last_source.host)[-MAX_LATCH_NETWORKS:]
+
+    def expect_media(self) -> None:
+        """The peer says that it is there: arm the media plane's time-out anew."""
+        if self.media is not None and self.media.remote is not None:
+            self.media.set_direction(self.media.remote.direction)
 
     def _describe(self, codecs: tuple[Codec, ...], direction: str) -> bytes:
         """Our SDP; unchanged content keeps its version (RFC 3264 8)."""
         self.direction = direction
-        address = self.party.advertise or self.rtp.address
-        ours = LocalStream("audio", address, self.rtp.port, codecs, direction, self.party.ptime_ms, rtcp_mux=self._muxes)
-        self._described = sure(self._local).render(negotiation.streams(self._streams, ours))
+        ours = LocalStream(
+            "audio",
+            self.party.advertise or self.rtp.address,
+            self.rtp.port,
+            codecs,
+            direction,
+            self.party.ptime_ms,
+            "RTP/AVP" if self.remote is None else self.remote.protocol,
+            rtcp_mux=self._muxes,
+        )
+        self._described = sure(self._local).render(negotiation.streams(self._streams, self.remote, ours))
         return self._described
 
     @property
@@ -208,6 +258,7 @@ class Leg:
         self.sip_call_id = session.call_id
         self.target = target
         session.user = self
+        session.follow_source = self.party.nat
 
     def progress(self, status: int) -> None:
         """Pass a 18x on to the caller, with our answer in it once there is one."""
@@ -224,6 +275,8 @@ class Leg:
     def reject(self, status: int, reasons: Iterable[str] = (), headers: HeaderLines = ()) -> None:
         """Refuse the caller and close."""
         self.status = status
+        reasons = tuple(reasons)
+        self.q850 = q850_of(reasons)
         session = self._live
         self.close()
         self._do(session.reject(status, self._line.now(), headers=(*_reason_lines(reasons), *headers)))
@@ -237,6 +290,8 @@ class Leg:
         self.close()
         if self.session is None:
             return
+        reasons = tuple(reasons)
+        self.q850 = self.q850 or q850_of(reasons)
         now, headers = self._line.now(), _reason_lines(reasons)
         if self.times.answered is not None:
             self._do(self.session.bye(now, headers=headers))
@@ -246,6 +301,10 @@ class Leg:
             self._do(self.session.cancel(now, headers=headers))
         else:
             self._do(self.session.reject(487, now, headers=headers))
+
+    def forget(self) -> None:
+        """The call is over and recorded: nothing is told any more."""
+        self._tell = _tell_nobody
 
     def close(self) -> None:
         """The call is done with it. Media is the call's to close, which waits for the final counters."""
@@ -261,7 +320,19 @@ class Leg:
     def ask_change(self, codecs: tuple[Codec, ...], direction: str) -> None:
         """Re-INVITE the peer with an offer of these codecs in this direction."""
         self._asking = True
+        self._standing = self._stand()
         self._do(self._live.reinvite(self._line.now(), self.offer(codecs, direction)))
+
+    def withdraw_change(self) -> None:
+        """Nobody wants our own re-INVITE any more (RFC 3261 9.1: it may be answered all the same)."""
+        if self._asking:
+            self._do(self._live.cancel(self._line.now()))
+
+    def _stand(self) -> Standing:
+        return Standing(self._streams, self.remote, self.direction, self._offered)
+
+    def _go_back(self) -> None:
+        self._streams, self.remote, self.direction, self._offered = self._standing
 
     @property
     def asks_change(self) -> bool:
@@ -273,23 +344,27 @@ class Leg:
 
         Raises `NotAcceptable` when its offer lacks the codec; it waits on then.
         """
-        self._settle(negotiation.answer_with(self.peer, codec, events=self.agreed.has_events))
+        agreement = negotiation.answer_with(self.peer, codec, events=self.agreed.has_events)
         self._change = None
-        body = self._describe(self.agreed.theirs, negotiation.meet(self._mirrored(), limit))
+        body = self._settle_answer(agreement, limit)
         self._do(self._live.accept_reinvite(self._line.now(), body))
 
     def refuse_change(self, status: int) -> None:
         """Refuse the peer's waiting re-INVITE: everything stands as before it (RFC 3261 14.1)."""
         change, self._change = self._change, None
         if change is not None:
-            self._streams, self.remote = self._before_change
+            self._go_back()
             self._do(self._live.reject_reinvite(status, self._line.now()))
 
     def send_info(self, request: Request) -> str:
         """Pass an INFO on; its answer comes back as REPLIED with the key returned here."""
         lines = tuple(("Info-Package", value) for value in request.headers.all("Info-Package"))
         key, actions = self._live.send(
-            "INFO", self._line.now(), headers=lines, body=request.body, content_type=request.content_type or ""
+            "INFO",
+            self._line.now(),
+            headers=lines,
+            body=request.body,
+            content_type=request.headers.get("Content-Type") or "",
         )
         self._do(actions)
         return key
@@ -306,8 +381,14 @@ class Leg:
 
     # ---- what its session says ----
 
-    def hear(self, event: sip.Event) -> None:  # noqa: PLR0912 - one row per event
-        """The session's events, in order, as happenings of the leg."""
+    def hear(self, event: sip.Event) -> None:
+        """The session's events, in order, as happenings of the leg. What goes wrong in here ends the call."""
+        try:
+            self._hear(event)
+        except Exception:
+            self._tell(self, News.BROKEN, event)
+
+    def _hear(self, event: sip.Event) -> None:  # noqa: PLR0912 - one row per event
         match event:
             case sip.Progress(response=response, to_tag=tag):
                 self._hear_progress(response, tag)
@@ -317,9 +398,11 @@ class Leg:
                 self._hear_rejection(event)
             case sip.Cancelled(request=request):
                 self.status = 487
+                self._note_reasons(request)
                 self.close()
-                self._tell(self, News.CANCELLED, _reasons_of(request))
-            case sip.Ended(cause=cause):
+                self._tell(self, News.CANCELLED, self.reasons)
+            case sip.Ended(cause=cause, request=bye):
+                self._note_reasons(bye)
                 self.close()
                 self._tell(self, News.ENDED, cause)
             case sip.Acknowledged(request=request) | sip.ReinviteAcknowledged(request=request):
@@ -328,11 +411,13 @@ class Leg:
                 self._hear_reinvite(event)
             case sip.ReinviteCancelled():
                 self._change = None
-                self._streams, self.remote = self._before_change
+                self._go_back()
+                self._tell(self, News.CHANGE_WITHDRAWN, None)
             case sip.ReinviteAnswered(response=response):
                 self._hear_change_answered(response)
             case sip.ReinviteRejected(status=status):
                 self._asking = False
+                self._go_back()
                 self._tell(self, News.CHANGE_REFUSED, status)
             case sip.InDialog(key=key, request=request):
                 if request.method == "INFO":
@@ -354,7 +439,7 @@ class Leg:
             stream = self.read(response)
             if stream is not None and (stream != before or tag != self._early_tag):
                 self._early_tag = tag  # the newest early dialog with a description is heard
-                self._settle(negotiation.agree(self._offered, stream))
+                self._settle(negotiation.agree(self._offered, stream), is_new=True)
         except RemoteError:
             pass  # early media we cannot take is no reason to give up ringing; the final answer decides
         self._tell(self, News.RINGING, response.status)
@@ -366,7 +451,7 @@ class Leg:
             before = self.remote
             stream = self.read(response)
             if stream is not None and (stream != before or response.to.tag != self._early_tag or not self.agreement):
-                self._settle(negotiation.agree(self._offered, stream))
+                self._settle(negotiation.agree(self._offered, stream), is_new=True)
             if self.agreement is None:
                 raise NotAcceptable("answered without a description")
         except RemoteError as problem:
@@ -378,9 +463,10 @@ class Leg:
     def _hear_rejection(self, event: sip.Rejected) -> None:
         self.status = event.status
         rang = self.times.ringing is not None
+        self._note_reasons(event.response)
         self.close()
         if event.response is not None:
-            failure = Failure(Fault.REFUSED, event.status, rang, _reasons_of(event.response))
+            failure = Failure(Fault.REFUSED, event.status, rang, self.reasons)
         else:
             failure = Failure(Fault.UNREACHABLE if event.cause == "unreachable" else Fault.NO_TRY, 0, rang)
         self._tell(self, News.FAILED, failure)
@@ -406,7 +492,7 @@ class Leg:
         if self.agreement is None:
             self._do(self._live.reject_reinvite(REQUEST_PENDING, self._line.now()))
             return
-        before = (self._streams, self.remote)
+        standing = self._stand()
         try:
             stream = self.read(event.request)
         except RemoteError as problem:
@@ -416,7 +502,7 @@ class Leg:
             self._awaits_ack_answer = True
             self._do(self._live.accept_reinvite(self._line.now(), self.offer(self.agreement.ours)))
             return
-        self._before_change, self._change = before, event
+        self._standing, self._change = standing, event
         self._tell(self, News.CHANGE_ASKED, None)
 
     def _hear_change_answered(self, response: Response) -> None:
@@ -427,12 +513,22 @@ class Leg:
                 raise NotAcceptable("no answer in the 2xx")
             self._settle(negotiation.agree(self._offered, stream))
         except RemoteError:
+            self._go_back()
             self._tell(self, News.CHANGE_REFUSED, NOT_ACCEPTABLE)
             return
         self._tell(self, News.CHANGE_ANSWERED, None)
 
+    def _note_reasons(self, message: Request | Response | None) -> None:
+        if message is not None and "Reason" in message.headers:
+            self.reasons = tuple(message.headers.values("Reason")[:MAX_REASONS])
+            self.q850 = q850_of(self.reasons)
+
     def _do(self, actions: Iterable[sip.Action]) -> None:
         self._line.perform(actions)
+
+
+def _tell_nobody(_leg: Leg, _news: News, _data: Any) -> None:
+    """The inbox of a leg whose call is over."""
 
 
 def sure(value: T | None) -> T:
@@ -442,8 +538,12 @@ def sure(value: T | None) -> T:
     return value
 
 
-def _reasons_of(message: Request | Response) -> tuple[str, ...]:
-    return tuple(message.headers.values("Reason")[:MAX_REASONS])
+def q850_of(reasons: Iterable[str]) -> int | None:
+    """The Q.850 cause among Reason values (RFC 3326), if there is one."""
+    for reason in reasons:
+        if (match := _Q850(reason)) is not None:
+            return int(match[1])
+    return None
 
 
 def _reason_lines(reasons: Iterable[str]) -> tuple[tuple[str, str], ...]:

@@ -5,6 +5,7 @@ Two legs are relayed packet by packet, so both end on one codec; dynamic payload
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import cast
 
 from santral.engine.media import Direction, RemoteMedia
@@ -84,43 +85,51 @@ def answer_locally(offer: RemoteStream, allowed: Sequence[str]) -> Agreement:
     return answer_with(offer, (codecs[0]).key, events=True)
 
 
-def streams(remote: Iterable[RemoteStream], ours: LocalStream) -> tuple[LocalStream, ...]:
-    """Our m= lines facing `remote`: `ours` for its first usable audio stream, every other is refused with port 0.
+def streams(remote: Iterable[RemoteStream], chosen: RemoteStream | None, ours: LocalStream) -> tuple[LocalStream, ...]:
+    """Our m= lines facing `remote`: `ours` for the chosen stream, every other is refused with port 0.
 
     With no remote streams yet (our own offer) there is just `ours`.
     """
-    lines: list[LocalStream] = []
-    carried = False
-    for stream in remote:
-        if stream.kind == "audio" and not stream.rejected and not carried:
-            carried = True
-            lines.append(ours)
-        else:
-            lines.append(refuse(stream))
-    return tuple(lines) or (ours,)
+    return tuple([ours if stream is chosen else refuse(stream) for stream in remote]) or (ours,)
 
 
-def media_of(remote: RemoteStream, agreement: Agreement, networks: tuple[str, ...]) -> RemoteMedia:
+def check_lines(ours: Sequence[LocalStream], theirs: Sequence[RemoteStream]) -> None:
+    """Raise `NotAcceptable` when a peer drops m= lines of a session, or turns one into another kind (RFC 3264 8)."""
+    if len(theirs) < len(ours) or any(
+        mine.port and mine.kind != other.kind for mine, other in zip(ours, theirs, strict=False)
+    ):
+        raise NotAcceptable("m= lines have vanished or moved")
+
+
+def media_of(
+    remote: RemoteStream, agreement: Agreement, direction: str, networks: tuple[str, ...], *, muxes: bool
+) -> RemoteMedia:
     """What the media plane has to know of this peer. It is believed when it uses its own numbers towards us, too."""
     receives = {codec.payload_type: codec.key for codec in agreement.theirs}
     receives.update({codec.payload_type: codec.key for codec in agreement.ours})
     return RemoteMedia(
         address=remote.address,
         port=remote.port,
-        rtcp_address=remote.rtcp_address,
+        rtcp_address=remote.rtcp_address if _is_like(remote.address, remote.rtcp_address) else remote.address,
         rtcp_port=remote.rtcp_port,
-        rtcp_mux=remote.rtcp_mux,
+        rtcp_mux=muxes,
         rtcp=remote.rtcp_wanted,
         latch_networks=networks,
         receives=receives,
         sends={codec.key: codec.payload_type for codec in agreement.theirs},
-        direction=media_direction(remote),
+        direction=cast(Direction, direction),
     )
 
 
-def media_direction(remote: RemoteStream) -> Direction:
-    """The peer's direction, as the media plane's type."""
-    return cast(Direction, remote.direction)
+def _is_like(model: str, address: str) -> bool:
+    """Whether this is an address of one host and of the same family: what else a=rtcp may say is not followed."""
+    if address == model:
+        return True
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return found.version == ip_address(model).version and not found.is_multicast
 
 
 def meet(one: str, other: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from santral.engine.calls.leg import Leg
 from santral.sip.events import Hop
-from santral.sip.uri import NameAddr, Uri, escape_user
+from santral.sip.uri import NameAddr, Uri, escape_user, format_host
 
 if TYPE_CHECKING:
     from santral.engine.signalling import Signalling
@@ -29,6 +29,11 @@ class Invite:
     offer: bytes
 
 
+def text_of(hop: Hop) -> str:
+    """Where a leg goes to or comes from, for people: `udp:192.0.2.1:5060`, `tcp:[2001:db8::1]:5060`."""
+    return f"{hop.transport}:{format_host(hop.host)}:{hop.port}"
+
+
 def send(invite: Invite, hop: Hop, signalling: "Signalling") -> None:
     """Start the session of `invite.leg` towards `hop`."""
     target = Uri.parse(invite.leg.target).with_(user=escape_user(invite.called))
@@ -44,5 +49,5 @@ def send(invite: Invite, hop: Hop, signalling: "Signalling") -> None:
         max_forwards=invite.caller.max_forwards - 1,
         now=signalling.now(),
     )
-    invite.leg.attach(session, f"{hop.transport}:{hop.host}:{hop.port}")
+    invite.leg.attach(session, text_of(hop))
     signalling.perform(actions)

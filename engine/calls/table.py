@@ -16,6 +16,7 @@ class State(Enum):
 class Input(Enum):
     START = auto()
     DIAL = auto()  # (Dial)
+    LOCATED = auto()  # (Invite, Hop or None): the answer to a name look-up
     ANSWER_HERE = auto()  # (AnswerHere)
     GIVE_UP = auto()  # (GiveUp)
     AUDIO_READY = auto()  # (PreparedAudio)
@@ -35,6 +36,7 @@ class Input(Enum):
     MEDIA_LOST = auto()
     TOO_LONG = auto()
     HANG_UP = auto()  # (status or None, by)
+    BROKEN = auto()  # our own bug
 
 
 class Do(Enum):
@@ -42,6 +44,7 @@ class Do(Enum):
 
     TAKE_FIRST_STEP = "take_first_step"
     DIAL_CALLEE = "dial_callee"
+    INVITE_CALLEE = "invite_callee"
     STOP_TRY_TIMER = "stop_try_timer"
     CARRY_PROGRESS = "carry_progress"
     DROP_ATTEMPT = "drop_attempt"
@@ -57,6 +60,7 @@ class Do(Enum):
     HANG_UP_CALLEE = "hang_up_callee"
     HANG_UP_CALLER = "hang_up_caller"
     HANG_UP_BOTH = "hang_up_both"
+    BREAK_OFF = "break_off"
     FINISH = "finish"
 
 
@@ -73,11 +77,15 @@ _DIALLING: Final = {  # rows that hold while a callee is tried, whether it rings
     Input.CALLER_ENDED: (State.ENDED, (Do.CANCEL_CALLEE, Do.FINISH)),
     Input.HANG_UP: (State.ENDED, (Do.CANCEL_CALLEE, Do.REFUSE_BY_COMMAND, Do.FINISH)),
 }
+_ALIVE: Final = (State.NEW, State.DIALING, State.RINGING, State.PREPARING, State.CONNECTED)
 
 TABLE: Final[dict[tuple[State, Input], tuple[State, tuple[Do, ...]]]] = {  # a missing row means: ignore
+    **{(state, Input.BROKEN): (State.ENDED, (Do.BREAK_OFF, Do.FINISH)) for state in _ALIVE},
+    **{(state, Input.CHANGE): (state, (Do.CARRY_CHANGE,)) for state in _ALIVE},
     (State.NEW, Input.START): (State.DIALING, (Do.TAKE_FIRST_STEP,)),
     **{(State.DIALING, what): row for what, row in _DIALLING.items()},
     **{(State.RINGING, what): row for what, row in _DIALLING.items()},
+    (State.DIALING, Input.LOCATED): (State.DIALING, (Do.INVITE_CALLEE,)),
     (State.DIALING, Input.CALLEE_TRYING): (State.DIALING, (Do.STOP_TRY_TIMER,)),
     (State.DIALING, Input.NO_TRY): (State.DIALING, (Do.DROP_ATTEMPT, Do.TAKE_NEXT_STEP)),
     (State.DIALING, Input.NO_PROGRESS): (State.DIALING, (Do.DROP_ATTEMPT, Do.TAKE_NEXT_STEP)),
@@ -88,7 +96,6 @@ TABLE: Final[dict[tuple[State, Input], tuple[State, tuple[Do, ...]]]] = {  # a m
     (State.PREPARING, Input.HANG_UP): (State.ENDED, (Do.REFUSE_BY_COMMAND, Do.FINISH)),
     (State.CONNECTED, Input.CALLER_ENDED): (State.ENDED, (Do.HANG_UP_CALLEE, Do.FINISH)),
     (State.CONNECTED, Input.CALLEE_ENDED): (State.ENDED, (Do.HANG_UP_CALLER, Do.FINISH)),
-    (State.CONNECTED, Input.CHANGE): (State.CONNECTED, (Do.CARRY_CHANGE,)),
     (State.CONNECTED, Input.PLAYED): (State.ENDED, (Do.HANG_UP_CALLER, Do.FINISH)),
     (State.CONNECTED, Input.MEDIA_TIMEOUT): (State.CONNECTED, (Do.PROBE,)),
     (State.CONNECTED, Input.MEDIA_LOST): (State.ENDED, (Do.HANG_UP_BOTH, Do.FINISH)),

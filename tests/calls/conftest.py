@@ -3,7 +3,7 @@
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ node = "test"
 data_dir = "{folder}/data"
 {engine}
 [sip]
-listen = ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]
+listen = [{listen}]
 {sip}
 [rtp]
 ports = "0"
@@ -32,14 +32,14 @@ max_duration = {max_duration}
 [[trunk]]
 name = "left"
 tenant = "acme"
-accept_from = ["127.0.0.1/32:{left}"]
+accept_from = [{left_from}]
 codecs = ["pcmu", "pcma"]
 {left_keys}
 [[trunk]]
 name = "right"
 tenant = "acme"
 targets = {targets}
-accept_from = ["127.0.0.1/32:{right}"]
+accept_from = [{right_from}]
 codecs = ["pcmu", "pcma"]
 try_timeout = {try_timeout}
 progress_timeout = {progress_timeout}
@@ -72,7 +72,7 @@ destinations = [{{ trunk = "right", called = "{{called}}", timeout = {timeout} }
 """
 DEFAULTS: dict[str, Any] = {
     "engine": "", "sip": "", "rtp": "", "max_duration": 3600, "left_keys": "", "right_keys": "",
-    "try_timeout": 2, "progress_timeout": 3, "timeout": 20,
+    "listen": '"udp:127.0.0.1:0", "tcp:127.0.0.1:0"', "try_timeout": 2, "progress_timeout": 3, "timeout": 20,
 }  # fmt: skip
 
 
@@ -123,11 +123,16 @@ class Message:
 class Peer:
     """A UDP socket that sends SIP text and waits for what it expects. Retransmissions it has seen are dropped."""
 
-    def __init__(self, name: str) -> None:
+    transport = "UDP"
+    suffix = ""  # of its Contact
+
+    def __init__(self, name: str, host: str = "127.0.0.1") -> None:
         self.name = name
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.host = host
+        self.written = f"[{host}]" if ":" in host else host
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind((host, 0))
         self.port = self.socket.getsockname()[1]
         self.engine = ("127.0.0.1", 0)
         self.seen: list[Message] = []
@@ -137,8 +142,9 @@ class Peer:
     def close(self) -> None:
         self.socket.close()
 
-    async def send(self, text: str) -> None:
-        await asyncio.get_running_loop().sock_sendto(self.socket, text.encode(), self.engine)
+    async def send(self, text: str | bytes) -> None:
+        data = text.encode() if isinstance(text, str) else text
+        await asyncio.get_running_loop().sock_sendto(self.socket, data, self.engine)
 
     async def receive(self, within: float = WAIT_S) -> Message:
         async with asyncio.timeout(within):
@@ -166,8 +172,9 @@ class Peer:
 
     def sdp(self, port: int = 4000, formats: str = "0 8 101", extra: str = "a=sendrecv", version: int = 1) -> str:
         event = "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n" if "101" in formats.split() else ""
+        address = f"IN IP{6 if ':' in self.host else 4} {self.host}"
         return (
-            f"v=0\r\no={self.name} 1 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+            f"v=0\r\no={self.name} 1 {version} {address}\r\ns=-\r\nc={address}\r\nt=0 0\r\n"
             f"m=audio {port} RTP/AVP {formats}\r\n{event}{extra}\r\n"
         )
 
@@ -176,7 +183,7 @@ class Peer:
         tag = f"{self.name}{self._count}"
         return Dialog(
             self,
-            uri=f"sip:{called}@127.0.0.1:{self.engine[1]}",
+            uri=f"sip:{called}@{self.written}:{self.engine[1]}",
             local=f"<sip:200{self._count}@{self.name}.example>;tag={tag}",
             remote=f"<sip:{called}@santral.example>",
             call_id=f"{tag}@{self.name}",
@@ -196,7 +203,7 @@ class Peer:
         if "tag=" not in to and status > 100:
             to += f";tag={tag or self.name}"
         vias = "".join(f"Via: {via}\r\n" for via in request.all("Via"))
-        contact = f"Contact: <sip:{self.name}@127.0.0.1:{self.port}>\r\n" if status < 300 else ""
+        contact = f"Contact: <sip:{self.name}@{self.written}:{self.port}{self.suffix}>\r\n" if status < 300 else ""
         kind = "Content-Type: application/sdp\r\n" if body else ""
         await self.send(
             f"SIP/2.0 {status} {reason}\r\n{vias}From: {request.get('From')}\r\nTo: {to}\r\n"
@@ -216,6 +223,55 @@ class Peer:
             call_id=request.get("Call-ID"),
             cseq=5000,
         )
+
+
+class Stream(Peer):
+    """A peer that speaks SIP over TCP: it listens, and opens one connection to the engine when it has to."""
+
+    transport = "TCP"
+    suffix = ";transport=tcp"
+
+    async def open(self) -> None:
+        self.socket.close()
+        self.messages: asyncio.Queue[Message] = asyncio.Queue()
+        self.writers: list[asyncio.StreamWriter] = []
+        self.server = await asyncio.start_server(self._read, self.host, 0)
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    async def connect(self, engine: tuple[str, int]) -> None:
+        self.engine = engine
+        reader, writer = await asyncio.open_connection(*engine)
+        self.task = asyncio.get_running_loop().create_task(self._read(reader, writer))
+        await asyncio.sleep(0)
+
+    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = re.search(rb"Content-Length: *(\d+)", head)
+                assert length is not None
+                self.messages.put_nowait(Message.parse(head + await reader.readexactly(int(length[1]))))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+        finally:
+            writer.close()
+
+    async def send(self, text: str | bytes) -> None:
+        self.writers[-1].write(text.encode() if isinstance(text, str) else text)
+
+    async def receive(self, within: float = WAIT_S) -> Message:
+        async with asyncio.timeout(within):
+            return await self.messages.get()
+
+    def cut(self) -> None:
+        for writer in self.writers:
+            writer.transport.abort()
+
+    async def shut(self) -> None:
+        self.server.close()
+        self.cut()
+        await asyncio.sleep(0.05)
 
 
 @dataclass
@@ -239,6 +295,10 @@ class Dialog:
             self.uri = contact[1]
 
     async def request(self, method: str, body: str = "", headers: str = "", kind: str = "application/sdp") -> None:
+        self.sent.append(self.text(method, body, headers, kind))
+        await self.peer.send(self.sent[-1])
+
+    def text(self, method: str, body: str = "", headers: str = "", kind: str = "application/sdp") -> str:
         cseq = self.cseq
         if method in {"ACK", "CANCEL"}:
             cseq = self.invite_cseq
@@ -246,18 +306,19 @@ class Dialog:
             self.cseq = cseq = cseq + 1
         if method == "INVITE":
             self.invite_cseq = cseq
+        peer = self.peer
+        call = self.call_id[: -len(peer.name) - 1]
+        branch = f"z9hG4bK-{peer.name}-{call}-{'INVITE' if method == 'CANCEL' else method}-{cseq}"
         if method != "CANCEL":
-            self.branch = f"z9hG4bK-{self.peer.name}-{self.call_id[:-len(self.peer.name) - 1]}-{method}-{cseq}"
-        branch = self.branch if method != "CANCEL" else f"z9hG4bK-{self.peer.name}-{self.call_id[:-len(self.peer.name) - 1]}-INVITE-{cseq}"
+            self.branch = branch
         content = f"Content-Type: {kind}\r\n" if body else ""
-        text = (
-            f"{method} {self.uri} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{self.peer.port};branch={branch};rport\r\n"
+        return (
+            f"{method} {self.uri} SIP/2.0\r\n"
+            f"Via: SIP/2.0/{peer.transport} {peer.written}:{peer.port};branch={branch};rport\r\n"
             f"Max-Forwards: 70\r\nFrom: {self.local}\r\nTo: {self.remote}\r\nCall-ID: {self.call_id}\r\n"
-            f"CSeq: {cseq} {method}\r\nContact: <sip:{self.peer.name}@127.0.0.1:{self.peer.port}>\r\n{headers}{content}"
-            f"Content-Length: {len(body)}\r\n\r\n{body}"
+            f"CSeq: {cseq} {method}\r\nContact: <sip:{peer.name}@{peer.written}:{peer.port}{peer.suffix}>\r\n"
+            f"{headers}{content}Content-Length: {len(body)}\r\n\r\n{body}"
         )
-        self.sent.append(text)
-        await self.peer.send(text)
 
     async def ack(self, response: Message, body: str = "") -> None:
         self.learn(response)
@@ -309,6 +370,31 @@ class Bench:
 
 
 @pytest.fixture
+def make_peer() -> Iterator[Callable[[str, str], Peer]]:
+    """Make a further peer, on an address of its own."""
+    made: list[Peer] = []
+
+    def make(name: str, host: str) -> Peer:
+        made.append(Peer(name, host))
+        return made[-1]
+
+    yield make
+    for peer in made:
+        peer.close()
+
+
+@pytest.fixture
+async def streams() -> AsyncIterator[tuple[Stream, Stream]]:
+    """A caller and a callee that speak TCP."""
+    both = Stream("left"), Stream("right")
+    for one in both:
+        await one.open()
+    yield both
+    for one in both:
+        await one.shut()
+
+
+@pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Bench]]]:
     """Start an engine: keywords fill the configuration above."""
     benches: list[Bench] = []
@@ -317,16 +403,18 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Bench]]
         peers = [Peer(name) for name in ("left", "right", "spare", "stranger")]
         left, right, spare, _ = peers
         values = {**DEFAULTS, "folder": tmp_path, "left": left.port, "right": right.port, **changes}
+        values.setdefault("left_from", f'"127.0.0.1/32:{left.port}"')
+        values.setdefault("right_from", f'"127.0.0.1/32:{right.port}"')
         values.setdefault("targets", f'["sip:127.0.0.1:{right.port}"]')
         values["targets"] = str(values["targets"]).format(right=right.port, spare=spare.port)
         (tmp_path / "data").mkdir(mode=0o700, exist_ok=True)
-        engine = Engine(loads(CONFIG.format(**values), folder=tmp_path), None, asyncio.get_running_loop())
+        config = str(values.pop("config", CONFIG))
+        engine = Engine(loads(config.format(**values), folder=tmp_path), None, asyncio.get_running_loop())
         bench = Bench(engine, *peers, tmp_path)
         benches.append(bench)
         await engine.start()
-        host, port = engine.signalling.transports.addresses["default", "udp"]
         for peer in peers:
-            peer.engine = (host, port)
+            peer.engine = engine.signalling.transports.addresses.get(("default", "udp"), ("", 0))
         return bench
 
     yield begin

@@ -65,12 +65,27 @@ async def test_a_full_trunk_answers_as_configured_and_gives_channels_back(start:
     await bench.left.expect(603)
 
 
-async def test_a_full_far_trunk_is_told_to_the_caller(start: Start) -> None:
-    bench = await start(right_keys="channels = 1")
+@pytest.mark.parametrize("full", [486, 503])
+async def test_a_full_far_trunk_is_told_to_the_caller(start: Start, full: int) -> None:
+    bench = await start(right_keys=f"channels = 1\nfull = {full}")
     await bench.connect()
     await bench.left.call("100")
-    await bench.left.expect(486)
+    assert (await bench.left.expect(full)).get("Retry-After") == ""  # rule: only for our own overload
     assert "trunk.full" in [event["type"] for event in bench.events()]
+
+
+async def test_too_many_calls_per_second_for_the_far_trunk_are_our_overload(start: Start) -> None:
+    bench = await start(right_keys="calls_per_second = 1")
+    await bench.connect()
+    await bench.left.call("100")
+    assert int((await bench.left.expect(503)).get("Retry-After")) >= 1
+
+
+async def test_what_the_engine_refuses_is_not_put_down_to_the_callee(start: Start) -> None:
+    bench = await start()
+    await bench.left.call("603")
+    await bench.left.expect(603)
+    assert (await bench.record())["hung_up_by"] == "engine"
 
 
 @pytest.mark.parametrize(

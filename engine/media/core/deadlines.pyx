@@ -9,8 +9,12 @@ from santral.engine.media.core.leg cimport NOBODY, leg_t, media_t
 
 
 cdef int64_t timeout_deadline(const media_t *m, const leg_t *leg) noexcept nogil:
-    """0 while the time-out is not armed: the peer need not send, or has been reported already."""
-    cdef int64_t limit = m.limits.timeout_ns if leg.remote.peer_sends else m.limits.timeout_hold_ns
+    """0 while the time-out is not armed: the peer need not send, or has been reported already.
+
+    A peer that only sends holds the call: most phones are silent then, so the time-out of hold is theirs, too.
+    """
+    cdef bint talks = leg.remote.peer_sends and leg.remote.peer_receives
+    cdef int64_t limit = m.limits.timeout_ns if talks else m.limits.timeout_hold_ns
     if not limit or leg.timeout_told or leg.remote.may_pause:
         return 0
     return max(leg.heard_ns, leg.remote_ns) + limit
