@@ -23,6 +23,25 @@ def cores() -> tuple[int | None, int | None]:
     return (usable[GENERATOR_CORE], usable[SUBJECT_CORE]) if len(usable) > 1 else (None, None)
 
 
+class Bystanders:
+    """CPU used since construction by all but us and the subject, the hypervisor included: it spoils figures."""
+
+    def __init__(self, subject: "Child | None") -> None:
+        self._subject = subject
+        self._began, self._before = time.monotonic(), self._used_s()
+
+    def _used_s(self) -> float:
+        user, nice, system, _idle, _waiting, *interrupts = (
+            int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+        )
+        everybody = (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
+        return everybody - time.process_time() - (self._subject.figures().cpu_ns / 1e9 if self._subject else 0.0)
+
+    def cores(self) -> float:
+        """How many cores they kept busy on average."""
+        return max(0.0, (self._used_s() - self._before) / max(1e-3, time.monotonic() - self._began))
+
+
 def environment() -> dict[str, str]:
     """Ours, with the folder that holds `santral` first on the path: children run the code we run."""
     folders = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -10,11 +10,13 @@ from typing import Final, Self
 
 from santral.bench.generator import Generator
 from santral.bench.ports import HOST
-from santral.bench.process import Child
+from santral.bench.process import Bystanders, Child
 
 FIRST_PORT: Final = 34_000
 LAST_PORT: Final = 65_000
 RECEIVE_BUFFER: Final = 262_144
+MOST_OTHERS: Final = 0.15  # cores; an idle machine shows a few hundredths
+LEAST_SENT: Final = 0.998  # of the schedule
 SETTLE_S: Final = 0.5  # after a window: what is still on its way may arrive
 
 
@@ -62,6 +64,7 @@ class Window:
     own_drops: int  # dropped by the kernel at our sockets: our fault, the window is void
     cpu_ns: int  # of the subject during the window
     resident: int  # bytes of the subject at its end
+    others_cores: float  # CPU that neither we nor the subject used
     latency: Latency
     histogram: tuple[tuple[float, int], ...]
 
@@ -71,11 +74,20 @@ class Window:
         return self.cpu_ns / 1000 / max(1, self.sent)
 
     @property
-    def is_valid(self) -> bool:
-        """The load was what it should have been: on time, nothing dropped by ourselves."""
+    def doubt(self) -> str:
+        """Why the window should not be relied on; empty when nothing speaks against it."""
         expected = self.legs * 50 * self.seconds
-        on_time = self.sent_late <= self.sent // 1000
-        return self.own_drops == 0 and self.send_failed == 0 and on_time and self.sent >= expected * 0.998
+        reasons = {
+            f"others used {self.others_cores:.2f} cores": self.others_cores > MOST_OTHERS,
+            "the load was late": self.sent_late > self.sent // 1000 or self.sent < expected * LEAST_SENT,
+            "our own sockets overflowed": self.own_drops > 0,
+            "sending failed": self.send_failed > 0,
+        }
+        return ", ".join(reason for reason, is_so in reasons.items() if is_so)
+
+    @property
+    def is_valid(self) -> bool:
+        return not self.doubt
 
 
 def kernel_drops(ports: set[int]) -> int:
@@ -151,9 +163,10 @@ class Legs:
         ports = set(self.ports)
         drops = kernel_drops(ports)
         self._generator.open_window(seconds + 5)
+        bystanders = Bystanders(subject)
         began, before = time.monotonic(), subject.figures() if subject else None
         time.sleep(seconds)
-        after = subject.figures() if subject else None
+        after, others = subject.figures() if subject else None, bystanders.cores()
         self._generator.close_window()
         lasted = time.monotonic() - began
         time.sleep(SETTLE_S)
@@ -164,6 +177,7 @@ class Legs:
             own_drops=kernel_drops(ports) - drops,
             cpu_ns=after.cpu_ns - before.cpu_ns if before and after else 0,
             resident=after.resident if after else 0,
+            others_cores=others,
             latency=Latency(**{name: counts[name] for name in TIMED}),
             histogram=tuple(self._generator.histogram()),
         )

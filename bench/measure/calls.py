@@ -88,7 +88,13 @@ def _judge(setting: Setting, seen: Seen) -> Result:
         return None if setting.quick else ok
 
     rows = [
-        Row(f"packets in {many.seconds:.0f} s of {seen.calls} calls", f"{many.sent}", "", "", judged(many.is_valid)),
+        Row(
+            f"packets in {many.seconds:.0f} s of {seen.calls} calls",
+            str(many.sent),
+            "",
+            f"in doubt: {many.doubt}" if many.doubt else "",
+            judged(many.is_valid),
+        ),
         Row("packets lost", str(many.lost), f"bare {sum(one.lost for one in seen.relay)}", "0", many.lost == 0),
         Row("packets misrouted, duplicate", f"{many.misrouted}, {many.duplicate}", "", "0, 0", not many.misrouted),
         Row("latency p50", f"{latency.p50_us:.0f} us", f"bare {seen.relay[0].latency.p50_us:.0f}"),

@@ -4,9 +4,10 @@ import asyncio
 from typing import Final
 
 from santral.bench.load.calls import CallLoad, Figures
+from santral.bench.load.legs import MOST_OTHERS
 from santral.bench.measure import traffic
 from santral.bench.measure.result import Result, Row, Setting, quantile
-from santral.bench.process import Child
+from santral.bench.process import Bystanders, Child
 
 CALLS_PER_SECOND: Final = 200.0
 SECONDS: Final = 30.0
@@ -23,8 +24,8 @@ async def _run(setting: Setting) -> Result:
     calls = round(rate * seconds)
     alone = await _alone(calls, rate)
     async with traffic.serving(setting, "setup", None) as (subject, engine):
-        cpu_ms = await _with_engine(subject.load, engine, calls, rate)
-    return _judge(setting, subject.load.figures, alone, cpu_ms)
+        cpu_ms, others = await _with_engine(subject.load, engine, calls, rate)
+    return _judge(setting, subject.load.figures, alone, (cpu_ms, others))
 
 
 async def _alone(calls: int, rate: float) -> Figures:
@@ -37,14 +38,15 @@ async def _alone(calls: int, rate: float) -> Figures:
     return load.figures
 
 
-async def _with_engine(load: CallLoad, engine: Child, calls: int, rate: float) -> float:
-    """CPU milliseconds per call."""
-    before = engine.figures()
+async def _with_engine(load: CallLoad, engine: Child, calls: int, rate: float) -> tuple[float, float]:
+    """CPU milliseconds per call, and the cores that others kept busy meanwhile."""
+    before, bystanders = engine.figures(), Bystanders(engine)
     await load.run_short(calls, rate, HOLD_S)
-    return (engine.figures().cpu_ns - before.cpu_ns) / 1e6 / calls
+    return (engine.figures().cpu_ns - before.cpu_ns) / 1e6 / calls, bystanders.cores()
 
 
-def _judge(setting: Setting, figures: Figures, alone: Figures, cpu_ms: float) -> Result:
+def _judge(setting: Setting, figures: Figures, alone: Figures, cost: tuple[float, float]) -> Result:
+    cpu_ms, others = cost
     p95, floor = quantile(figures.setup_ms, 0.95), quantile(alone.setup_ms, 0.95)
     repeated = dict(figures.repeated_to_us)
     failed = figures.failed + figures.dropped + figures.callee_left
@@ -63,6 +65,7 @@ def _judge(setting: Setting, figures: Figures, alone: Figures, cpu_ms: float) ->
         Row("repeated by the engine", str(sum(repeated.values())), str(repeated or ""), "0", not repeated),
         Row("repeated by us (engine silent for T1)", str(sum(figures.repeated_by_us.values())), "", "0"),
         Row("CPU per call, both legs", f"{cpu_ms:.2f} ms"),
+        Row("CPU used by others", f"{others:.2f} cores", "", f"at most {MOST_OTHERS}, else in doubt"),
     ]
     data = {
         "started": figures.started,
@@ -72,6 +75,7 @@ def _judge(setting: Setting, figures: Figures, alone: Figures, cpu_ms: float) ->
         "statuses": dict(figures.statuses),
         "setup_p95_ms": p95,
         "cpu_ms_per_call": cpu_ms,
+        "others_cores": others,
         "repeated_to_us": repeated,
         "repeated_by_us": dict(figures.repeated_by_us),
     }
