@@ -364,7 +364,9 @@ class Bench:
         import msgpack  # noqa: PLC0415
 
         subscription = self.engine.events.subscribe(since=0)
-        found = [msgpack.unpackb(packed) for packed in subscription._collect()]
+        found: list[Any] = []
+        while subscription._next <= self.engine.events.last:
+            found += [msgpack.unpackb(packed) for packed in subscription._collect()]
         subscription.close()
         return [event[2][0] if isinstance(event, list) else event for event in found]
 
