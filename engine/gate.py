@@ -47,7 +47,7 @@ class Gate:
         found = identify(world.table.entrances, _source_of(invite))
         if not isinstance(found, Identified):
             self.report("unknown_source", source, found.reason)
-            self._refuse(session, 403)
+            self._services.signalling.perform(session.turn_away(403, self._services.signalling.now()))
             return
         if not self.is_open:
             self._refuse(session, OVERLOAD_STATUS, STOPPING_RETRY_S)

@@ -171,6 +171,14 @@ class Session:
         _check_failure(status)
         return self._act(Cue.REJECT, Moment(now, draft=Draft(headers, body, reason=reason), status=status))
 
+    def turn_away(self, status: int, now: float) -> list[Action]:
+        """`reject` and forget: nothing is kept or repeated for an address that may be forged (RFC 3261 8.2.7)."""
+        transaction = self._server
+        actions = self.reject(status, now)
+        if transaction is not None:
+            self._core.runner.forget(transaction)
+        return actions
+
     # -- caller ----------------------------------------------------------------------------------------------------
 
     def cancel(self, now: float, headers: HeaderList = ()) -> list[Action]:

@@ -141,6 +141,10 @@ class Runner:
         self.feed(transaction, what, now, data)
         return data
 
+    def forget(self, transaction: Transaction) -> None:
+        """Let go of a transaction whatever its state."""
+        self._remove(transaction)
+
     def unreachable(self, hop: Hop, now: float) -> None:
         """The transport could not deliver to this hop (RFC 3261 8.1.3.1, 17.1.4, 18.4)."""
         for transaction in tuple(self._by_hop.get(hop, ())):

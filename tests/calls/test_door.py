@@ -1,5 +1,6 @@
 """What is refused at the door, with which answer, and that nothing of it disturbs a call in progress."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,6 +19,16 @@ async def test_an_unknown_source_is_refused_and_told_of_once_a_second(start: Sta
     assert len(told) == 1
     assert str(bench.stranger.port) in told[0]["source"]
     assert bench.engine.status()["gate"]["refused_unknown_source"] == 5
+
+
+async def test_an_unknown_source_is_answered_once_and_forgotten(start: Start) -> None:
+    bench = await start()
+    await bench.stranger.call("100")
+    await bench.stranger.expect(403)
+    assert set(bench.engine.signalling.agent.counts.values()) == {0}
+    received = asyncio.get_running_loop().sock_recv(bench.stranger.socket, 65536)
+    with pytest.raises(TimeoutError):  # a response that waits for its ACK is repeated after half a second
+        await asyncio.wait_for(received, 0.8)
 
 
 async def test_no_route_is_404_with_a_record(start: Start) -> None:
