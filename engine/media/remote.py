@@ -3,6 +3,7 @@
 import ipaddress
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 
 from santral.engine.media.model import (
@@ -16,6 +17,7 @@ from santral.engine.media.model import (
 MAX_CODECS: Final = 64  # codec keys one plane can tell apart
 UNMAPPED: Final = 255  # in a send table: the peer has no number for this codec
 PAYLOAD_TYPES: Final = 128
+MAX_ADDRESSES: Final = 1024  # remembered with their meaning: calls come from few places
 MAPPED_PREFIX_BITS: Final = 96  # an IPv4 network is matched as ::ffff:a.b.c.d/96+n
 
 
@@ -56,7 +58,7 @@ class RemoteWire:
     @classmethod
     def of(cls, remote: RemoteMedia, keys: CodecKeys, own_address: str) -> Self:
         """Raises `MediaError` for an address of the wrong family, a port or payload type out of range."""
-        version = ipaddress.ip_address(own_address).version
+        version = _parsed(own_address).version
         receives, sends = bytearray(PAYLOAD_TYPES), bytearray([UNMAPPED]) * MAX_CODECS
         events, clocks = bytearray(MAX_CODECS), [0] * MAX_CODECS
         for payload_type, key in [*remote.receives.items(), *((pt, key) for key, pt in remote.sends.items())]:
@@ -100,6 +102,11 @@ def _clock_hz(key: str) -> int:
     return int(parts[1])
 
 
+@lru_cache(maxsize=MAX_ADDRESSES)
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    return ipaddress.ip_address(address)
+
+
 def _rtcp_port(remote: RemoteMedia) -> int:
     return remote.rtcp_port or (remote.port + 1 if 0 < remote.port < 65535 else 0)
 
@@ -110,7 +117,7 @@ def _endpoint(address: str, port: int, version: int) -> tuple[bytes, int]:
     As a target the kernel would take 0.0.0.0 for this host.
     """
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = _parsed(address)
     except ValueError:
         raise MediaError(f"not an IP address: {address[:60]!r}") from None
     if parsed.version != version:

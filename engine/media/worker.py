@@ -46,6 +46,7 @@ class MediaWorker:
         self._on_report = on_report
         self._backlog: deque[tuple[str, tuple[Any, ...]]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._rings_soon = False
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -55,16 +56,25 @@ class MediaWorker:
     async def stop(self) -> None:
         """Command, join, then free (architecture: the media thread closes what it owns before it ends)."""
         self.post("stop")
+        self._ring()
         await asyncio.to_thread(self._runner.join)
         asyncio.get_running_loop().remove_reader(self._thread.event_fd)
         self._drain()
         self._thread.close()
 
     def post(self, command: str, *arguments: Any) -> None:
+        """Hand a command over. The thread is woken once for all that one turn of the loop has for it."""
+        if not self._rings_soon and self._loop is not None:
+            self._rings_soon = True
+            self._loop.call_soon(self._ring)
         if self._backlog or not getattr(self._thread, command)(*arguments):
             self._backlog.append((command, arguments))
             if len(self._backlog) == 1:
                 self._retry_later()
+
+    def _ring(self) -> None:
+        self._rings_soon = False
+        self._thread.ring_bell()
 
     def counters(self) -> dict[str, int]:
         return self._thread.counters()
@@ -83,9 +93,11 @@ class MediaWorker:
         while self._backlog:
             command, arguments = self._backlog[0]
             if not getattr(self._thread, command)(*arguments):
+                self._ring()
                 self._retry_later()
                 return
             self._backlog.popleft()
+        self._ring()
 
     def _drain(self) -> None:
         for leg, kind, data in self._thread.events():
