@@ -24,6 +24,7 @@ from santral.sip.session import Session
 
 REPORTS_PER_SECOND: Final = 1.0  # log lines and events per refused source address
 OVERLOAD_STATUS: Final = 503
+INTERNAL_ERROR_STATUS: Final = 500
 STOPPING_RETRY_S: Final = 30
 MAX_FORWARDS: Final = 70  # RFC 3261 8.1.1.6, when the caller sent none
 
@@ -63,19 +64,27 @@ class Gate:
             return
         try:
             leg.read(request)
-        except RemoteError as problem:
+            decided = plan(world.table, facts, secrets.randbits(53) / (1 << 53), self._turns)
+        except Exception as problem:
             self._services.limits.release(call.id, leg.id)
-            self.report("unacceptable", source, str(problem))
-            self._refuse(session, problem.status)
+            self._turn_down(invite, problem)
             return
         leg.attach(session, text_of(source))
         leg.display_name = request.from_.display
         leg.max_forwards = MAX_FORWARDS if request.max_forwards is None else request.max_forwards
         self.counters["calls"] += 1
-        self._on_call(call)
-        decided = plan(world.table, facts, secrets.randbits(53) / (1 << 53), self._turns)
         self._turns.update({one.trunk for one in decided.attempts if isinstance(one, DialTrunk)})
+        self._on_call(call)
         call.begin(leg, decided)
+
+    def _turn_down(self, invite: IncomingInvite, problem: Exception) -> None:
+        """What the INVITE carries cannot be served, or we have a bug: either way it gets its answer."""
+        if isinstance(problem, RemoteError):
+            self.report("unacceptable", invite.source, str(problem))
+            self._refuse(invite.session, problem.status)
+        else:
+            self._log.error("an INVITE failed inside the engine", exc_info=problem)
+            self._refuse(invite.session, INTERNAL_ERROR_STATUS)
 
     def report(self, what: str, source: Hop, detail: str) -> None:
         """Count a refusal, and tell of it at a bounded rate per source."""

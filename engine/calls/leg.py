@@ -36,6 +36,9 @@ T = TypeVar("T")
 MAX_REASONS: Final = 4  # Reason values carried over from one leg to the other
 NOT_ACCEPTABLE: Final = 488
 REQUEST_PENDING: Final = 491
+NOT_RINGING: Final = frozenset({100, 199})  # 199: one of the far end's forks is gone, which is its affair (RFC 6228)
+SESSION_PROGRESS: Final = 183  # as which unknown provisional answers are taken (RFC 3261 8.1.3.2)
+RINGING: Final = frozenset({180, 181, 182, SESSION_PROGRESS})
 _Q850: Final = re.compile(r"Q\.850\s*;(?:.*;)?\s*cause\s*=\s*([0-9]{1,3})(?![0-9])", re.IGNORECASE | re.ASCII).match
 
 
@@ -430,7 +433,7 @@ class Leg:
                 self._tell(self, News.REPLIED, (key, status))
 
     def _hear_progress(self, response: Response, tag: str) -> None:
-        if response.status == 100:
+        if response.status in NOT_RINGING:
             self._tell(self, News.TRYING, None)
             return
         self.times.ringing = self.times.ringing or utc.now_ms()
@@ -442,7 +445,7 @@ class Leg:
                 self._settle(negotiation.agree(self._offered, stream), is_new=True)
         except RemoteError:
             pass  # early media we cannot take is no reason to give up ringing; the final answer decides
-        self._tell(self, News.RINGING, response.status)
+        self._tell(self, News.RINGING, response.status if response.status in RINGING else SESSION_PROGRESS)
 
     def _hear_answer(self, response: Response) -> None:
         self.status = response.status

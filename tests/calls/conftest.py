@@ -65,6 +65,11 @@ from_trunk = "left"
 called = "2\\\\d+"
 destinations = [{{ trunk = "right", called = "first", timeout = 1 }}, {{ trunk = "right", called = "second" }}]
 [[route]]
+name = "or_here"
+from_trunk = "left"
+called = "3\\\\d"
+destinations = [{{ trunk = "right", called = "first" }}, {{ echo = true }}]
+[[route]]
 name = "over"
 from_trunk = "left"
 called = "1\\\\d+"

@@ -311,3 +311,49 @@ async def test_a_call_hung_up_by_command(start: Start) -> None:
     await bench.right.answer(await bench.right.expect("BYE"), 200)
     record = await bench.record()
     assert (record["cause"], record["hung_up_by"]) == ("hung_up", "api")
+
+
+async def test_the_reason_of_a_bye_crosses_and_is_recorded(start: Start) -> None:
+    bench = await start()
+    _, theirs = await bench.connect()
+    await theirs.request("BYE", headers='Reason: Q.850;cause=31;text="Normal, unspecified"\r\n')
+    await bench.right.expect(200)
+    bye = await bench.left.expect("BYE")
+    assert bye.get("Reason") == 'Q.850;cause=31;text="Normal, unspecified"'
+    await bench.left.answer(bye, 200)
+    record = await bench.record()
+    assert (record["q850"], [leg["q850"] for leg in record["legs"]]) == (31, [31, 31])
+
+
+async def test_the_reason_of_a_refusal_is_recorded(start: Start) -> None:
+    bench = await start()
+    await bench.left.call("100")
+    invite = await bench.right.expect("INVITE")
+    await bench.right.answer(invite, 480, headers="Reason: Q.850 ;cause=20\r\n")
+    assert (await bench.left.expect(480)).get("Reason") == "Q.850 ;cause=20"
+    record = await bench.record()
+    assert (record["q850"], record["hung_up_by"], record["legs"][1]["q850"]) == (20, "callee", 20)
+
+
+async def test_a_call_answered_here_went_out_on_no_trunk(start: Start) -> None:
+    bench = await start()
+    ours = await bench.left.call("33")
+    await bench.right.answer(await bench.right.expect("INVITE"), 486)
+    await ours.ack(await bench.left.expect(200))
+    await ours.request("BYE")
+    await bench.left.expect(200)
+    record = await bench.record()
+    assert (record["trunk_out"], [leg["trunk"] for leg in record["legs"]]) == ("", ["left", "right"])
+    ended = [event for event in bench.events() if event["type"] == "leg.ended"]
+    assert [event["cause"] for event in ended] == ["normal", "busy"]
+
+
+async def test_a_lost_fork_and_unknown_progress_are_not_told_as_such(start: Start) -> None:
+    bench = await start()
+    await bench.left.call("100")
+    invite = await bench.right.expect("INVITE")
+    await bench.right.answer(invite, 199, tag="gone")
+    await bench.right.answer(invite, 150)
+    assert (await bench.left.expect(183, 199)).status == 183
+    await bench.right.answer(invite, 486)
+    await bench.left.expect(486)
