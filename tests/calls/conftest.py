@@ -416,7 +416,9 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Bench]]
         values["targets"] = str(values["targets"]).format(right=right.port, spare=spare.port)
         (tmp_path / "data").mkdir(mode=0o700, exist_ok=True)
         config = str(values.pop("config", CONFIG))
-        engine = Engine(loads(config.format(**values), folder=tmp_path), None, asyncio.get_running_loop())
+        path = tmp_path / "santral.toml"
+        path.write_text(config.format(**values))
+        engine = Engine(loads(path.read_text(), folder=tmp_path), path, asyncio.get_running_loop())
         bench = Bench(engine, *peers, tmp_path)
         benches.append(bench)
         await engine.start()

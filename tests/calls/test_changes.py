@@ -135,3 +135,22 @@ async def test_a_bye_during_a_change_ends_the_call(start: Start) -> None:
     await bench.left.answer(heard[-1], 200)
     await bench.right.answer(change, 481)
     assert (await bench.record())["hung_up_by"] == "callee"
+
+
+async def test_a_change_taken_back_is_taken_back_on_the_other_side(start: Start) -> None:
+    bench = await start()
+    ours, _ = await bench.connect()
+    await ours.request("INVITE", bench.left.sdp(4000, "0 101", "a=sendonly", 2))
+    change = await bench.right.expect("INVITE")
+    await bench.right.answer(change, 100)
+    await ours.request("CANCEL")
+    assert {(await bench.left.expect(200, 487)).status for _ in range(2)} == {200, 487}
+    await ours.request("ACK")
+    cancel = await bench.right.expect("CANCEL")
+    await bench.right.answer(cancel, 200)
+    await bench.right.answer(change, 487)
+    await bench.right.expect("ACK")
+    (call,) = bench.engine.calls()
+    assert [leg.direction for leg in call.legs] == ["sendrecv", "sendrecv"]
+    await ours.request("INVITE", bench.left.sdp(4000, "0 101", "a=sendonly", 3))
+    assert (await bench.right.expect("INVITE")).direction == "sendonly"

@@ -169,3 +169,36 @@ async def test_without_ports_the_caller_is_told_of_our_own_overload(start: Start
     bench.engine.services.plane._free_slots.clear()
     await bench.left.call("100")
     assert int((await bench.left.expect(503)).get("Retry-After")) >= 1
+
+
+async def test_a_reload_changes_new_calls_and_leaves_old_ones(start: Start) -> None:
+    bench = await start(right_keys="channels = 1")
+    ours, theirs = await bench.connect()
+    path = bench.folder / "santral.toml"
+    text = path.read_text()
+    path.write_text(text.replace('from_trunk = "left"', 'from_trunk = "right"').replace("channels = 1", "channels = 2"))
+    await bench.engine.reload()
+    await bench.left.call("100")
+    await bench.left.expect(404)
+    await ours.request("INVITE", bench.left.sdp(4000, "0 101", "a=sendonly", 2))
+    change = await bench.right.expect("INVITE")
+    await bench.right.answer(change, 200, bench.right.sdp(5000, "0 101", "a=recvonly", 2))
+    await bench.right.expect("ACK")
+    await ours.ack(await bench.left.expect(200))
+    path.write_text("nonsense")
+    with pytest.raises(Exception, match="the new configuration is wrong"):
+        await bench.engine.reload()
+    await theirs.request("BYE")
+    await bench.right.expect(200)
+    await bench.left.answer(await bench.left.expect("BYE"), 200)
+    await bench.record()
+    assert bench.engine.services.limits.holders() == 0
+
+
+async def test_a_reload_moves_no_socket(start: Start) -> None:
+    bench = await start()
+    path = bench.folder / "santral.toml"
+    path.write_text(path.read_text().replace("[rtp]", '[rtp]\naddress = "127.0.0.9"'))
+    assert any("rtp.address" in change for change in await bench.engine.reload())
+    await bench.left.call("100")
+    assert "c=IN IP4 127.0.0.1" in (await bench.right.expect("INVITE")).body

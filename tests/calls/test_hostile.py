@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from santral.engine.calls.leg import Leg
+
 Start = Callable[..., Awaitable[Any]]
 
 
@@ -194,3 +196,31 @@ async def test_requests_follow_a_peer_behind_nat(start: Start) -> None:
     (call,) = bench.engine.calls()
     assert call.callee.rtp.remote.latch_networks == ("127.0.0.1",)
     assert (await ends_well(bench, ours))["cause"] == "normal"
+
+
+@pytest.mark.parametrize("where", ["_hear_answer", "_hear_change_answered", "send_info"])
+async def test_our_own_bug_ends_that_call_and_leaves_nothing(
+    start: Start, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    bench = await start()
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("a bug")
+
+    if where == "_hear_answer":
+        monkeypatch.setattr(Leg, where, fail)
+        await bench.left.call("100")
+        await bench.right.answer(await bench.right.expect("INVITE"), 200, bench.right.sdp(5000, "0"))
+        await bench.left.expect(500)
+    else:
+        ours, _ = await bench.connect()
+        monkeypatch.setattr(Leg, where, fail)
+        await ours.request("INFO" if where == "send_info" else "INVITE", bench.left.sdp(4000, "0", "a=sendonly", 2))
+        if where != "send_info":
+            await bench.right.answer(await bench.right.expect("INVITE"), 200, bench.right.sdp(5000, "0", "", 2))
+        while (await bench.left.receive()).method != "BYE":
+            pass
+    record = await bench.record()
+    assert (record["cause"], record["hung_up_by"]) == ("internal_error", "engine")
+    services = bench.engine.services
+    assert (services.limits.holders(), services.media_owners) == (0, {})
