@@ -1,7 +1,7 @@
 """Sleep, carry out commands, take what the sockets have, play, look after what is due. The same order in every pass.
 
-Under load the sockets are visited once a tick: a pass then serves many legs for one wake-up. With little to do the
-thread sleeps in the kernel until a packet, a command or a deadline wakes it, which costs nothing when there is no leg.
+Under load the sockets are visited once a tick: a pass then serves many legs for one wake-up, and a pass that takes
+longer than a tick is followed by the next at once. With little to do the thread sleeps in the kernel until a packet, a command or a deadline wakes it, which costs nothing when there is no leg.
 """
 
 from libc.stdint cimport int64_t, uint64_t
@@ -37,14 +37,14 @@ cdef void serve(media_t *m) noexcept nogil:
     """Returns after the stop command, with every socket of this thread closed."""
     cdef int ready
     cdef int64_t began
-    cdef bint is_behind = False
+    cdef bint has_more = False  # the last pass left commands or packets behind: no sleep before the next
     prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS)
-    m.now_ns = m.window_ns = monotonic_ns()
+    began = m.now_ns = m.window_ns = monotonic_ns()
     while m.running:
-        ready = poll_ready(&m.io) if is_behind else wait(m)
+        ready = poll_ready(&m.io) if has_more else wait(m, began + TICK_NS)
         began = m.now_ns = monotonic_ns()
-        is_behind = run_commands(m)  # first: what was asked before a packet came holds for that packet
-        take_packets(m, ready)
+        has_more = run_commands(m)  # first: what was asked before a packet came holds for that packet
+        has_more |= take_packets(m, ready)
         play_due(m)
         run_due(m)
         ring_up(m)
@@ -61,26 +61,30 @@ cdef int64_t next_wakeup(const media_t *m) noexcept nogil:
     return play if not due or play and play < due else due
 
 
-cdef int wait(media_t *m) noexcept nogil:
-    """Sleeps until there is work and returns how many sockets are ready."""
+cdef int wait(media_t *m, int64_t tick_ns) noexcept nogil:
+    """Sleeps until there is work, under load until the tick, and returns how many sockets are ready."""
     if m.busy:
-        sleep_until(m.now_ns + TICK_NS)
+        sleep_until(tick_ns)
         return poll_ready(&m.io)
     m.totals.sleeps += 1
     return wait_ready(&m.io, next_wakeup(m))
 
 
-cdef void take_packets(media_t *m, int ready) noexcept nogil:
-    """Under load until nothing is left: what was emptied leaves the kernel's ready list, and is not asked again."""
+cdef bint take_packets(media_t *m, int ready) noexcept nogil:
+    """Under load until nothing is left: what was emptied leaves the kernel's ready list, and is not asked again.
+
+    Returns whether it stopped before that, to let commands and players have their turn.
+    """
     cdef int64_t until = m.now_ns + MAX_DRAIN_NS
     while ready > 0:
         take_batch(m, ready)
         if not m.busy:
-            return
+            return False
         m.now_ns = monotonic_ns()
         if m.now_ns > until:
-            return
+            return True
         ready = poll_ready(&m.io)
+    return False
 
 
 cdef void take_batch(media_t *m, int ready) noexcept nogil:
