@@ -8,7 +8,7 @@ import pytest
 
 from santral.bench.scene.stage import Stage, set_up
 
-PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core"}
+PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core", "tshark": "tshark"}
 
 
 @pytest.fixture(scope="session")
