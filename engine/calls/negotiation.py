@@ -82,7 +82,7 @@ def answer_locally(offer: RemoteStream, allowed: Sequence[str]) -> Agreement:
     codecs = common(offer.codecs, allowed)
     if not codecs:
         raise NotAcceptable("no codec in common")
-    return answer_with(offer, (codecs[0]).key, events=True)
+    return answer_with(offer, codecs[0].key, events=True)
 
 
 def streams(remote: Iterable[RemoteStream], chosen: RemoteStream | None, ours: LocalStream) -> tuple[LocalStream, ...]:

@@ -48,7 +48,7 @@ def test_each_side_keeps_its_own_event_number() -> None:
     agreed = negotiation.agree(offered, answer)
     assert names(agreed.ours) == [("PCMU", 0), ("telephone-event", 101)]
     assert names(agreed.theirs) == [("PCMU", 0), ("telephone-event", 96)]
-    media = negotiation.media_of(answer, agreed, ())
+    media = negotiation.media_of(answer, agreed, "sendrecv", (), muxes=False)
     assert media.sends == {"PCMU/8000": 0, "telephone-event/8000": 96}
     assert media.receives == {0: "PCMU/8000", 101: "telephone-event/8000", 96: "telephone-event/8000"}
 
@@ -68,9 +68,9 @@ def test_an_answer_that_takes_nothing_is_not_acceptable(line: str) -> None:
 def test_other_streams_are_refused_in_their_place() -> None:
     offered = streams("m=video 6000 RTP/AVP 96", "m=audio 4000 RTP/AVP 0", "m=audio 4002 RTP/AVP 0")
     ours = LocalStream("audio", "192.0.2.9", 7000, (Codec("PCMU", 8000, 1, 0),))
-    lines = negotiation.streams(offered, ours)
+    lines = negotiation.streams(offered, offered[1], ours)
     assert [(line.kind, line.port) for line in lines] == [("video", 0), ("audio", 7000), ("audio", 0)]
-    assert negotiation.streams((), ours) == (ours,)
+    assert negotiation.streams((), None, ours) == (ours,)
 
 
 DIRECTIONS = st.sampled_from(["sendrecv", "sendonly", "recvonly", "inactive"])
