@@ -35,7 +35,7 @@ class Outbox:
 class Core:
     """Owned by the agent; a session gets it at birth and uses nothing else of the agent."""
 
-    __slots__ = ("_last_session", "composer", "composer", "deadlines", "out", "outbox", "runner", "sessions", "timers")
+    __slots__ = ("_last_session", "composer", "deadlines", "out", "outbox", "runner", "sessions", "timers")
 
     def __init__(self, listener: Listener, timers: Timers, composer: Composer) -> None:
         self.timers = timers

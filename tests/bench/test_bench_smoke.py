@@ -2,9 +2,8 @@
 
 import json
 import math
-import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,9 +22,11 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
-def test_benchmark_runs(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    if name in ("relay", "calls") and not shutil.which("gcc"):
-        pytest.skip("the bare relay needs gcc")
+def test_benchmark_runs(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], need: Callable[[str], None]
+) -> None:
+    if name in ("relay", "calls"):
+        need("gcc")  # for the bare relay
     status = main([name], json_file=tmp_path / "figures.json", quick=True)
     printed = capsys.readouterr().out
     assert status == 0, printed
@@ -59,9 +60,8 @@ def test_load_sees_what_is_lost_and_what_goes_astray() -> None:
     assert window.misrouted > 20
 
 
-def test_bare_relay_swaps_legs(tmp_path: Path) -> None:
-    if not shutil.which("gcc"):
-        pytest.skip("the bare relay needs gcc")
+def test_bare_relay_swaps_legs(tmp_path: Path, need: Callable[[str], None]) -> None:
+    need("gcc")
     with Legs(4) as legs:
         relay = baseline.prepare(tmp_path, legs.ports, None)
         with relay.child as child:
@@ -75,9 +75,8 @@ def test_bare_relay_swaps_legs(tmp_path: Path) -> None:
     assert int(child.output().split()[-1]) >= window.sent
 
 
-def test_bare_relay_refuses_nonsense(tmp_path: Path) -> None:
-    if not shutil.which("gcc"):
-        pytest.skip("the bare relay needs gcc")
+def test_bare_relay_refuses_nonsense(tmp_path: Path, need: Callable[[str], None]) -> None:
+    need("gcc")
     program = baseline.build(tmp_path)
     assert subprocess.run([program, "3", "20000"], capture_output=True, check=False).returncode == 2
 

@@ -31,6 +31,10 @@ def rows(url: str, query: str) -> list[Any]:
         connection.close()
 
 
+def is_made(url: str) -> bool:
+    return Path(url.removeprefix("sqlite:///")).exists()
+
+
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -95,8 +99,10 @@ async def test_records_are_batched(store: CdrStore, new_record: NewRecord, monke
 
 
 async def test_a_record_is_written_soon_without_a_flush(store: CdrStore, url: str, new_record: NewRecord) -> None:
-    store.call_ended(new_record())
-    await until(lambda: rows(url, "SELECT count(*) FROM calls") == [(1,)])
+    record = new_record()
+    store.call_ended(record)
+    await until(lambda: rows(url, "SELECT count(*) FROM calls") != [(0,)])
+    assert rows(url, "SELECT id FROM calls") == [(record.id,)]
 
 
 async def test_pages_go_from_new_to_old_and_filters_hold(store: CdrStore, new_record: NewRecord) -> None:
@@ -238,13 +244,17 @@ async def test_a_record_after_the_end_goes_to_the_log(url: str, new_record: NewR
     assert store.counters()["lost"] == 1
 
 
-async def test_closing_twice_or_before_the_start_is_no_error(url: str) -> None:
+async def test_closing_twice_or_before_the_start_is_no_error(url: str, new_record: NewRecord) -> None:
     store = CdrStore(url, node="n1")
     await store.close()
+    assert not is_made(url)
     store = CdrStore(url, node="n1")
     await store.start()
+    record = new_record()
+    store.call_ended(record)
     await store.close()
     await store.close()
+    assert rows(url, "SELECT id FROM calls") == [(record.id,)]
 
 
 KILLED = """

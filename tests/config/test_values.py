@@ -145,6 +145,7 @@ def test_addresses_and_domains_have_one_spelling() -> None:
 def test_any_text_is_a_value_or_a_value_error(text: str) -> None:
     for parse in (Listen.parse, HostPort.parse, PortRange.parse, TargetUri.parse, parse_address, parse_domain):
         try:
-            parse(text)
+            value = parse(text)
         except ValueError:
             continue
+        assert parse(str(value)) == value

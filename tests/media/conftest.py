@@ -148,7 +148,7 @@ class Stage:
             await asyncio.sleep(0.004)
         pytest.fail("it did not happen in time")
 
-    async def counts(self, leg: MediaLeg, **expected: int) -> LegStats:
+    async def expect_counts(self, leg: MediaLeg, **expected: int) -> LegStats:
         """Wait until the counters have these values."""
         await self.until(lambda: all(getattr(leg.stats(), name) >= value for name, value in expected.items()))
         stats = leg.stats()

@@ -4,8 +4,6 @@ import asyncio
 import os
 import random
 
-import pytest
-
 from santral.engine.media import PortsExhausted
 
 EXAMPLES = int(os.environ.get("SANTRAL_FUZZ_EXAMPLES", "3000"))
@@ -91,7 +89,7 @@ async def test_closing_is_idempotent_and_keeps_the_final_counters(stage) -> None
     assert first is second
     assert (first.packets_in, leg_a.stats()) == (1, first)
     b.send(leg_b)  # the peer's leg stands alone now
-    await stage.counts(leg_b, packets_in=1)
+    await stage.expect_counts(leg_b, packets_in=1)
     assert (await leg_b.close()).packets_out == 1
 
 
@@ -116,15 +114,15 @@ async def test_an_idle_plane_sleeps(stager) -> None:
     used = os.times()
     await asyncio.sleep(0.5)
     assert stage.plane.snapshot()["passes"] == before
-    assert os.times().system + os.times().user - used.system - used.user < 0.05
+    assert os.times().system + os.times().user - used.system - used.user < 0.2  # one that spins takes 0.5
 
 
-async def test_a_burst_of_commands_beyond_the_ring_is_carried_out_in_order(stager) -> None:
+async def test_a_burst_of_commands_beyond_the_ring_is_carried_out_in_order(stager, lacking) -> None:
     stage = stager(max_legs=1500)
     try:
         legs = [stage.plane.open_leg("127.0.0.1") for _ in range(400)]
     except (OSError, PortsExhausted):
-        pytest.skip("not enough descriptors or ports here")
+        lacking("not enough descriptors or ports here")
     for leg in legs:
         for direction in ("sendonly", "recvonly", "sendrecv"):
             leg.set_remote(stage.remote(PEER, direction=direction))

@@ -22,8 +22,8 @@ async def test_payload_is_exact_and_numbering_is_continuous(stage) -> None:
     assert all(y.timestamp - x.timestamp in {160, 160 - 2**32} for x, y in pairwise(heard))
     assert [p.marker for p in heard] == [True] + [False] * 49
     assert heard[0].sequence < 2**15
-    await stage.counts(leg_a, packets_in=50, octets_in=8000, lost=0, late=0, duplicate=0)
-    await stage.counts(leg_b, packets_out=50, octets_out=8000)
+    await stage.expect_counts(leg_a, packets_in=50, octets_in=8000, lost=0, late=0, duplicate=0)
+    await stage.expect_counts(leg_b, packets_out=50, octets_out=8000)
 
 
 async def test_both_directions_at_once(stage) -> None:
@@ -46,7 +46,7 @@ async def test_loss_order_and_duplicates_pass_through(stage) -> None:
     assert [p.payload[0] for p in heard] == order
     assert [(p.sequence - base.sequence) & 0xFFFF for p in heard] == order
     assert [(p.timestamp - base.timestamp) & 0xFFFFFFFF for p in heard] == [160 * n for n in order]
-    await stage.counts(leg_a, packets_in=10, lost=2, late=2, duplicate=1)
+    await stage.expect_counts(leg_a, packets_in=10, lost=2, late=2, duplicate=1)
 
 
 async def test_a_new_ssrc_goes_on_where_the_last_one_ended(stage) -> None:
@@ -69,7 +69,7 @@ async def test_a_new_ssrc_goes_on_where_the_last_one_ended(stage) -> None:
     assert [p.marker for p in heard] == [True, *[False] * 4, True, *[False] * 4]
     step = (second[0].timestamp - first[-1].timestamp) & 0xFFFFFFFF
     assert 0.1 * 8000 <= step <= 0.5 * 8000  # the time that really passed
-    stats = await stage.counts(leg_a, packets_in=10, dropped_old=1, source_switches=1)
+    stats = await stage.expect_counts(leg_a, packets_in=10, dropped_old=1, source_switches=1)
     assert stats.remote_ssrc == 77
 
 
@@ -85,7 +85,7 @@ async def test_a_former_source_that_insists_comes_back(stage) -> None:
     heard = await b.hears(2)
     assert len(heard) == 2
     assert heard[1].sequence == heard[0].sequence + 1
-    await stage.counts(leg_a, dropped_old=2, source_switches=2)
+    await stage.expect_counts(leg_a, dropped_old=2, source_switches=2)
 
 
 async def test_dynamic_payload_types_are_mapped_per_direction(stage) -> None:
@@ -104,7 +104,7 @@ async def test_dynamic_payload_types_are_mapped_per_direction(stage) -> None:
     b.send(leg_b, event, 101)
     assert [p.payload_type for p in await b.hears(2)] == [8, 102]
     assert [p.payload_type for p in await a.hears(1)] == [97]
-    await stage.counts(leg_a, dropped_payload=1)
+    await stage.expect_counts(leg_a, dropped_payload=1)
 
 
 async def test_what_the_other_leg_did_not_take_is_dropped_and_counted(stage) -> None:
@@ -119,7 +119,7 @@ async def test_what_the_other_leg_did_not_take_is_dropped_and_counted(stage) -> 
     heard = await b.hears(2)
     assert [p.payload_type for p in heard] == [8, 8]
     assert heard[1].sequence == heard[0].sequence + 3  # a gap, not a renumbering
-    await stage.counts(leg_a, packets_in=4, dropped_payload=2)
+    await stage.expect_counts(leg_a, packets_in=4, dropped_payload=2)
 
 
 async def test_extension_csrc_and_padding_survive(stage) -> None:
@@ -131,7 +131,7 @@ async def test_extension_csrc_and_padding_survive(stage) -> None:
     wire = b.wires()[-1]  # behind the keep-alive
     assert wire[0] == 0xB1
     assert wire[12:] == body[11:]
-    await stage.counts(leg_a, octets_in=160)
+    await stage.expect_counts(leg_a, octets_in=160)
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,8 @@ async def test_direction_gates_each_way(stage, direction: str, towards_b: bool, 
     await asyncio.sleep(0.1)
     assert len(b.heard()) == (3 if towards_b else 0)
     assert len(a.heard()) == (3 if from_b else 0)
-    await stage.counts(leg_a, dropped_direction=0 if towards_b else 3)
-    await stage.counts(leg_b, dropped_direction=0 if from_b else 3)
+    await stage.expect_counts(leg_a, dropped_direction=0 if towards_b else 3)
+    await stage.expect_counts(leg_b, dropped_direction=0 if from_b else 3)
 
 
 async def test_hold_and_resume_keep_the_learnt_source(stage) -> None:
@@ -158,7 +158,7 @@ async def test_hold_and_resume_keep_the_learnt_source(stage) -> None:
     await stage.until(lambda: leg_b.stats().locked)
     leg_b.set_direction("inactive")
     a.send(leg_a)
-    await stage.counts(leg_a, dropped_direction=1)
+    await stage.expect_counts(leg_a, dropped_direction=1)
     leg_b.set_direction("sendrecv")
     a.send(leg_a)
     assert len(await b.hears(1)) == 1
@@ -169,7 +169,7 @@ async def test_an_unspecified_address_holds(stage) -> None:
     a, leg_a, b, leg_b = stage.bridged()
     leg_b.set_remote(stage.remote(b, address="0.0.0.0"))
     a.send(leg_a)
-    await stage.counts(leg_a, packets_in=1)
+    await stage.expect_counts(leg_a, packets_in=1)
     assert await b.hears(1, within_s=0.1) == []
     assert leg_b.stats().packets_out == 0
 
@@ -198,7 +198,7 @@ async def test_bridges_can_be_undone_and_made_anew(stage) -> None:
     assert b.heard() == a.heard() == []
     stage.plane.unbridge(leg_c)
     a.send(leg_a)
-    await stage.counts(leg_a, packets_in=3)
+    await stage.expect_counts(leg_a, packets_in=3)
     assert c.heard() == []
     with pytest.raises(MediaError):
         stage.plane.bridge(leg_a, leg_a)

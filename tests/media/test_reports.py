@@ -55,7 +55,7 @@ async def test_reports_can_share_the_media_port(stager) -> None:
     leg = stage.leg(a, rtcp_mux=True)
     await report(stage, a, muxed=True)
     a.raw(leg, bytes(RtcpRrPacket(ssrc=a.ssrc)))
-    await stage.counts(leg, rtcp_in=1)
+    await stage.expect_counts(leg, rtcp_in=1)
     assert a.wires(rtcp=True) == []
 
 
@@ -95,7 +95,7 @@ async def test_the_peers_report_gives_round_trip_and_loss(stager) -> None:
         dlsr=int(0.03 * 65536),
     )
     a.rtcp.sendto(bytes(RtcpRrPacket(ssrc=a.ssrc, reports=[block])), (leg.address, leg.rtcp_port))
-    stats = await stage.counts(leg, rtcp_in=1)
+    stats = await stage.expect_counts(leg, rtcp_in=1)
     assert (stats.remote_lost, stats.remote_fraction_lost, stats.remote_jitter_ms) == (-3, 0.25, 10.0)
     assert stats.rtt_ms is not None
     assert 15 < stats.rtt_ms < 1500
@@ -109,7 +109,7 @@ async def test_our_reports_answer_the_peers(stager) -> None:
     ntp = 0x1234_5678_9ABC_DEF0
     info = RtcpSenderInfo(ntp_timestamp=ntp, rtp_timestamp=0, packet_count=1, octet_count=160)
     a.rtcp.sendto(bytes(RtcpSrPacket(ssrc=a.ssrc, sender_info=info)), (leg.address, leg.rtcp_port))
-    await stage.counts(leg, rtcp_in=1)
+    await stage.expect_counts(leg, rtcp_in=1)
     a.wires(rtcp=True)
     receiver, _ = await report(stage, a)
     assert isinstance(receiver, RtcpRrPacket)
@@ -123,11 +123,11 @@ async def test_rtcp_latches_on_its_own_and_a_goodbye_ends_nothing(stager) -> Non
     leg = stage.leg(phone, address="127.0.0.10", latch_networks=("127.0.0.9/32",))
     mallory.rtcp.sendto(bytes(RtcpRrPacket(ssrc=1)), (leg.address, leg.rtcp_port))
     phone.rtcp.sendto(bytes(RtcpRrPacket(ssrc=2)) + struct.pack("!BBHI", 0x81, 203, 1, 2), (leg.address, leg.rtcp_port))
-    await stage.counts(leg, rtcp_in=1, dropped_source=1)
+    await stage.expect_counts(leg, rtcp_in=1, dropped_source=1)
     await report(stage, phone)
     assert mallory.wires(rtcp=True) == []
     phone.send(leg)
-    await stage.counts(leg, packets_in=1)
+    await stage.expect_counts(leg, packets_in=1)
 
 
 async def test_rtcp_where_it_was_not_agreed_on_is_refused(stage) -> None:
@@ -135,4 +135,4 @@ async def test_rtcp_where_it_was_not_agreed_on_is_refused(stage) -> None:
     leg = stage.leg(a)
     a.raw(leg, bytes(RtcpRrPacket(ssrc=1)))
     a.rtcp.sendto(b"garbage", (leg.address, leg.rtcp_port))
-    await stage.counts(leg, rtcp_malformed=2, rtcp_in=0)
+    await stage.expect_counts(leg, rtcp_malformed=2, rtcp_in=0)

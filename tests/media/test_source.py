@@ -37,7 +37,7 @@ async def test_a_stranger_is_neither_heard_nor_followed(stage) -> None:
     assert [p.payload[:1] for p in heard] == [b"\xd5"] * 5
     assert len(await a.hears(1)) == 1
     assert mallory.heard() == []
-    stats = await stage.counts(leg_a, packets_in=5, dropped_source=10)
+    stats = await stage.expect_counts(leg_a, packets_in=5, dropped_source=10)
     assert stats.locked
     assert stats.remote == (a.host, a.port)
 
@@ -47,7 +47,7 @@ async def test_a_stranger_that_is_first_gains_nothing_by_it(stage) -> None:
     mallory = stage.peer(STRANGER)
     for _ in range(20):
         mallory.send(leg_a)
-    await stage.counts(leg_a, dropped_source=20)
+    await stage.expect_counts(leg_a, dropped_source=20)
     a.send(leg_a)
     assert len(await b.hears(1)) == 1
 
@@ -61,13 +61,13 @@ async def test_another_candidate_may_take_over_after_silence(stager) -> None:
         old.send(leg)
     assert len(await old.hears(4)) == 4
     new.send(leg)
-    await stage.counts(leg, dropped_source=1)
+    await stage.expect_counts(leg, dropped_source=1)
     await asyncio.sleep(0.25)
     for _ in range(3):
         new.send(leg)
     assert len(await new.hears(1)) == 1
     old.send(leg)
-    await stage.counts(leg, dropped_source=2)
+    await stage.expect_counts(leg, dropped_source=2)
     await stage.until(lambda: [e["port"] for e in stage.of("source_changed", leg)] == [new.port])
 
 
@@ -99,7 +99,7 @@ async def test_we_send_first(stage) -> None:
     """Two peers that both wait to learn an address would wait for ever."""
     a = stage.peer()
     leg = stage.leg(a)
-    await stage.counts(leg, keepalives=1)
+    await stage.expect_counts(leg, keepalives=1)
     await asyncio.sleep(0.02)
     assert a.heard() == []
     assert a.keepalives == 1
@@ -108,7 +108,7 @@ async def test_we_send_first(stage) -> None:
 async def test_keepalives_go_on_while_nothing_is_sent_and_stay_in_sequence(stager) -> None:
     stage = stager(keepalive_s=0.1)
     a, leg_a, b, leg_b = stage.bridged(direction="inactive")
-    await stage.counts(leg_b, keepalives=3)
+    await stage.expect_counts(leg_b, keepalives=3)
     leg_a.set_direction("sendrecv")
     leg_b.set_direction("sendrecv")
     await asyncio.sleep(0.02)

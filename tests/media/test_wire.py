@@ -79,4 +79,9 @@ def test_reports_that_do_not_add_up_are_refused(wire: bytes) -> None:
 
 @given(st.binary(max_size=120).map(lambda tail: b"\x81\xc9" + tail) | st.binary(max_size=120))
 def test_fuzz_reports_never_crash(wire: bytes) -> None:
-    rtcp.read(wire, 42)
+    report = rtcp.read(wire, 42)
+    if report is not None:
+        assert wire[0] >> 6 == 2
+        assert 0 <= report["ssrc"] < 2**32
+        assert 0 <= report["fraction_lost"] < 256
+        assert -(2**23) <= report["lost"] < 2**23

@@ -1,29 +1,10 @@
-"""Real peers around the demo's stage. A program that is missing skips its tests, or fails them if CI_STRICT=1."""
+"""The demo's stage, for real peers around it."""
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from santral.bench.scene.stage import Stage, set_up
-
-PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core", "tshark": "tshark"}
-
-
-@pytest.fixture(scope="session")
-def need() -> Callable[[str], None]:
-    """Ask for a program: `need("sipp")`."""
-
-    def ask(program: str) -> None:
-        if shutil.which(program):
-            return
-        missing = f"{program} is not installed (apt install {PACKAGES.get(program, program)})"
-        if os.environ.get("CI_STRICT") == "1":
-            pytest.fail(missing)
-        pytest.skip(missing)
-
-    return ask
 
 
 @pytest.fixture(scope="module")

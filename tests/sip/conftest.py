@@ -12,8 +12,9 @@ import pytest
 import uvloop
 
 from santral.sip.agent import AgentSettings, UserAgent
-from santral.sip.events import Action, Event, Hop, Send
-from santral.sip.message import Request, Response, parse_message
+from santral.sip.errors import Malformed
+from santral.sip.events import Acknowledged, Action, Cancelled, Ended, Event, Hop, IncomingInvite, Rejected, Send
+from santral.sip.message import Request, Response, make_response, parse_message, serialise
 from santral.sip.session import Session
 from santral.sip.uri import NameAddr, Uri
 
@@ -182,6 +183,147 @@ class Network:
             assert set(node.agent.counts.values()) == {0}, (node.name, node.agent.counts)
 
 
+class Pair:
+    """A caller and a callee in the state a test begins in."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.a = network.node("alice")
+        self.b = network.node("bob")
+        self.caller: Any = None
+        self.callee: Any = None
+
+    def invite(self, **more: Any) -> None:
+        self.caller = self.a.call(self.b, **more)
+        self.network.run(0.05)
+        self.callee = self.b.got(IncomingInvite)[-1].session
+
+    def establish(self, sdp: bytes = b"v=0\r\n") -> "Pair":
+        self.invite()
+        self.b.do(self.callee.answer(self.network.now, body=sdp))
+        self.network.run(0.05)
+        assert (self.caller.state, self.callee.state) == ("confirmed", "confirmed")
+        self.network.sent.clear()
+        return self
+
+    @property
+    def now(self) -> float:
+        return self.network.now
+
+    def terminals(self) -> tuple[list[str], list[str]]:
+        """The terminal events of both sides, by their cause."""
+        ends = (Rejected, Cancelled, Ended)
+        a, b = ([e for e in node.events if isinstance(e, ends)] for node in (self.a, self.b))
+        return [getattr(e, "cause", "cancelled") for e in a], [getattr(e, "cause", "cancelled") for e in b]
+
+    def assert_over(self, caller: str, callee: str) -> None:
+        """One terminal event on each side, and nothing left behind."""
+        self.network.assert_quiet()
+        assert self.terminals() == ([caller], [callee])
+        assert self.network.nodes[5060].agent.counters["malformed"] == 0
+
+
+class Peer:
+    """A peer of plain text and the agent it talks to."""
+
+    hop = Hop("udp", "192.0.2.9", 5099, "lan")
+
+    def __init__(self, *admit: Any) -> None:
+        sent_by = {
+            ("lan", "udp"): "192.0.2.1:5060",
+            ("lan", "tcp"): "192.0.2.1:5060",
+            ("six", "udp"): "[2001:db8::1]:5060",
+        }
+        self.agent = UserAgent(
+            AgentSettings(sent_by=sent_by, allow=METHODS),
+            random.Random(7).randbytes,
+            *admit,
+        )
+        self.now = 0.0
+        self.sent: list[tuple[Hop, Request | Response]] = []
+        self.raw: list[bytes] = []
+        self.events: list[Any] = []
+
+    def take(self, actions: list[Any]) -> list[str]:
+        """Note everything; the names of what was sent."""
+        names = []
+        for action in actions:
+            if isinstance(action, Send):
+                try:
+                    message = parse_message(action.data)
+                except Malformed:  # our answer repeats what was wrong with the request
+                    message = Response(int(action.data.split(b" ")[1]), "")
+                self.raw.append(action.data)
+                self.sent.append((action.hop, message))
+                names.append(message.method if isinstance(message, Request) else f"{message.status}")
+            else:
+                self.events.append(action)
+        return names
+
+    def say(self, text: str, *, source: Hop = hop) -> list[str]:
+        """One datagram; what was sent back."""
+        return self.take(self.agent.receive(text.encode(), source, self.now))
+
+    def request(self, method: str, *, source: Hop = hop, cseq: int = 1, branch: str = "", **changes: str) -> list[str]:
+        """A sound request, but for `changes` (header names with "_", empty: left out)."""
+        return self.say(self.text_of(method, cseq, branch or f"z9hG4bK{method}{cseq}", **changes), source=source)
+
+    def tick(self, seconds: float) -> list[str]:
+        self.now += seconds
+        return self.take(self.agent.tick(self.now))
+
+    @property
+    def last(self) -> Any:
+        """The last message sent."""
+        return self.sent[-1][1]
+
+    @property
+    def session(self) -> Any:
+        return next(event.session for event in self.events if isinstance(event, IncomingInvite))
+
+    def established(self, **changes: str) -> Any:
+        """An answered, acknowledged session, we being called."""
+        self.request("INVITE", **changes)
+        self.take(self.session.answer(self.now, body=b"v=0\r\n"))
+        tag = self.session.local_tag
+        assert self.request("ACK", To=f"<sip:us@192.0.2.1>;tag={tag}", branch="z9hG4bKack") == []
+        assert isinstance(self.events[-1], Acknowledged)
+        return self.session
+
+    def inside(self, method: str, cseq: int, **changes: str) -> list[str]:
+        """A request in the established dialog."""
+        return self.request(method, cseq=cseq, To=f"<sip:us@192.0.2.1>;tag={self.session.local_tag}", **changes)
+
+    def answer(self, status: int, **more: str) -> list[str]:
+        """Answer the last INVITE sent, or the last other request."""
+        requests = [message for _, message in self.sent if isinstance(message, Request) and message.method != "ACK"]
+        request = next((message for message in reversed(requests) if message.method == "INVITE"), requests[-1])
+        response = make_response(request, status, to_tag=more.pop("tag", "theirs"))
+        for name, value in more.items():
+            response.headers.add(name.replace("_", "-"), value)
+        return self.take(self.agent.receive(serialise(response), self.hop, self.now))
+
+    @staticmethod
+    def text_of(method: str, cseq: int, branch: str, **changes: str) -> str:
+        """A request as `request` sends it."""
+        body = changes.pop("body", "")
+        uri = changes.pop("uri", "sip:us@192.0.2.1")
+        headers = {
+            "Via": f"SIP/2.0/UDP 192.0.2.9:5099;branch={branch};rport",
+            "From": "<sip:peer@example.com>;tag=their",
+            "To": "<sip:us@192.0.2.1>",
+            "Call-ID": "call-1",
+            "CSeq": f"{cseq} {method}",
+            "Max-Forwards": "70",
+            "Contact": "<sip:peer@192.0.2.9:5099>",
+            "Content-Type": "application/sdp" if body else "",
+            **{name.replace("_", "-"): value for name, value in changes.items()},
+            "Content-Length": str(len(body)),
+        }
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if value)
+        return f"{method} {uri} SIP/2.0\r\n{lines}\r\n{body}"
+
+
 @pytest.fixture
 def network() -> Network:
     """A network in fair weather."""
@@ -202,3 +344,21 @@ def make_network() -> Callable[..., Network]:
 def sdp() -> bytes:
     """A small session description."""
     return SDP
+
+
+@pytest.fixture
+def pair(network: Network) -> Pair:
+    """A caller and a callee on a network in fair weather."""
+    return Pair(network)
+
+
+@pytest.fixture
+def peer() -> Peer:
+    """A peer of plain text."""
+    return Peer()
+
+
+@pytest.fixture
+def make_peer() -> Callable[..., Peer]:
+    """For agents that ask an owner before anything is kept."""
+    return Peer

@@ -1,12 +1,12 @@
-"""What the agent does with requests and responses of a peer that speaks in plain text: answers, refusals, routing."""
+"""What the agent does with requests and responses of a peer that speaks in plain text: answers and refusals."""
 
-import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from santral.sip.agent import AgentSettings, Refusal, UserAgent
-from santral.sip.errors import LocalError, Malformed
+from santral.sip.agent import Refusal
+from santral.sip.errors import LocalError
 from santral.sip.events import (
     Acknowledged,
     Cancelled,
@@ -18,108 +18,10 @@ from santral.sip.events import (
     Reinvited,
     RequestAnswered,
     RequestFailed,
-    Send,
     Stray,
 )
-from santral.sip.message import Request, Response, make_response, parse_message, serialise
+from santral.sip.message import Request, make_response
 from santral.sip.uri import NameAddr, Uri
-
-PEER = Hop("udp", "192.0.2.9", 5099, "lan")
-
-
-class Peer:
-    """A peer of plain text and the agent it talks to."""
-
-    def __init__(self, *admit: Any) -> None:
-        sent_by = {
-            ("lan", "udp"): "192.0.2.1:5060",
-            ("lan", "tcp"): "192.0.2.1:5060",
-            ("six", "udp"): "[2001:db8::1]:5060",
-        }
-        self.agent = UserAgent(
-            AgentSettings(sent_by=sent_by, allow=("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE")),
-            random.Random(7).randbytes,
-            *admit,
-        )
-        self.now = 0.0
-        self.sent: list[tuple[Hop, Request | Response]] = []
-        self.raw: list[bytes] = []
-        self.events: list[Any] = []
-
-    def take(self, actions: list[Any]) -> list[str]:
-        """Note everything; the names of what was sent."""
-        names = []
-        for action in actions:
-            if isinstance(action, Send):
-                try:
-                    message = parse_message(action.data)
-                except Malformed:  # our answer repeats what was wrong with the request
-                    message = Response(int(action.data.split(b" ")[1]), "")
-                self.raw.append(action.data)
-                self.sent.append((action.hop, message))
-                names.append(message.method if isinstance(message, Request) else f"{message.status}")
-            else:
-                self.events.append(action)
-        return names
-
-    def say(self, text: str, *, source: Hop = PEER) -> list[str]:
-        """One datagram; what was sent back."""
-        return self.take(self.agent.receive(text.encode(), source, self.now))
-
-    def request(self, method: str, *, source: Hop = PEER, cseq: int = 1, branch: str = "", **changes: str) -> list[str]:
-        """A sound request, but for `changes` (header names with "_", empty: left out)."""
-        return self.say(text_of(method, cseq, branch or f"z9hG4bK{method}{cseq}", **changes), source=source)
-
-    def tick(self, seconds: float) -> list[str]:
-        self.now += seconds
-        return self.take(self.agent.tick(self.now))
-
-    @property
-    def last(self) -> Any:
-        """The last message sent."""
-        return self.sent[-1][1]
-
-    @property
-    def session(self) -> Any:
-        return next(event.session for event in self.events if isinstance(event, IncomingInvite))
-
-    def established(self, **changes: str) -> Any:
-        """An answered, acknowledged session, we being called."""
-        self.request("INVITE", **changes)
-        self.take(self.session.answer(self.now, body=b"v=0\r\n"))
-        tag = self.session.local_tag
-        assert self.request("ACK", To=f"<sip:us@192.0.2.1>;tag={tag}", branch="z9hG4bKack") == []
-        assert isinstance(self.events[-1], Acknowledged)
-        return self.session
-
-    def inside(self, method: str, cseq: int, **changes: str) -> list[str]:
-        """A request in the established dialog."""
-        return self.request(method, cseq=cseq, To=f"<sip:us@192.0.2.1>;tag={self.session.local_tag}", **changes)
-
-
-def text_of(method: str, cseq: int, branch: str, **changes: str) -> str:
-    body = changes.pop("body", "")
-    uri = changes.pop("uri", "sip:us@192.0.2.1")
-    headers = {
-        "Via": f"SIP/2.0/UDP 192.0.2.9:5099;branch={branch};rport",
-        "From": "<sip:peer@example.com>;tag=their",
-        "To": "<sip:us@192.0.2.1>",
-        "Call-ID": "call-1",
-        "CSeq": f"{cseq} {method}",
-        "Max-Forwards": "70",
-        "Contact": "<sip:peer@192.0.2.9:5099>",
-        "Content-Type": "application/sdp" if body else "",
-        **{name.replace("_", "-"): value for name, value in changes.items()},
-        "Content-Length": str(len(body)),
-    }
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if value)
-    return f"{method} {uri} SIP/2.0\r\n{lines}\r\n{body}"
-
-
-@pytest.fixture
-def peer() -> Peer:
-    return Peer()
-
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
@@ -148,15 +50,13 @@ def peer() -> Peer:
         ("OPTIONS", {"Call_ID": ""}, 400, None),
     ],
 )
-def test_refusals(
-    peer: Peer, method: str, changes: dict[str, str], status: int, header: tuple[str, str] | None
-) -> None:
+def test_refusals(peer: Any, method: str, changes: dict[str, str], status: int, header: tuple[str, str] | None) -> None:
     assert peer.request(method, **changes) == [str(status)]
     if header is not None:
         assert (peer.last.headers.get(header[0]) or "").startswith(header[1])
     (refused,) = peer.events
     assert isinstance(refused, Refused)
-    assert (refused.status, refused.source) == (status, PEER)
+    assert (refused.status, refused.source) == (status, peer.hop)
     assert set(peer.agent.counts.values()) == {0}  # nobody fills our memory with bad requests
     assert peer.request(method, **changes) == [str(status)]
     assert peer.raw[0] == peer.raw[1]  # RFC 3261 8.2.7: the same To tag
@@ -164,41 +64,43 @@ def test_refusals(
 
 @pytest.mark.parametrize(("status", "sent"), [(403, ["403"]), (0, [])])
 @pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
-def test_the_owner_may_refuse_before_anything_is_kept(method: str, status: int, sent: list[str]) -> None:
+def test_the_owner_may_refuse_before_anything_is_kept(
+    make_peer: Callable[..., Any], method: str, status: int, sent: list[str]
+) -> None:
     asked: list[Hop] = []
 
     def admit(request: Request, source: Hop) -> Refusal | None:
         asked.append(source)
-        return Refusal(status, "admission", "unknown trunk") if source == PEER else None
+        return Refusal(status, "admission", "unknown trunk") if source == peer.hop else None
 
-    peer = Peer(admit)
+    peer = make_peer(admit)
     assert peer.request(method) == sent
     (refused,) = peer.events
-    assert (refused.kind, refused.status, refused.source) == ("admission", status, PEER)
+    assert (refused.kind, refused.status, refused.source) == ("admission", status, peer.hop)
     assert set(peer.agent.counts.values()) == {0}
-    peer.request(method, source=PEER._replace(port=5098))
+    peer.request(method, source=peer.hop._replace(port=5098))
     assert peer.agent.counts["server_transactions"] == 1
     assert len(asked) == 2
 
 
-def test_version_other_than_2_gets_505(peer: Peer) -> None:
-    assert peer.say(text_of("OPTIONS", 1, "z9hG4bK1").replace("SIP/2.0\r\n", "SIP/3.0\r\n", 1)) == ["505"]
+def test_version_other_than_2_gets_505(peer: Any) -> None:
+    assert peer.say(peer.text_of("OPTIONS", 1, "z9hG4bK1").replace("SIP/2.0\r\n", "SIP/3.0\r\n", 1)) == ["505"]
 
 
 @pytest.mark.parametrize("data", [b"\x00\xff" * 50, b"GET / HTTP/1.1\r\n\r\n", b"SIP/2.0 200 OK\r\n\r\n", b"x" * 65535])
-def test_garbage_gets_nothing_but_a_mention(peer: Peer, data: bytes) -> None:
-    assert peer.take(peer.agent.receive(data, PEER, 0.0)) == []
+def test_garbage_gets_nothing_but_a_mention(peer: Any, data: bytes) -> None:
+    assert peer.take(peer.agent.receive(data, peer.hop, 0.0)) == []
     assert [(event.kind, event.status) for event in peer.events] == [("malformed", 0)]
     assert peer.agent.counters["malformed"] == 1
 
 
 @pytest.mark.parametrize("data", [b"", b"\r\n", b"\r\n\r\n", b"\0", b"\0\0\0\0"])
-def test_keepalives_are_swallowed(peer: Peer, data: bytes) -> None:
-    assert peer.agent.receive(data, PEER, 0.0) == []
+def test_keepalives_are_swallowed(peer: Any, data: bytes) -> None:
+    assert peer.agent.receive(data, peer.hop, 0.0) == []
 
 
-def test_responses_and_acks_to_nothing_are_counted_and_dropped(peer: Peer) -> None:
-    ok = text_of("INVITE", 1, "z9hG4bKnone").replace("INVITE sip:us@192.0.2.1 SIP/2.0", "SIP/2.0 200 OK")
+def test_responses_and_acks_to_nothing_are_counted_and_dropped(peer: Any) -> None:
+    ok = peer.text_of("INVITE", 1, "z9hG4bKnone").replace("INVITE sip:us@192.0.2.1 SIP/2.0", "SIP/2.0 200 OK")
     assert peer.say(ok) == []
     assert peer.request("ACK", To="<sip:us@192.0.2.1>;tag=x") == []
     assert peer.events == []
@@ -206,11 +108,11 @@ def test_responses_and_acks_to_nothing_are_counted_and_dropped(peer: Peer) -> No
     assert peer.agent.counters["stray_acks"] == 1
 
 
-def test_a_malformed_ack_is_not_answered(peer: Peer) -> None:
+def test_a_malformed_ack_is_not_answered(peer: Any) -> None:
     assert peer.request("ACK", From="nonsense") == []
 
 
-def test_the_same_request_by_two_ways_is_merged(peer: Peer) -> None:
+def test_the_same_request_by_two_ways_is_merged(peer: Any) -> None:
     assert peer.request("INVITE", branch="z9hG4bKone") == ["100"]
     assert peer.request("INVITE", branch="z9hG4bKtwo") == ["482"]
     assert peer.request("INVITE", branch="z9hG4bKone") == ["100"]  # merely repeated
@@ -230,7 +132,7 @@ def test_the_same_request_by_two_ways_is_merged(peer: Peer) -> None:
         {"uri": "sips:us@192.0.2.1"},
     ],
 )
-def test_what_is_not_refused(peer: Peer, changes: dict[str, str]) -> None:
+def test_what_is_not_refused(peer: Any, changes: dict[str, str]) -> None:
     assert peer.request("INVITE", **changes) == ["100"]
     assert [type(event) for event in peer.events] == [IncomingInvite]
 
@@ -238,7 +140,7 @@ def test_what_is_not_refused(peer: Peer, changes: dict[str, str]) -> None:
 # -- requests outside a session ----------------------------------------------------------------------------------------
 
 
-def test_options_is_answered_by_the_owner(peer: Peer) -> None:
+def test_options_is_answered_by_the_owner(peer: Any) -> None:
     assert peer.request("OPTIONS", Max_Forwards="0") == []  # may end here (RFC 3261 section 11)
     (stray,) = peer.events
     assert isinstance(stray, Stray)
@@ -251,23 +153,23 @@ def test_options_is_answered_by_the_owner(peer: Peer) -> None:
     assert set(peer.agent.counts.values()) == {0}
 
 
-def test_a_late_answer_is_not_sent(peer: Peer) -> None:
+def test_a_late_answer_is_not_sent(peer: Any) -> None:
     peer.request("OPTIONS")
     (stray,) = peer.events
     assert peer.tick(32.1) == ["100"]  # both timers at once: the first is late, the second ends it
     assert peer.agent.respond(stray.key, make_response(stray.request, 200), peer.now) == []
 
 
-def test_no_provisional_answer_but_100_to_other_requests(peer: Peer) -> None:
+def test_no_provisional_answer_but_100_to_other_requests(peer: Any) -> None:
     peer.request("OPTIONS")
     with pytest.raises(LocalError):
         peer.agent.respond(peer.events[0].key, make_response(peer.events[0].request, 183), 0.0)
 
 
-def outgoing(peer: Peer, method: str = "OPTIONS", hop: Hop = PEER) -> str:
+def outgoing(peer: Any, method: str = "OPTIONS", hop: Hop | None = None) -> str:
     key, actions = peer.agent.request(
         method=method,
-        hop=hop,
+        hop=hop or peer.hop,
         uri=Uri.parse("sip:peer@example.com"),
         from_=NameAddr.parse("<sip:us@192.0.2.1>"),
         to=NameAddr.parse("<sip:peer@example.com>"),
@@ -277,28 +179,18 @@ def outgoing(peer: Peer, method: str = "OPTIONS", hop: Hop = PEER) -> str:
     return key
 
 
-def answer(peer: Peer, status: int, **more: str) -> list[str]:
-    """Answer the last INVITE sent, or the last other request."""
-    requests = [message for _, message in peer.sent if isinstance(message, Request) and message.method != "ACK"]
-    request = next((message for message in reversed(requests) if message.method == "INVITE"), requests[-1])
-    response = make_response(request, status, to_tag=more.pop("tag", "theirs"))
-    for name, value in more.items():
-        response.headers.add(name.replace("_", "-"), value)
-    return peer.take(peer.agent.receive(serialise(response), PEER, peer.now))
-
-
-def test_options_ping_is_answered(peer: Peer) -> None:
+def test_options_ping_is_answered(peer: Any) -> None:
     key = outgoing(peer)
     assert peer.last.headers.all("Via")[0].startswith("SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK")
-    answer(peer, 404)
+    peer.answer(404)
     (event,) = peer.events
     assert isinstance(event, RequestAnswered)
     assert (event.key, event.session, event.response.status) == (key, None, 404)
 
 
-def test_options_ping_meets_silence_and_a_dead_hop(peer: Peer) -> None:
-    silent, dead = outgoing(peer), outgoing(peer, hop=PEER._replace(port=1))
-    peer.take(peer.agent.send_failed(PEER._replace(port=1), 0.0))
+def test_options_ping_meets_silence_and_a_dead_hop(peer: Any) -> None:
+    silent, dead = outgoing(peer), outgoing(peer, hop=peer.hop._replace(port=1))
+    peer.take(peer.agent.send_failed(peer.hop._replace(port=1), 0.0))
     while peer.agent.next_deadline() is not None:
         peer.now = peer.agent.next_deadline() or 0.0
         peer.tick(0)
@@ -306,62 +198,23 @@ def test_options_ping_meets_silence_and_a_dead_hop(peer: Peer) -> None:
     assert set(peer.agent.counts.values()) == {0}
 
 
-def test_no_binding_for_a_hop_is_our_own_mistake(peer: Peer) -> None:
+def test_no_binding_for_a_hop_is_our_own_mistake(peer: Any) -> None:
     with pytest.raises(LocalError):
-        outgoing(peer, hop=PEER._replace(interface="wan"))
+        outgoing(peer, hop=peer.hop._replace(interface="wan"))
     peer.agent.set_sent_by("wan", "udp", "198.51.100.1:5060")
-    outgoing(peer, hop=PEER._replace(interface="wan"))
+    outgoing(peer, hop=peer.hop._replace(interface="wan"))
     assert peer.last.via.host == "198.51.100.1"
 
 
-def test_ipv6_names_stand_in_brackets(peer: Peer) -> None:
+def test_ipv6_names_stand_in_brackets(peer: Any) -> None:
     outgoing(peer, "INFO", hop=Hop("udp", "2001:db8::9", 5060, "six"))
     assert peer.last.headers.all("Via")[0].startswith("SIP/2.0/UDP [2001:db8::1]:5060;")
-
-
-# -- the way back (RFC 3261 18.2, RFC 3581) ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("via", "hop", "expected"),
-    [
-        ("SIP/2.0/UDP 192.0.2.9:5099;branch=z9hG4bK1", ("192.0.2.9", 5099), {"received": None, "rport": None}),
-        ("SIP/2.0/UDP 10.0.0.1:7000;branch=z9hG4bK1", ("192.0.2.9", 7000), {"received": "192.0.2.9", "rport": None}),
-        ("SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1", ("192.0.2.9", 5060), {"received": "192.0.2.9", "rport": None}),
-        ("SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1;rport", ("192.0.2.9", 5099), {"received": "192.0.2.9", "rport": 5099}),
-        (
-            "SIP/2.0/UDP 192.0.2.9:1;branch=z9hG4bK1;rport",
-            ("192.0.2.9", 5099),
-            {"received": "192.0.2.9", "rport": 5099},
-        ),
-        ("SIP/2.0/UDP host.example;branch=z9hG4bK1", ("192.0.2.9", 5060), {"received": "192.0.2.9", "rport": None}),
-    ],
-)
-@pytest.mark.parametrize("method", ["INVITE", "REGISTER"], ids=["with state", "stateless"])
-def test_where_answers_go(peer: Peer, method: str, via: str, hop: tuple[str, int], expected: dict[str, object]) -> None:
-    below = ", SIP/2.0/UDP proxy.example;branch=z9hG4bKbelow"
-    peer.request(method, Via=via + below)
-    where, response = peer.sent[-1]
-    assert (where.host, where.port) == hop
-    assert {name: getattr(response.via, name) for name in expected} == expected
-    assert len(response.vias) == 2
-
-
-def test_answers_on_a_stream_go_back_on_it(peer: Peer) -> None:
-    stream = Hop("tcp", "192.0.2.9", 41000, "lan")
-    peer.request("INVITE", Via="SIP/2.0/TCP 192.0.2.9:5060;branch=z9hG4bK1", source=stream)
-    assert peer.sent[-1][0] == stream
-    assert peer.take(peer.agent.send_failed(stream, 0.0)) == ["100"]
-    assert peer.sent[-1][0] == Hop("tcp", "192.0.2.9", 5060, "lan")
-    peer.take(peer.session.answer(0.0, body=b"v=0\r\n"))
-    assert peer.sent[-1][0] == Hop("tcp", "192.0.2.9", 5060, "lan")
-    assert peer.last.headers.get("Contact") == "<sip:192.0.2.1:5060;transport=tcp>"
 
 
 # -- being called ------------------------------------------------------------------------------------------------------
 
 
-def test_dialog_forming_responses(peer: Peer) -> None:
+def test_dialog_forming_responses(peer: Any) -> None:
     peer.request("INVITE", Record_Route="<sip:p1.example;lr>, <sip:192.0.2.77:5070;lr>")
     assert peer.last.headers.get("Record-Route") is None  # 100
     assert peer.last.to.tag is None
@@ -382,7 +235,7 @@ def test_dialog_forming_responses(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("bad", [("X-A", "a\r\nB: c"), ("X\n", "a"), ("X-A", "a\0"), ("X-A", "\ud800")])
-def test_a_header_that_cannot_be_written_moves_nothing(peer: Peer, bad: tuple[str, str]) -> None:
+def test_a_header_that_cannot_be_written_moves_nothing(peer: Any, bad: tuple[str, str]) -> None:
     peer.request("INVITE")
     with pytest.raises(LocalError):
         peer.session.answer(0.0, body=b"v=0\r\n", headers=[bad])
@@ -390,7 +243,7 @@ def test_a_header_that_cannot_be_written_moves_nothing(peer: Peer, bad: tuple[st
     assert peer.take(peer.session.answer(0.0, body=b"v=0\r\n")) == ["200"]
 
 
-def test_our_2xx_is_repeated_until_the_ack_whatever_its_branch(peer: Peer) -> None:
+def test_our_2xx_is_repeated_until_the_ack_whatever_its_branch(peer: Any) -> None:
     peer.request("INVITE")
     assert peer.take(peer.session.answer(0.0, body=b"v=0\r\n")) == ["200"]
     assert [peer.tick(0.5), peer.tick(0.9), peer.tick(0.1)] == [["200"], [], ["200"]]
@@ -404,7 +257,7 @@ def test_our_2xx_is_repeated_until_the_ack_whatever_its_branch(peer: Peer) -> No
     assert [type(event) for event in peer.events].count(Acknowledged) == 1
 
 
-def test_no_ack_ends_the_session_with_bye(peer: Peer) -> None:
+def test_no_ack_ends_the_session_with_bye(peer: Any) -> None:
     peer.request("INVITE")
     peer.take(peer.session.answer(0.0, body=b"v=0\r\n"))
     names = [name for _ in range(80) for name in peer.tick(0.5)]
@@ -415,7 +268,7 @@ def test_no_ack_ends_the_session_with_bye(peer: Peer) -> None:
     assert set(peer.agent.counts.values()) == {0}
 
 
-def test_cancel(peer: Peer) -> None:
+def test_cancel(peer: Any) -> None:
     peer.request("INVITE")
     assert peer.request("CANCEL", branch="z9hG4bKINVITE1", Reason='SIP;cause=200;text="elsewhere"') == ["200", "487"]
     event = peer.events[-1]
@@ -430,14 +283,14 @@ def test_cancel(peer: Peer) -> None:
     assert set(peer.agent.counts.values()) == {0}
 
 
-def test_cancel_after_the_answer_changes_nothing(peer: Peer) -> None:
+def test_cancel_after_the_answer_changes_nothing(peer: Any) -> None:
     peer.established()
     assert peer.request("CANCEL", branch="z9hG4bKINVITE1") == ["200"]
     assert peer.session.state == "confirmed"
 
 
 @pytest.mark.parametrize("status", [302, 404, 486, 603])
-def test_reject(peer: Peer, status: int) -> None:
+def test_reject(peer: Any, status: int) -> None:
     peer.request("INVITE")
     assert peer.take(peer.session.reject(status, 0.0, headers=[("Reason", "Q.850;cause=17")])) == [str(status)]
     assert peer.events[-1] == Ended(peer.session, "local", None)
@@ -451,7 +304,7 @@ def test_reject(peer: Peer, status: int) -> None:
         peer.session.reject(200, 0.0)
 
 
-def test_bye_on_the_early_dialog(peer: Peer) -> None:
+def test_bye_on_the_early_dialog(peer: Any) -> None:
     peer.request("INVITE")
     peer.take(peer.session.progress(180, 0.0))
     assert peer.inside("BYE", 2) == ["200", "487"]
@@ -461,7 +314,7 @@ def test_bye_on_the_early_dialog(peer: Peer) -> None:
 # -- inside a session --------------------------------------------------------------------------------------------------
 
 
-def test_requests_inside_a_session_are_the_owners(peer: Peer) -> None:
+def test_requests_inside_a_session_are_the_owners(peer: Any) -> None:
     session = peer.established()
     assert peer.inside("INFO", 2, body="Signal=1", Content_Type="application/dtmf-relay") == []
     event = peer.events[-1]
@@ -470,7 +323,7 @@ def test_requests_inside_a_session_are_the_owners(peer: Peer) -> None:
     assert peer.take(peer.agent.respond(event.key, make_response(event.request, 200), 0.0)) == ["200"]
 
 
-def test_sequence_numbers_only_grow(peer: Peer) -> None:
+def test_sequence_numbers_only_grow(peer: Any) -> None:
     peer.established()
     assert peer.inside("INFO", 5) == []
     assert peer.inside("INFO", 4) == ["500"]
@@ -489,15 +342,13 @@ def test_sequence_numbers_only_grow(peer: Peer) -> None:
         ("INFO", {"Call_ID": "other"}, 481),
     ],
 )
-def test_refusals_inside_a_session_leave_it_alone(
-    peer: Peer, method: str, changes: dict[str, str], status: int
-) -> None:
+def test_refusals_inside_a_session_leave_it_alone(peer: Any, method: str, changes: dict[str, str], status: int) -> None:
     session = peer.established()
     assert peer.inside(method, 2, **changes) == [str(status)]
     assert session.state == "confirmed"
 
 
-def test_a_second_reinvite_while_one_is_pending_gets_500(peer: Peer) -> None:
+def test_a_second_reinvite_while_one_is_pending_gets_500(peer: Any) -> None:
     session = peer.established()
     assert peer.inside("INVITE", 2, body="v=0\r\n") == ["100"]
     assert peer.inside("INVITE", 3, body="v=0\r\n") == ["100", "500"]
@@ -507,7 +358,7 @@ def test_a_second_reinvite_while_one_is_pending_gets_500(peer: Peer) -> None:
     assert peer.last.cseq.number == 2
 
 
-def test_a_target_refresh_moves_the_next_request(peer: Peer) -> None:
+def test_a_target_refresh_moves_the_next_request(peer: Any) -> None:
     session = peer.established()
     peer.inside("INVITE", 2, Contact="<sip:peer@192.0.2.50:7000>")
     peer.take(session.reject_reinvite(488, 0.0))
@@ -524,17 +375,17 @@ def test_a_target_refresh_moves_the_next_request(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize(("status", "causes"), [(481, ["lost"]), (408, ["lost"]), (500, []), (404, [])])
-def test_what_ends_a_session_and_what_does_not(peer: Peer, status: int, causes: list[str]) -> None:
+def test_what_ends_a_session_and_what_does_not(peer: Any, status: int, causes: list[str]) -> None:
     session = peer.established()
     key, actions = session.send("INFO", 0.0, body=b"x", content_type="text/plain")
     assert peer.take(actions) == ["INFO"]
-    assert answer(peer, status) == (["BYE"] if status == 408 else [])
+    assert peer.answer(status) == (["BYE"] if status == 408 else [])
     answered = next(event for event in peer.events if isinstance(event, RequestAnswered))
     assert (answered.key, answered.session) == (key, session)
     assert [event.cause for event in peer.events if isinstance(event, Ended)] == causes
 
 
-def test_silence_inside_a_session_ends_it(peer: Peer) -> None:
+def test_silence_inside_a_session_ends_it(peer: Any) -> None:
     session = peer.established()
     key, actions = session.send("INFO", 0.0)
     peer.take(actions)
@@ -543,117 +394,10 @@ def test_silence_inside_a_session_ends_it(peer: Peer) -> None:
     assert peer.events[-1] == Ended(session, "lost", None)
 
 
-def test_sending_on_a_finished_session_fails_as_481(peer: Peer) -> None:
+def test_sending_on_a_finished_session_fails_as_481(peer: Any) -> None:
     session = peer.established()
     peer.take(session.bye(0.0))
     key, actions = session.send("INFO", 0.0)
     assert actions == [RequestFailed(key, session, 481)]
     with pytest.raises(LocalError):
         session.send("BYE", 0.0)
-
-
-# -- routes ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("record_route", "uri", "routes", "hop"),
-    [
-        ("", "sip:peer@192.0.2.9:5099", [], ("192.0.2.9", 5099)),
-        (
-            "<sip:192.0.2.70:5070;lr>, <sip:192.0.2.71;lr>",
-            "sip:peer@192.0.2.9:5099",
-            ["<sip:192.0.2.70:5070;lr>", "<sip:192.0.2.71;lr>"],
-            ("192.0.2.70", 5070),
-        ),
-        (  # a strict router: the target moves to the end of Route
-            "<sip:192.0.2.70:5070>, <sip:192.0.2.71;lr>",
-            "sip:192.0.2.70:5070",
-            ["<sip:192.0.2.71;lr>", "<sip:peer@192.0.2.9:5099>"],
-            ("192.0.2.70", 5070),
-        ),
-        (  # a name is not resolved: back to where the peer was last heard
-            "<sip:proxy.example;lr>",
-            "sip:peer@192.0.2.9:5099",
-            ["<sip:proxy.example;lr>"],
-            ("192.0.2.9", 5099),
-        ),
-        (  # a transport we do not speak
-            "<sip:192.0.2.70;transport=sctp;lr>",
-            "sip:peer@192.0.2.9:5099",
-            ["<sip:192.0.2.70;transport=sctp;lr>"],
-            ("192.0.2.9", 5099),
-        ),
-    ],
-)
-def test_routes_of_the_called_side(
-    peer: Peer, record_route: str, uri: str, routes: list[str], hop: tuple[str, int]
-) -> None:
-    session = peer.established(Record_Route=record_route)
-    peer.take(session.bye(0.0))
-    where, bye = peer.sent[-1]
-    assert isinstance(bye, Request)
-    assert str(bye.uri) == uri
-    assert bye.headers.all("Route") == routes
-    assert (where.host, where.port) == hop
-
-
-def test_routes_of_the_calling_side_are_reversed_and_those_of_the_answer_count(peer: Peer) -> None:
-    session, actions = peer.agent.invite(
-        hop=PEER,
-        uri=Uri.parse("sip:peer@example.com"),
-        from_=NameAddr.parse("<sip:us@192.0.2.1>;tag=mine"),
-        to=NameAddr.parse("<sip:peer@example.com>"),
-        body=b"v=0\r\n",
-        call_id="ours",
-        max_forwards=42,
-        now=0.0,
-    )
-    peer.take(actions)
-    assert (session.call_id, session.local_tag, peer.last.max_forwards) == ("ours", "mine", 42)
-    answer(peer, 183, Record_Route="<sip:192.0.2.79;lr>", Contact="<sip:early@192.0.2.9>")
-    answer(peer, 200, Record_Route="<sip:192.0.2.71;lr>, <sip:192.0.2.70:5070;lr>", Contact="<sip:peer@192.0.2.9>")
-    where, ack = peer.sent[-1]
-    assert isinstance(ack, Request)
-    assert (where.host, where.port) == ("192.0.2.70", 5070)
-    assert ack.headers.all("Route") == ["<sip:192.0.2.70:5070;lr>", "<sip:192.0.2.71;lr>"]
-    assert str(ack.uri) == "sip:peer@192.0.2.9"
-    assert ack.headers.get("Contact") is None
-
-
-def test_a_peer_behind_nat_can_be_followed(peer: Peer) -> None:
-    session = peer.established(Contact="<sip:peer@10.0.0.1>")
-    session.follow_source = True
-    peer.inside("INFO", 2, source=PEER._replace(port=6000))
-    peer.take(session.bye(0.0))
-    assert peer.sent[-1][0].port == 6000
-    assert str(peer.last.uri) == "sip:peer@10.0.0.1"
-
-
-def test_an_address_of_the_other_family_is_reached_over_its_interface(peer: Peer) -> None:
-    six = Hop("udp", "2001:db8::9", 5060, "six")
-    via = "SIP/2.0/UDP [2001:db8::9];branch=z9hG4bK6"
-    peer.request("INVITE", source=six, Contact="<sip:peer@[2001:db8::9]:5062>", Via=via)
-    session = peer.session
-    peer.take(session.answer(0.0, body=b"v=0\r\n"))
-    peer.request("ACK", source=six, To=f"<sip:us@192.0.2.1>;tag={session.local_tag}", branch="z9hG4bK7")
-    peer.take(session.bye(0.0))
-    assert peer.sent[-1][0] == Hop("udp", "2001:db8::9", 5062, "six")
-    assert str(peer.last.uri) == "sip:peer@[2001:db8::9]:5062"
-
-
-def test_many_early_dialogs_are_bounded(peer: Peer) -> None:
-    session, actions = peer.agent.invite(
-        hop=PEER,
-        uri=Uri.parse("sip:peer@example.com"),
-        from_=NameAddr.parse("<sip:us@192.0.2.1>"),
-        to=NameAddr.parse("<sip:peer@example.com>"),
-        body=b"v=0\r\n",
-        now=0.0,
-    )
-    peer.take(actions)
-    for number in range(100):
-        answer(peer, 180, tag=f"fork{number}", Contact="<sip:peer@192.0.2.9>")
-    assert len(session._early) == 32
-    for number in range(100):
-        answer(peer, 200, tag=f"fork{number}", Contact="<sip:peer@192.0.2.9>")
-    assert peer.agent.counters["extra_answers"] == 15

@@ -1,5 +1,6 @@
 """URIs and name-addr values: what is read, what is refused, and that writing gives back the same."""
 
+import time
 from contextlib import suppress
 
 import pytest
@@ -152,12 +153,13 @@ def test_quoted_parameter_reads_plain() -> None:
     assert (value.param("X"), value.param("y"), value.param("flag"), value.param("none")) == ('a"b', "z", "", None)
 
 
-@pytest.mark.timeout(5)
 @pytest.mark.parametrize(
     "text",
     [";a" * 20000, "; " * 20000, ' ;x="' + "\\" * 40000, ";a=" + "=" * 40000, " " * 40000 + "x", ";a" + " " * 40000],
 )
 def test_hostile_lengths_take_linear_time(text: str) -> None:
+    before = time.thread_time()
     for parse in (parse_params, NameAddr.parse, Uri.parse, lambda bad: NameAddr.parse(f"<sip:a@h>{bad}")):
         with suppress(Malformed):
             parse(text)
+    assert time.thread_time() - before < 0.5  # of our own work, whatever else the machine does; it takes a hundredth
