@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -88,6 +89,12 @@ def run(tmp_path: Path) -> Iterator[Any]:
     yield begin
     for process in started:
         process.close()
+
+
+def open_rows(folder: Path) -> int:
+    """How many calls in progress the database knows of."""
+    with contextlib.closing(sqlite3.connect(folder / "data/santral.db")) as database:
+        return int(database.execute("SELECT count(*) FROM open_calls").fetchone()[0])
 
 
 def write(folder: Path, called: str, drain_timeout: int = 30) -> None:
@@ -198,7 +205,7 @@ def test_a_reload_changes_routes_and_a_wrong_one_changes_nothing(run: Any, phone
 def test_a_killed_engine_s_call_gets_its_record_at_the_next_start(run: Any, phone: socket.socket) -> None:
     process = run()
     place(phone, process.port, 1)
-    time.sleep(0.5)  # the open row is written within a tenth of a second
+    until(lambda: open_rows(process.folder))
     with process.control() as control:
         last = control.call("engine.status")["events"]["last"]
     process.child.kill()
