@@ -52,26 +52,13 @@ _NOBODY: Final = Refusal(481, "dialog", "no such dialog")
 _NO_INVITE: Final = Refusal(481, "dialog", "nothing to cancel")
 _OLD: Final = Refusal(500, "sequence", "CSeq out of order")
 _MERGED: Final = Refusal(482, "merged", "the same request came by another way")
-
-
-def _admit_all(_request: Request, _source: Hop) -> Refusal | None:
-    return None
+_OVERLOAD: Final = Refusal(503, "overload", "too many transactions", (("Retry-After", "5"),))
 
 
 class UserAgent:
-    """One SIP element: all its transactions and sessions. Every method returns the actions it caused, in order.
+    """One SIP element: all its transactions and sessions. Every method returns the actions it caused, in order."""
 
-    `admit` may refuse a sound request outside any dialog before any state is kept for it: unknown sources cost nothing
-    and are answered once each time they ask. Status 0 drops the request without an answer.
-    """
-
-    def __init__(
-        self,
-        settings: AgentSettings,
-        entropy: Callable[[int], bytes],
-        admit: Callable[[Request, Hop], Refusal | None] = _admit_all,
-    ) -> None:
-        self._admit = admit
+    def __init__(self, settings: AgentSettings, entropy: Callable[[int], bytes]) -> None:
         self._settings = settings
         self._composer = Composer(settings, entropy)
         self._core = Core(self, settings.timers, self._composer)
@@ -375,8 +362,10 @@ class UserAgent:
         refusal = screen(request, self._settings) or screen_first(request)
         if refusal is None and merge_key(request) in self._runner.merged:
             refusal = _MERGED
-        if refusal is None:
-            refusal = _NOBODY if method == "BYE" else self._admit(request, self._source)
+        if refusal is None and method == "BYE":
+            refusal = _NOBODY
+        if refusal is None and len(self._runner.servers) >= self._settings.max_transactions:
+            refusal = _OVERLOAD
         if refusal is not None:
             self._refuse(request, refusal)
             return

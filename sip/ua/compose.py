@@ -22,6 +22,7 @@ COOKIE: Final = "z9hG4bK"  # RFC 3261 8.1.1.7: this branch is unique
 SDP: Final = "application/sdp"
 DEFAULT_PORT: Final = 5060
 MAX_FORWARDS: Final = 70  # RFC 3261 8.1.1.6
+MAX_TRANSACTIONS: Final = 200_000  # below 1 KiB each; 400 calls/s keep some 40,000 for their 32 s
 _TAG_OCTETS: Final = 8
 _CALL_ID_OCTETS: Final = 16
 
@@ -34,6 +35,7 @@ class AgentSettings:
 
     `sent_by` is the "host:port" (IPv6 in brackets) of each (interface, transport), as peers shall see it in Via and
     Contact; ports that are known later come by `UserAgent.set_sent_by`. `allow` is every method the owner serves.
+    With `max_transactions` of others' requests alive, new ones outside any dialog get 503 and leave nothing behind.
     """
 
     timers: Timers = field(default_factory=Timers)
@@ -41,6 +43,7 @@ class AgentSettings:
     user_agent: str = "Santral"
     allow: tuple[str, ...] = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")
     supported: tuple[str, ...] = ()
+    max_transactions: int = MAX_TRANSACTIONS
 
 
 @dataclass(frozen=True, slots=True)

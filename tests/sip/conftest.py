@@ -228,16 +228,15 @@ class Peer:
 
     hop = Hop("udp", "192.0.2.9", 5099, "lan")
 
-    def __init__(self, *admit: Any) -> None:
+    def __init__(self, **settings: Any) -> None:
         sent_by = {
             ("lan", "udp"): "192.0.2.1:5060",
             ("lan", "tcp"): "192.0.2.1:5060",
             ("six", "udp"): "[2001:db8::1]:5060",
         }
         self.agent = UserAgent(
-            AgentSettings(sent_by=sent_by, allow=METHODS),
+            AgentSettings(sent_by=sent_by, allow=METHODS, **settings),
             random.Random(7).randbytes,
-            *admit,
         )
         self.now = 0.0
         self.sent: list[tuple[Hop, Request | Response]] = []
@@ -360,5 +359,5 @@ def peer() -> Peer:
 
 @pytest.fixture
 def make_peer() -> Callable[..., Peer]:
-    """For agents that ask an owner before anything is kept."""
+    """For agents with settings of their own."""
     return Peer

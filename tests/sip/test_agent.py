@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from santral.sip.agent import Refusal
 from santral.sip.errors import LocalError
 from santral.sip.events import (
     Acknowledged,
@@ -20,7 +19,7 @@ from santral.sip.events import (
     RequestFailed,
     Stray,
 )
-from santral.sip.message import Request, make_response
+from santral.sip.message import make_response
 from santral.sip.uri import NameAddr, Uri
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
@@ -62,25 +61,14 @@ def test_refusals(peer: Any, method: str, changes: dict[str, str], status: int, 
     assert peer.raw[0] == peer.raw[1]  # RFC 3261 8.2.7: the same To tag
 
 
-@pytest.mark.parametrize(("status", "sent"), [(403, ["403"]), (0, [])])
-@pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
-def test_the_owner_may_refuse_before_anything_is_kept(
-    make_peer: Callable[..., Any], method: str, status: int, sent: list[str]
-) -> None:
-    asked: list[Hop] = []
-
-    def admit(request: Request, source: Hop) -> Refusal | None:
-        asked.append(source)
-        return Refusal(status, "admission", "unknown trunk") if source == peer.hop else None
-
-    peer = make_peer(admit)
-    assert peer.request(method) == sent
-    (refused,) = peer.events
-    assert (refused.kind, refused.status, refused.source) == ("admission", status, peer.hop)
-    assert set(peer.agent.counts.values()) == {0}
-    peer.request(method, source=peer.hop._replace(port=5098))
-    assert peer.agent.counts["server_transactions"] == 1
-    assert len(asked) == 2
+def test_too_many_transactions_are_refused_and_leave_nothing_behind(make_peer: Callable[..., Any]) -> None:
+    peer = make_peer(max_transactions=2)
+    for cseq in (1, 2):
+        assert peer.request("OPTIONS", cseq=cseq) == []
+    assert peer.request("OPTIONS", cseq=3) == ["503"]
+    assert peer.sent[-1][1].headers.get("Retry-After") == "5"
+    assert peer.agent.counts["server_transactions"] == 2
+    assert [event.kind for event in peer.events if isinstance(event, Refused)] == ["overload"]
 
 
 def test_version_other_than_2_gets_505(peer: Any) -> None:
