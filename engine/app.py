@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from santral.engine import log, supply
+from santral.engine import figures, log, supply
 from santral.engine.calls.call import Call
 from santral.engine.calls.leg import Leg
 from santral.engine.cdr.store import CdrStore
@@ -23,7 +23,7 @@ from santral.engine.gate import Gate
 from santral.engine.limits import Limits
 from santral.engine.locator import Locator
 from santral.engine.media import AudioLibrary, MediaEvent, MediaPlane, PlaneSettings
-from santral.engine.metrics import MetricsServer, Sample
+from santral.engine.metrics import Histogram, MetricsServer, Sample
 from santral.engine.signalling import Signalling
 from santral.engine.world import Services, World
 from santral.sip import events as sip
@@ -44,6 +44,7 @@ class Engine:
         self._loop = loop
         self._started = time.monotonic()
         self._calls: dict[str, Call] = {}
+        self.tally = figures.Tally()
         self._drain: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
         self._empty = asyncio.Event()
@@ -208,6 +209,7 @@ class Engine:
 
     def _leave(self, call: Call) -> None:
         self._calls.pop(call.id, None)
+        self.tally.count(call)
         if not self._calls:
             self._empty.set()
 
@@ -252,6 +254,7 @@ class Engine:
             "limits": {"calls": self.services.limits.calls(), "holders": self.services.limits.holders()},
             "events": {"last": self.events.last, "oldest": self.events.oldest, "subscribers": self.events.subscribers},
             "cdrs": self.cdrs.counters(),
+            "control": dict(self.control.counters),
         }
 
     def listening(self) -> list[str]:
@@ -266,26 +269,6 @@ class Engine:
             found.append(f"metrics:http://{supply.bracketed(host)}:{port}/metrics")
         return found
 
-    def samples(self) -> Iterable[Sample]:
+    def samples(self) -> Iterable[Sample | Histogram]:
         """Figures for Prometheus."""
-        status = self.status()
-        yield Sample("calls", status["calls"], "Calls in progress.")
-        yield Sample("uptime_seconds", status["uptime_s"], "Seconds since start.")
-        yield from _counted("gate", status["gate"], "Calls taken and refused at the door, by reason.")
-        yield from _counted("sip", status["sip"]["counters"], "SIP messages and faults.")
-        yield from _counted("cdr", status["cdrs"], "Call records written, waiting, failed.")
-        for name, value in status["media"].items():
-            kind = "gauge" if name in MEDIA_GAUGES or name.startswith("max_") else "counter"
-            yield Sample(f"media_{name}", value, "Media plane.", kind)  # type: ignore[arg-type]
-        for trunk in self.trunks():
-            yield Sample(
-                "trunk_channels_in_use", trunk["channels_in_use"], "Legs on the trunk.", labels={"trunk": trunk["name"]}
-            )
-
-
-MEDIA_GAUGES: Final = frozenset({"legs_open", "slots_free", "ports_free", "ports_resting", "ports_used", "threads"})
-
-
-def _counted(part: str, counters: Mapping[str, int], help_text: str) -> Iterable[Sample]:
-    for name, value in counters.items():
-        yield Sample(f"{part}_events", value, help_text, "counter", labels={"what": name})
+        return figures.samples(self.status(), self.trunks(), self.tally)

@@ -194,6 +194,7 @@ class Call:
         self.plan, self.tenant, self._dialer = plan, plan.tenant, Dialer(plan.attempts)
         facts = self.facts
         self.emit("call.started", trunk=facts.trunk, caller=facts.caller, called=facts.called)
+        self._log.info("call started", trunk=facts.trunk, caller=facts.caller, called=facts.called, route=plan.route)
         self.emit("leg.started", leg=caller.id, role=caller.role.value, trunk=caller.party.trunk, target=caller.target)
         self._services.cdrs.call_started(account.opened(self, self._world.node))
         self.emit("call.routed", route=plan.route, attempts=[one.why for one in plan.attempts], why=list(plan.why))
@@ -543,6 +544,10 @@ class Call:
             status=record.status,
             hung_up_by=record.hung_up_by,
             duration_ms=record.duration_ms,
+        )
+
+        self._log.info(
+            "call ended", cause=record.cause, status=record.status, by=record.hung_up_by, duration_ms=record.duration_ms
         )
 
     def snapshot(self) -> dict[str, Any]:

@@ -1,0 +1,59 @@
+"""The node's figures for Prometheus, made from its status when somebody asks; and what is tallied as calls end."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from santral.engine.metrics import Histogram, Sample
+
+if TYPE_CHECKING:
+    from santral.engine.calls.call import Call
+
+ANSWER_BOUNDS_S: Final = (0.01, 0.1, 0.5, 1, 2, 5, 10, 20, 40, 60)
+LEVELS: Final = {  # figures that go up and down; all others only grow
+    "cdr": frozenset({"waiting", "open"}),
+    "media": frozenset(
+        {"legs_open", "slots_free", "ports_free", "ports_resting", "ports_used", "threads", "max_pass_ns"}
+    ),
+}
+
+
+class Tally:
+    """Ended calls by cause, and how long callers waited for an answer."""
+
+    def __init__(self) -> None:
+        self.ended: Counter[str] = Counter()
+        self.answer_s = Histogram("call_answer_seconds", "From INVITE to 200, of answered calls.", ANSWER_BOUNDS_S)
+
+    def count(self, call: "Call") -> None:
+        self.ended[call.outcome.cause] += 1
+        times = call.caller.times
+        if times.answered is not None:
+            self.answer_s.observe(max(0, times.answered - times.started) / 1000)
+
+
+def samples(
+    status: Mapping[str, Any], trunks: Iterable[Mapping[str, Any]], tally: Tally
+) -> Iterator[Sample | Histogram]:
+    """`status` and `trunks` are what the control socket shows."""
+    yield Sample("calls", status["calls"], "Calls in progress.")
+    yield Sample("uptime_seconds", status["uptime_s"], "Seconds since start.")
+    for cause, ended in tally.ended.items():
+        yield Sample("calls_ended", ended, "Calls that ended, by cause.", "counter", labels={"cause": cause})
+    yield tally.answer_s
+    for what, count in status["gate"].items():
+        yield Sample("gate", count, "Calls taken and refused at the door.", "counter", labels={"what": what})
+    for what, count in status["sip"]["counters"].items():
+        yield Sample("sip", count, "SIP messages and faults.", "counter", labels={"what": what})
+    yield from _figures("control", status["control"], "Control clients.")
+    yield from _figures("cdr", status["cdrs"], "Call records.")
+    yield from _figures("media", status["media"], "Media plane.")
+    for trunk in trunks:
+        labels = {"trunk": trunk["name"]}
+        yield Sample("trunk_channels_in_use", trunk["channels_in_use"], "Legs on the trunk.", labels=labels)
+
+
+def _figures(part: str, counters: Mapping[str, float], text: str) -> Iterator[Sample]:
+    levels = LEVELS.get(part, frozenset())
+    for name, value in counters.items():
+        yield Sample(f"{part}_{name}", value, text, "gauge" if name in levels else "counter")

@@ -1,0 +1,45 @@
+"""The figures Prometheus is shown, from a status as the control socket shows it."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from santral.engine.figures import Tally, samples
+from santral.engine.metrics import Histogram, Sample
+
+STATUS: dict[str, Any] = {
+    "calls": 3,
+    "uptime_s": 12.5,
+    "gate": {"calls": 7, "refused_unknown_source": 2},
+    "sip": {"counters": {"malformed": 1}},
+    "control": {"requests": 4},
+    "cdrs": {"written": 6, "waiting": 1},
+    "media": {"packets_in": 1000, "legs_open": 6},
+}
+
+
+def ended(cause: str, answered: int | None) -> Any:
+    return SimpleNamespace(
+        outcome=SimpleNamespace(cause=cause),
+        caller=SimpleNamespace(times=SimpleNamespace(started=1_000, answered=answered)),
+    )
+
+
+def test_what_grows_is_a_counter_and_what_moves_is_a_gauge() -> None:
+    tally = Tally()
+    for call in (ended("normal", 1_250), ended("normal", 4_000), ended("busy", None)):
+        tally.count(cast(Any, call))
+    shown = list(samples(STATUS, [{"name": "carrier", "channels_in_use": 2}], tally))
+    figures = {(one.name, *one.labels.values()): (one.value, one.kind) for one in shown if isinstance(one, Sample)}
+    assert figures["calls",] == (3, "gauge")
+    assert figures["calls_ended", "normal"] == (2, "counter")
+    assert figures["calls_ended", "busy"] == (1, "counter")
+    assert figures["gate", "refused_unknown_source"] == (2, "counter")
+    assert figures["cdr_written",] == (6, "counter")
+    assert figures["cdr_waiting",] == (1, "gauge")
+    assert figures["media_packets_in",] == (1000, "counter")
+    assert figures["media_legs_open",] == (6, "gauge")
+    assert figures["trunk_channels_in_use", "carrier"] == (2, "gauge")
+    (waited,) = [one for one in shown if isinstance(one, Histogram)]
+    at_most = dict(waited.buckets())
+    assert [at_most[bound] for bound in ("0.1", "0.5", "5.0", "+Inf")] == [0, 1, 2, 2]
+    assert waited.total == 3.25
