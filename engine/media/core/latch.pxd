@@ -24,13 +24,13 @@ cdef struct probation_t:
 cdef struct latch_t:
     bint has_remote
     bint locked
-    endpoint_t remote  # of the SDP
+    int64_t heard_ns  # last packet of the learnt source
     endpoint_t target  # where we send: the learnt source, else `remote`
+    endpoint_t remote  # of the SDP
     network_t networks[MAX_NETWORKS]
     int n_networks
     int lock_after  # consecutive packets
     int64_t relatch_ns  # silence of the learnt source after which another candidate may take over
-    int64_t heard_ns  # last packet of the learnt source
     probation_t announced  # the SDP address itself: strangers do not interrupt its probation
     probation_t other
 

@@ -41,17 +41,17 @@ cdef struct codec_row_t:
     bint is_event
 
 cdef struct remote_t:
-    endpoint_t rtp
-    endpoint_t rtcp
-    network_t networks[MAX_NETWORKS]
-    int n_networks
-    uint8_t receives[PAYLOAD_TYPES]  # payload type -> codec, 0: not negotiated
-    uint8_t sends[MAX_CODECS]  # codec -> payload type
     bint peer_sends
     bint peer_receives
     bint rtcp_mux
     bint rtcp_on
     bint may_pause
+    uint8_t sends[MAX_CODECS]  # codec -> payload type
+    uint8_t receives[PAYLOAD_TYPES]  # payload type -> codec, 0: not negotiated
+    endpoint_t rtp
+    endpoint_t rtcp
+    network_t networks[MAX_NETWORKS]
+    int n_networks
     uint8_t cname[MAX_CNAME]
     int cname_bytes
 
@@ -108,33 +108,35 @@ cdef struct play_t:
     int before
 
 cdef struct leg_t:
+    # What every packet touches comes first and close together: with thousands of legs it is cache misses that cost.
     uint64_t id  # 0: the slot is free
     int slot
     int owner  # number of the media thread, NOBODY while moving
     int rtp_fd
     int rtcp_fd
     int peer  # slot the leg is relayed to; its own: echo; NOBODY
-    bint has_remote
-    remote_t remote
-    latch_t rtp_latch
-    latch_t rtcp_latch
-    reception_t reception
-    former_source_t former
     uint32_t epoch  # counts incoming sources
-    stream_t out
-    digits_t digits
-    counters_t counters
-    report_state_t report
-    int64_t remote_ns  # when the present remote was set
     int64_t heard_ns  # last RTP, RTCP or STUN of the peer
     int64_t sent_ns
-    bint has_heard  # audio, in this window
-    bint silence_told
     bint timeout_told
+    bint has_heard  # audio, in this window
+    stream_t out
+    former_source_t former
+    reception_t reception
+    counters_t counters
+    latch_t rtp_latch
+    remote_t remote
+    play_t play
+    # Now and then:
+    bint has_remote
+    bint silence_told
     int event_clock_hz
     int heap_at  # place among the deadlines, NOBODY: none
+    int64_t remote_ns  # when the present remote was set
     int64_t deadline_ns
-    play_t play
+    latch_t rtcp_latch
+    digits_t digits
+    report_state_t report
 
 cdef struct limits_t:
     int64_t timeout_ns

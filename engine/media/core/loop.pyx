@@ -11,7 +11,7 @@ from santral.engine.media.core.command cimport (
     TOKEN_COMMAND, TOKEN_LEGS, TOKEN_TIMER, close_leg_sockets, run_commands,
 )
 from santral.engine.media.core.deadlines cimport first_deadline
-from santral.engine.media.core.leg cimport leg_t, media_t
+from santral.engine.media.core.leg cimport NOBODY, leg_t, media_t
 from santral.engine.media.core.net cimport monotonic_ns
 from santral.engine.media.core.player cimport play_deadline, play_due
 from santral.engine.media.core.relay cimport on_rtcp_socket, on_rtp_socket
@@ -25,7 +25,14 @@ cdef extern from "<sys/prctl.h>" nogil:
     int PR_SET_TIMERSLACK
     int prctl(int option, unsigned long argument)
 
+cdef extern from *:
+    """
+    #define prefetch(address) __builtin_prefetch(address)
+    """
+    void prefetch(const void *address) noexcept nogil
+
 cdef enum:
+    AHEAD = 2  # packets: about the time a cache miss takes
     TICK_NS = 1000000
     TIMER_SLACK_NS = 1000  # the usual 50 us would be a twentieth of a tick
     MAX_DRAIN_NS = 2000000  # then commands and players get their turn, whatever a flooded socket still holds
@@ -87,11 +94,40 @@ cdef bint take_packets(media_t *m, int ready) noexcept nogil:
     return False
 
 
+cdef void fetch_ahead(const media_t *m, int i, int ready) noexcept nogil:
+    """Ask for the memory of legs whose turn comes soon: first a leg, by its next packet's turn its peer."""
+    cdef uint64_t token
+    cdef const leg_t *leg
+    if i + 2 * AHEAD < ready:
+        token = m.io.ready[i + 2 * AHEAD].data.u64
+        if token >= TOKEN_LEGS:
+            fetch(&m.legs[(token - TOKEN_LEGS) >> 1])
+    if i + AHEAD < ready:
+        token = m.io.ready[i + AHEAD].data.u64
+        if token >= TOKEN_LEGS:
+            leg = &m.legs[(token - TOKEN_LEGS) >> 1]
+            if leg.peer != NOBODY:
+                fetch(&m.legs[leg.peer])
+
+
+cdef void fetch(const leg_t *leg) noexcept nogil:
+    """What a relayed packet touches of either leg."""
+    prefetch(leg)
+    prefetch(&leg.out)
+    prefetch(&leg.reception)
+    prefetch(&leg.counters)
+    prefetch(&leg.rtp_latch)
+    prefetch(&leg.remote)
+    prefetch(&leg.remote.receives)
+    prefetch(&leg.play)
+
+
 cdef void take_batch(media_t *m, int ready) noexcept nogil:
     cdef uint64_t token
     cdef leg_t *leg
     cdef int i
     for i in range(ready):
+        fetch_ahead(m, i, ready)
         token = m.io.ready[i].data.u64
         if token >= TOKEN_LEGS:
             leg = &m.legs[(token - TOKEN_LEGS) >> 1]
