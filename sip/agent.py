@@ -45,7 +45,7 @@ from santral.sip.ua.usage import Cue
 if TYPE_CHECKING:
     from santral.sip.uri import NameAddr, Uri
 
-__all__ = ["AgentSettings", "Refusal", "Timers", "UserAgent"]
+__all__ = ["AgentSettings", "Timers", "UserAgent"]
 
 MAX_FORKS: Final = 16  # To-tags remembered per INVITE: more answers than that are ignored
 _NOBODY: Final = Refusal(481, "dialog", "no such dialog")

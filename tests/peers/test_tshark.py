@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
+from typing import NoReturn
 
 from santral.bench.scene.stage import COLLEAGUE, RTP_PORTS, SOUNDS, Stage
 
@@ -46,9 +45,12 @@ def fields(file: Path, stage: Stage, wanted: str, *names: str) -> list[list[str]
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="capturing needs root")
-def test_nothing_the_engine_sends_is_malformed(stage: Stage, need: Callable[[str], None], tmp_path: Path) -> None:
+def test_nothing_the_engine_sends_is_malformed(
+    stage: Stage, need: Callable[[str], None], lacking: Callable[[str], NoReturn], tmp_path: Path
+) -> None:
     need("tshark")
+    if os.geteuid() != 0:
+        lacking("capturing needs root")
     file = tmp_path / "call.pcapng"
     callee = stage.phone(
         "wire-callee", "answer", stage.ports.callee, "--play", str(SOUNDS / "passage-tr.wav"), "--longest", "25"
