@@ -9,6 +9,7 @@ MODULES = [
     "bench.generator",
     "codecs.codec",
     "codecs.g711",
+    "codecs.l16",
     "engine.media.core.backend",
     "engine.media.core.command",
     "engine.media.core.deadlines",

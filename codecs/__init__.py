@@ -1,10 +1,12 @@
-"""Signal code: a codec is one file and one name in `CODECS`."""  # noqa: A005 - always imported as santral.codecs
+"""Signal code: a codec is one file and its name in `CODECS`."""  # noqa: A005 - always imported as santral.codecs
 
 from typing import Final
 
-from santral.codecs.codec import Codec
+from santral.codecs.codec import Codec, Decoder, Encoder, Parameters
 from santral.codecs.g711 import PCMA, PCMU
+from santral.codecs.l16 import L16
 
-__all__ = ["CODECS", "Codec"]
+__all__ = ["CODECS", "Codec", "Decoder", "Encoder", "Parameters"]
 
-CODECS: Final = {codec.name: codec for codec in (PCMU, PCMA)}
+CODECS: Final = {codec.key: codec for codec in (PCMU, PCMA, *L16)}
+"""By `name/clock[/channels]` as in a=rtpmap, with the name as registered."""

@@ -4,9 +4,10 @@ Both laws cut the magnitude into eight segments whose step doubles; a code is si
 negative sample is complemented rather than negated, so that -1 and 0 fall into mirror-image codes.
 """
 
+from cpython.bytearray cimport PyByteArray_AS_STRING
 from libc.stdint cimport int16_t, uint8_t
 
-from santral.codecs.codec cimport Codec, codec_t
+from santral.codecs.codec cimport Codec, codec_row, codec_t, decode_t, encode_t
 
 cdef extern from *:
     int bit_length "32 - __builtin_clz" (unsigned int value) nogil  # of a value above zero
@@ -15,6 +16,11 @@ cdef enum:
     MU_BIAS = 33  # in 14-bit units: makes every segment start at a power of two
     MU_CLIP = 8191
     EVEN_BITS = 0x55  # A-law inverts every second bit for the line's sake
+
+
+# Law to law by the code alone: the same as decoding and encoding.
+cdef uint8_t[256] A_OF_MU
+cdef uint8_t[256] MU_OF_A
 
 
 cdef inline uint8_t to_mu(int16_t sample) noexcept nogil:
@@ -52,33 +58,82 @@ cdef inline int16_t from_a(uint8_t code) noexcept nogil:
     return <int16_t>(magnitude if plain & 0x80 else -magnitude)
 
 
-cdef int pcmu_encode(const int16_t *samples, int n, uint8_t *wire) noexcept nogil:
+cdef int pcmu_encode(void *state, const int16_t *samples, int n, uint8_t *wire, int room) noexcept nogil:
     cdef int i
+    if n > room:
+        return -1
     for i in range(n):
         wire[i] = to_mu(samples[i])
     return n
 
 
-cdef int pcmu_decode(const uint8_t *wire, int n, int16_t *samples) noexcept nogil:
+cdef int pcmu_decode(void *state, const uint8_t *wire, int n, int16_t *samples, int room) noexcept nogil:
     cdef int i
+    if n > room:
+        return -1
     for i in range(n):
         samples[i] = from_mu(wire[i])
     return n
 
 
-cdef int pcma_encode(const int16_t *samples, int n, uint8_t *wire) noexcept nogil:
+cdef int pcma_encode(void *state, const int16_t *samples, int n, uint8_t *wire, int room) noexcept nogil:
     cdef int i
+    if n > room:
+        return -1
     for i in range(n):
         wire[i] = to_a(samples[i])
     return n
 
 
-cdef int pcma_decode(const uint8_t *wire, int n, int16_t *samples) noexcept nogil:
+cdef int pcma_decode(void *state, const uint8_t *wire, int n, int16_t *samples, int room) noexcept nogil:
     cdef int i
+    if n > room:
+        return -1
     for i in range(n):
         samples[i] = from_a(wire[i])
     return n
 
 
-PCMU = Codec.of(codec_t(b"PCMU", 0, 8000, 8000, 1, pcmu_encode, pcmu_decode))
-PCMA = Codec.of(codec_t(b"PCMA", 8, 8000, 8000, 1, pcma_encode, pcma_decode))
+cdef int pcmu_to_pcma(const uint8_t *wire, int n, uint8_t *out) noexcept nogil:
+    cdef int i
+    for i in range(n):
+        out[i] = A_OF_MU[wire[i]]
+    return n
+
+
+cdef int pcma_to_pcmu(const uint8_t *wire, int n, uint8_t *out) noexcept nogil:
+    cdef int i
+    for i in range(n):
+        out[i] = MU_OF_A[wire[i]]
+    return n
+
+
+cdef void fill_translations() noexcept nogil:
+    cdef int code
+    for code in range(256):
+        A_OF_MU[code] = to_a(from_mu(code))
+        MU_OF_A[code] = to_mu(from_a(code))
+
+
+def translated(const unsigned char[::1] wire not None, bint to_mu_law):
+    """The codes of one law as those of the other, by the tables; for tests and tools."""
+    cdef bytearray out = bytearray(wire)
+    cdef uint8_t *codes = <uint8_t *>PyByteArray_AS_STRING(out)
+    if to_mu_law:
+        pcma_to_pcmu(codes, <int>len(out), codes)
+    else:
+        pcmu_to_pcma(codes, <int>len(out), codes)
+    return bytes(out)
+
+
+cdef Codec law(const char *name, int payload_type, encode_t encode, decode_t decode):
+    cdef codec_t row = codec_row(name, payload_type, 8000, 8000, 1, 1)
+    row.encode = encode
+    row.decode = decode
+    return Codec.of(row)
+
+
+PCMU = law(b"PCMU", 0, pcmu_encode, pcmu_decode)
+PCMA = law(b"PCMA", 8, pcma_encode, pcma_decode)
+
+fill_translations()

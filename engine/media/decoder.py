@@ -59,8 +59,8 @@ def decode(path: str, folder: str, container: str, codec: str) -> bytes:
             samples = samples_of(file, container)
         except FFmpegError as problem:
             raise RefusedFileError(f"not a readable {container} file ({problem.strerror})") from None
-    frames = CODECS[codec].encode(samples)
-    silence = CODECS[codec].encode(b"\0\0")
+    frames = CODECS[f"{codec}/8000"].encode(samples)
+    silence = CODECS[f"{codec}/8000"].encode(b"\0\0")
     return frames + silence * (-len(frames) % FRAME_BYTES)
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from santral.codecs import CODECS, Codec
+from santral.codecs.g711 import translated
 
-PCMU, PCMA = CODECS["PCMU"], CODECS["PCMA"]
+PCMU, PCMA = CODECS["PCMU/8000"], CODECS["PCMA/8000"]
 BOTH = pytest.mark.parametrize("codec", [PCMU, PCMA], ids=lambda codec: codec.name)
 EVERY_SAMPLE = array("h", range(-32768, 32768))
 EVERY_CODE = bytes(range(256))
@@ -19,7 +20,7 @@ def decoded(codec: Codec, wire: bytes) -> "array[int]":
 
 
 def test_rows_state_the_static_numbers() -> None:
-    assert [(c.name, c.payload_type, c.sample_hz, c.clock_hz) for c in CODECS.values()] == [
+    assert [(c.name, c.payload_type, c.sample_hz, c.clock_hz) for c in (PCMU, PCMA)] == [
         ("PCMU", 0, 8000, 8000),
         ("PCMA", 8, 8000, 8000),
     ]
@@ -61,6 +62,11 @@ def test_known_codes() -> None:
     assert PCMA.encode(array("h", [0, -1, 32767, -32768]).tobytes()) == bytes([0xD5, 0x55, 0xAA, 0x2A])
     assert list(decoded(PCMU, bytes([0xFF, 0x7F, 0x80, 0x00]))) == [0, 0, 32124, -32124]
     assert list(decoded(PCMA, bytes([0xD5, 0x55, 0xAA, 0x2A]))) == [8, -8, 32256, -32256]
+
+
+def test_one_law_straight_into_the_other_is_decoding_and_encoding() -> None:
+    assert translated(EVERY_CODE, to_mu_law=False) == PCMA.encode(PCMU.decode(EVERY_CODE))
+    assert translated(EVERY_CODE, to_mu_law=True) == PCMU.encode(PCMA.decode(EVERY_CODE))
 
 
 @BOTH
