@@ -55,7 +55,9 @@ class Gate:
             return
         side = world.trunks[found.trunk]
         party = world.party(found.trunk, source.interface)
-        facts = CallFacts(found.trunk, side.tenant, request.from_.uri.number, request.uri.number, datetime.now(UTC))
+        wrote = request.from_.uri.number, request.uri.number
+        caller, called = map(world.table.trunks[found.trunk].numbering.read, wrote)
+        facts = CallFacts(found.trunk, side.tenant, caller, called, datetime.now(UTC), wrote)
         call = Call(self._services, world, facts, self._on_end)
         leg = Leg(Role.CALLER, party, self._services.signalling, call.hear)
         refusal = self._services.limits.admit(call.id, leg.id, found.trunk, self._services.signalling.now())

@@ -105,11 +105,15 @@ class Template:
     def names(self) -> frozenset[str]:
         return frozenset(part.name for part in self.parts if isinstance(part, Slot))
 
-    def render(self, values: Mapping[str, str]) -> str:
-        """The number made of these values. TemplateError when nobody could dial it, KeyError for a name they lack."""
-        made = "".join(
+    def fill(self, values: Mapping[str, str]) -> str:
+        """The text made of these values, whatever it is. KeyError for a name they lack."""
+        return "".join(
             part if isinstance(part, str) else values[part.name][part.start : part.stop] for part in self.parts
         )
+
+    def render(self, values: Mapping[str, str]) -> str:
+        """The number made of these values. TemplateError when nobody could dial it, KeyError for a name they lack."""
+        made = self.fill(values)
         if not made:
             raise TemplateError(f"{self.source} makes an empty number")
         if len(made) > MAX_NUMBER:

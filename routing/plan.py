@@ -20,18 +20,22 @@ NO_TURNS: Final[Mapping[str, int]] = {}
 
 @dataclass(frozen=True, slots=True)
 class CallFacts:
-    """What a plan depends on. `trunk` is the source trunk (empty for a call that came on none), `at` is aware."""
+    """What a plan depends on. `trunk` is the source trunk (empty for a call that came on none), `at` is aware.
+
+    Numbers are in their normal form; `wrote` says how the peer wrote them (caller, called), where that is known.
+    """
 
     trunk: str
     tenant: str
     caller: str
     called: str
     at: datetime
+    wrote: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
 class DialTrunk:
-    """Dial `called` at these target URIs, in this order. `timeout_s` counts ringing."""
+    """Dial `called` (as the trunk writes numbers) at these target URIs, in this order. `timeout_s` counts ringing."""
 
     trunk: str
     called: str
@@ -98,6 +102,11 @@ class _Decision:
         self.forbidden = False  # whether a rule, not the facts, left a destination out
 
     def plan(self) -> Plan:
+        for what, wrote, number in zip(
+            ("caller", "called"), self.facts.wrote, (self.facts.caller, self.facts.called), strict=True
+        ):
+            if wrote and wrote != number:
+                self.why.append(f"{what} {wrote[:MAX_NUMBER]} is {number[:MAX_NUMBER]}")
         chosen = self.by_number() or self.by_order()
         if chosen is None:
             self.why.append(f"no route for {self.facts.called[:MAX_NUMBER]}")
@@ -228,7 +237,10 @@ class _Decision:
             self.why.append(f"trunk {trunk.name}: {problem}")
             return None
         targets, self.draw = order_targets(trunk, self.turns.get(trunk.name, 0), self.draw)
-        return DialTrunk(trunk.name, called, way.timeout_s, targets, f"{label}, trunk {trunk.name}, {trunk.strategy}")
+        written = trunk.numbering.write(called)
+        said = f", {called} written {trunk.numbering}" if written != called else ""
+        why = f"{label}, trunk {trunk.name}, {trunk.strategy}{said}"
+        return DialTrunk(trunk.name, written, way.timeout_s, targets, why)
 
     def forbid(self, trunk: Trunk, reason: str) -> None:
         self.forbidden = True

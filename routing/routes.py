@@ -68,11 +68,12 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number of ours and the route that calls to it take."""
+    """A number of ours (in its normal form) and the route that calls to it take. `caller_name`: of calls from it."""
 
     number: str
     tenant: str
     route: str
+    caller_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

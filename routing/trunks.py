@@ -6,6 +6,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Self, TypeVar
 
+from santral.routing.numbering import AS_IT_IS, Numbering
 from santral.routing.numbers import Pattern
 
 MAX_PORT: Final = 65535
@@ -83,6 +84,7 @@ class Trunk:
     match_domain: str | None = None
     match_called: Pattern | None = None
     match_trunk_group: str | None = None
+    numbering: Numbering = AS_IT_IS
 
     @property
     def discriminators(self) -> tuple[tuple[str, str], ...]:

@@ -27,8 +27,12 @@ def explain(path: Path | None, trunk: str, caller: str, called: str, at: str | N
     known = config.trunks.get(trunk)
     if known is None:
         raise Failure(f"no trunk {trunk}; there are: {', '.join(config.trunks) or 'none'}")
-    facts = CallFacts(trunk, known.tenant, caller, called, moment(at))
-    for line in described(plan(routing_table(config), facts)):
+    table = routing_table(config)
+    numbering = table.trunks[trunk].numbering
+    facts = CallFacts(
+        trunk, known.tenant, numbering.read(caller), numbering.read(called), moment(at), wrote=(caller, called)
+    )
+    for line in described(plan(table, facts)):
         typer.echo(line)
 
 

@@ -1,7 +1,8 @@
 """From the configuration to the values `routing` decides on. No decision of its own."""
 
-from santral.engine.config.model import Config, DestinationTable, RouteTable, TrunkTable
+from santral.engine.config.model import Config, DestinationTable, NumberTable, RouteTable, TrunkTable
 from santral.engine.config.sounds import find_sound
+from santral.routing.numbering import AS_IT_IS, Numbering
 from santral.routing.numbers import Template
 from santral.routing.routes import (
     RING_S,
@@ -21,13 +22,38 @@ from santral.routing.trunks import Strategy, Target, Trunk
 def routing_table(config: Config) -> RoutingTable:
     """The table that plans are made from. Raises ValueError for a configuration that was not checked."""
     return RoutingTable.build(
-        [routing_trunk(trunk) for trunk in config.trunk],
+        [routing_trunk(trunk, numbering_of(config, trunk)) for trunk in config.trunk],
         [_route(config, route) for route in config.route],
-        [Number(row.number, row.tenant, row.route) for row in config.number],
+        _numbers(config),
     )
 
 
-def routing_trunk(trunk: TrunkTable) -> Trunk:
+def numbering_of(config: Config, trunk: TrunkTable) -> Numbering:
+    """How a trunk writes numbers: in its own format, at home in its tenant's country."""
+    return Numbering(trunk.number_format, config.tenants[trunk.tenant].country)
+
+
+def home_numbering(country: str | None) -> Numbering:
+    """How people write numbers of their own: E.164, or as they are dialled in their country."""
+    return Numbering("national", country) if country else AS_IT_IS
+
+
+def _numbers(config: Config) -> list[Number]:
+    """Each number in its normal form, and as it is written: a trunk may send it in that form all the same."""
+    found: dict[str, Number] = {}
+    for row in config.number:
+        number = home_numbering(config.tenants[row.tenant].country).read(row.number)
+        found[number] = _number(number, row)
+    for row in config.number:
+        found.setdefault(row.number, _number(row.number, row))
+    return list(found.values())
+
+
+def _number(number: str, row: NumberTable) -> Number:
+    return Number(number, row.tenant, row.route, row.caller_name or "")
+
+
+def routing_trunk(trunk: TrunkTable, numbering: Numbering = AS_IT_IS) -> Trunk:
     return Trunk(
         name=trunk.name,
         tenant=trunk.tenant,
@@ -39,6 +65,7 @@ def routing_trunk(trunk: TrunkTable) -> Trunk:
         match_domain=trunk.match_domain,
         match_called=trunk.match_called,
         match_trunk_group=trunk.match_trunk_group and trunk.match_trunk_group.lower(),
+        numbering=numbering,
     )
 
 

@@ -160,7 +160,9 @@ class TenantTable(Table):
 
     name: Name = Field(description="Name of the tenant.")
     domain: Annotated[Domain | None, IDLE] = Field(None, description="Domain of its users' addresses.")
-    country: Annotated[Country | None, IDLE] = Field(None, description="Country of its numbers.")
+    country: Country | None = Field(
+        None, description="Where its national numbers are at home: for `number_format`, and for its `[[number]]` rows."
+    )
     sounds: ConfigPath | None = Field(
         None, description="Folder of its sound files; the embedded ones are there anyway."
     )
@@ -206,6 +208,11 @@ class TrunkTable(Table):
     )
     nat: Yes = Field(False, description="Media may also come from the address the signalling came from.")
     ptime: Literal[10, 20, 30, 40] = Field(20, description="Milliseconds of audio per packet that we ask for.")
+    number_format: Literal["e164", "international", "national"] = Field(
+        "e164",
+        description="How it writes numbers, both ways: `+905551112233`, `905551112233`, or as dialled in the tenant's "
+        "country, `05551112233`. Inside they are E.164; what is no number stays as it is.",
+    )
     hold: Literal["pass"] = Field("pass", description="What hold does: it is passed on.")
     try_timeout: TryTime = Field(4.0, description="Without any answer for so long, the next target is tried.")
     progress_timeout: ProgressTime = Field(15.0, description="The same when nothing but 100 Trying came.")
@@ -224,10 +231,12 @@ class TrunkTable(Table):
 class NumberTable(Table):
     """A number of ours."""
 
-    number: DialNumber = Field(description="The number exactly as it is called.")
+    number: DialNumber = Field(
+        description="The number: `+` and country code, or as dialled in the tenant's country; other texts exactly."
+    )
     tenant: Name = Field(description="Whose number it is.")
     route: Name = Field(description="The route its calls take; the route's filters must hold.")
-    caller_name: Annotated[Label | None, IDLE] = Field(None, description="Name shown for calls from this number.")
+    caller_name: Label | None = Field(None, description="Name shown for calls of its tenant from this number.")
 
 
 class DestinationTable(Table):

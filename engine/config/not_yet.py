@@ -41,7 +41,6 @@ KEYS: Final[Mapping[str, NotYet]] = {
     "trunk.password_file": NotYet(_DIGEST),
     "trunk.register": NotYet(_DIGEST, (False,)),
     "trunk.srtp": NotYet("Encrypted media comes with a later version.", ("off",)),
-    "trunk.number_format": NotYet("Numbers are passed on as they come; number formats come with a later version."),
     "trunk.options_interval": NotYet("Watching trunks by OPTIONS comes with a later version.", (0,)),
     "route.record": NotYet(_RECORDING, ("off",)),
     "route.destinations.user": NotYet(_KIND),

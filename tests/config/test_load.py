@@ -112,8 +112,6 @@ def test_the_example_of_the_contract_as_far_as_it_is_served(tmp_path: Path) -> N
     assert [str(warning) for warning in config.warnings] == [
         "line 26: sip.dial_networks: has no effect in this version",
         "line 45: tenant[0].domain: has no effect in this version",
-        "line 46: tenant[0].country: has no effect in this version",
-        "line 78: number[0].caller_name: has no effect in this version",
     ]
 
 

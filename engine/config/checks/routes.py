@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Final
 
+from santral.engine.config.convert import home_numbering
 from santral.engine.config.draft import Draft, Placed
 from santral.engine.config.model import DestinationTable, NumberTable, RouteTable
 from santral.engine.config.problems import KeyPath
@@ -15,6 +16,7 @@ def check_routes(draft: Draft) -> None:
     tenants = {one.table.name: tenant_of(draft, one) for one in draft.routes}
     for number in draft.numbers:
         check_number(draft, number, tenants)
+    check_twice(draft)
     for route in draft.routes:
         check_source(draft, route)
         names = check_groups(draft, route)
@@ -43,6 +45,17 @@ def check_number(draft: Draft, number: Placed[NumberTable], tenants: dict[str, s
     owner = tenants.get(row.route)
     if owner is not None and owner != row.tenant:
         draft.blame((*number.path, "route"), f"route {row.route} belongs to tenant {owner}, not to {row.tenant}")
+
+
+def check_twice(draft: Draft) -> None:
+    """Two spellings of one number are one number. Equal spellings are blamed with the names."""
+    seen: dict[str, str] = {}
+    for one in draft.numbers:
+        owner = draft.tenant_named.get(one.table.tenant)
+        normal = home_numbering(owner.country if owner else None).read(one.table.number)
+        first = seen.setdefault(normal, one.table.number)
+        if first != one.table.number:
+            draft.blame((*one.path, "number"), f"is the same number as {first}: {normal}")
 
 
 def check_source(draft: Draft, route: Placed[RouteTable]) -> None:

@@ -27,6 +27,9 @@ def check_trunks(draft: Draft) -> None:
                 draft.blame((*path, "codecs", place), f"{codec} is there twice")
         if trunk.strategy != "weighted" and any("weight" in target.model_fields_set for target in trunk.targets):
             draft.warn((*path, "targets"), f"weights count with strategy = weighted only, and this is {trunk.strategy}")
+        owner = draft.tenant_named.get(trunk.tenant)
+        if trunk.number_format == "national" and owner is not None and owner.country is None:
+            draft.blame((*path, "number_format"), f"national needs the country of tenant {owner.name}")
         check_network(draft, one)
     check_overlaps(draft)
 
