@@ -5,7 +5,7 @@ Matches each message to its transaction, its session, or neither, and answers by
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from santral.sip.errors import LocalError, RemoteError
@@ -23,6 +23,7 @@ from santral.sip.events import (
 from santral.sip.framing import is_keep_alive
 from santral.sip.message import Request, Response, parse_message, serialise
 from santral.sip.session import Moment, Session
+from santral.sip.ua.challenge import CHALLENGES, Attempt, next_try
 from santral.sip.ua.compose import (
     MAX_FORWARDS,
     NOTHING,
@@ -43,6 +44,7 @@ from santral.sip.ua.transaction import INVITE_CLIENT, Input, Transaction
 from santral.sip.ua.usage import Cue
 
 if TYPE_CHECKING:
+    from santral.sip.auth.account import Account
     from santral.sip.uri import NameAddr, Uri
 
 __all__ = ["AgentSettings", "Timers", "UserAgent"]
@@ -152,9 +154,15 @@ class UserAgent:
         content_type: str = SDP,
         call_id: str | None = None,
         max_forwards: int = MAX_FORWARDS,
+        routes: Sequence[str] = (),
+        account: Account | None = None,
         now: float,
     ) -> tuple[Session, list[Action]]:
-        """Begin a session. Without a body the peer is asked for an offer, and the owner owes `session.ack`."""
+        """Begin a session. Without a body the peer is asked for an offer, and the owner owes `session.ack`.
+
+        `routes` are Route values. With an `account` the session answers challenges to its requests, as long as they
+        come from the host of this hop.
+        """
         tag = from_.tag or self._composer.tag()
         request = self._composer.request(
             "INVITE",
@@ -165,10 +173,13 @@ class UserAgent:
             to=str(to),
             call_id=call_id or self._composer.call_id(),
             cseq=1,
+            routes=routes,
             draft=Draft(headers, body, content_type),
             max_forwards=max_forwards,
         )
         session = Session(self._core, "uac", request, tag, hop)
+        if account is not None:
+            session.attempt = Attempt(account, hop.host)
         session.start(hop, now)
         return session, self._outbox.flush()
 
@@ -183,9 +194,17 @@ class UserAgent:
         headers: HeaderList = (),
         body: bytes = b"",
         content_type: str = SDP,
+        call_id: str | None = None,
+        cseq: int = 1,
+        routes: Sequence[str] = (),
+        account: Account | None = None,
         now: float,
     ) -> tuple[str, list[Action]]:
-        """Send a request outside any session (OPTIONS…): RequestAnswered or RequestFailed will carry the key."""
+        """Send a request outside any session (OPTIONS…): RequestAnswered or RequestFailed will carry the key.
+
+        `call_id` and `cseq` go on where an earlier request ended (REGISTER, RFC 3261 10.2); an `account` answers
+        challenges from this hop's host.
+        """
         request = self._composer.request(
             method,
             uri,
@@ -193,11 +212,13 @@ class UserAgent:
             branch=self._composer.branch(),
             from_=str(from_ if from_.tag else from_.with_tag(self._composer.tag())),
             to=str(to),
-            call_id=self._composer.call_id(),
-            cseq=1,
+            call_id=call_id or self._composer.call_id(),
+            cseq=cseq,
+            routes=routes,
             draft=Draft(headers, body, content_type),
         )
-        transaction = self._runner.start_client(request, hop, None, now)
+        attempt = None if account is None else Attempt(account, hop.host)
+        transaction = self._runner.start_client(request, hop, None, now, attempt)
         return transaction.key, self._outbox.flush()
 
     # -- responses -------------------------------------------------------------------------------------------------
@@ -222,6 +243,8 @@ class UserAgent:
 
     def on_response(self, transaction: Transaction, response: Response, now: float) -> None:
         """Part of `Listener`: a response that its transaction lets through."""
+        if response.status in CHALLENGES and self._try_again(transaction, response, now):
+            return
         owner = transaction.owner
         if transaction.table is INVITE_CLIENT:
             if 200 <= response.status < 300:
@@ -238,9 +261,29 @@ class UserAgent:
             if owner is not None:
                 owner.feed(Cue.BYE_DONE, Moment(now))
         elif method != "CANCEL":
-            self._out.append(RequestAnswered(transaction.key, owner, response))
+            self._out.append(RequestAnswered(transaction.told_as, owner, response))
             if owner is not None:
                 owner.on_request_failure(response.status, now)
+
+    def _try_again(self, transaction: Transaction, response: Response, now: float) -> bool:
+        """Answer a challenge with the same request and credentials, where there are any; nobody hears of the first."""
+        request, owner = transaction.request, transaction.owner
+        if request is None:
+            return False
+        dialog = owner.find_dialog(request.to.tag) if owner is not None and request.to.tag is not None else None
+        cseq = (request.cseq.number if dialog is None else dialog.local_cseq) + 1
+        found = next_try(transaction, response, self._composer, cseq)
+        if found is None:
+            return False
+        again, attempt = found
+        if transaction.table is not INVITE_CLIENT:
+            self._runner.start_client(again, transaction.hop, owner, now, attempt)
+        elif owner is None or not owner.on_challenge(again, attempt, now):
+            return False
+        if dialog is not None:
+            dialog.local_cseq = cseq
+        self.counters["challenges_answered"] += 1
+        return True
 
     def on_failure(self, transaction: Transaction, status: int, now: float) -> None:
         """Part of `Listener`: no response at all."""
@@ -254,7 +297,7 @@ class UserAgent:
             if owner is not None:
                 owner.feed(Cue.BYE_DONE, Moment(now))
         elif method != "CANCEL":
-            self._out.append(RequestFailed(transaction.key, owner, status))
+            self._out.append(RequestFailed(transaction.told_as, owner, status))
             if owner is not None:
                 owner.on_request_failure(status, now)
 

@@ -7,6 +7,7 @@ nothing, so that an owner need not know which crossing it just lost.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from santral.sip.errors import LocalError
@@ -29,6 +30,7 @@ from santral.sip.events import (
     Send,
 )
 from santral.sip.message import Request, Response, serialise
+from santral.sip.ua.challenge import proofs_of
 from santral.sip.ua.compose import NOTHING, SDP, Draft, HeaderList
 from santral.sip.ua.dialog import Dialog
 from santral.sip.ua.runner import client_key
@@ -36,6 +38,7 @@ from santral.sip.ua.transaction import Input, State, Transaction
 from santral.sip.ua.usage import CHANGE, SESSION, Change, Cue, Do, Stage
 
 if TYPE_CHECKING:
+    from santral.sip.ua.challenge import Attempt
     from santral.sip.ua.core import Core
     from santral.sip.uri import Uri
 
@@ -52,7 +55,7 @@ _OVER: Final = frozenset({Stage.ENDING, Stage.ENDED})
 class Moment:
     """What is at hand while one row is performed: the message, its transaction, what the owner wants said."""
 
-    __slots__ = ("draft", "message", "now", "status", "transaction")
+    __slots__ = ("attempt", "draft", "message", "now", "status", "transaction")
 
     def __init__(
         self,
@@ -61,8 +64,11 @@ class Moment:
         transaction: Transaction | None = None,
         draft: Draft = NOTHING,
         status: int = 0,
+        *,
+        attempt: Attempt | None = None,
     ) -> None:
         self.now = now
+        self.attempt = attempt
         self.message: Any = message
         self.transaction: Any = transaction
         self.draft = draft
@@ -89,9 +95,11 @@ class Session:
         "_interval",
         "_is_offerless",
         "_parting",
+        "_proofs",
         "_repeat",
         "_sent_cseq",
         "_server",
+        "attempt",
         "call_id",
         "change",
         "follow_source",
@@ -115,11 +123,13 @@ class Session:
         self.change = Change.NONE
         self.follow_source = False
         self.user: Any = None
+        self.attempt: Attempt | None = None  # how challenges to our requests are answered, if they are
         self._core = core
         self._dialog: Dialog | None = None
         self._early: dict[str, Dialog] = {}
         self._client: Transaction | None = None  # our INVITE or re-INVITE, while it is pending
         self._server: Transaction | None = None  # theirs, until it is acknowledged
+        self._proofs: HeaderList = ()  # the credentials of our last INVITE, for its ACK
         self._is_offerless = role == "uac" and not request.body
         self._sent_cseq = request.cseq.number if role == "uac" else 0  # of our last INVITE
         self._got_cseq = 0 if role == "uac" else request.cseq.number  # of theirs
@@ -276,6 +286,11 @@ class Session:
             self._feed_change(cue, moment)
             self.on_request_failure(status, now)
 
+    def on_challenge(self, again: Request, attempt: Attempt, now: float) -> bool:
+        """Our INVITE or re-INVITE met a challenge, and `again` would answer it; False: nobody wants it any more."""
+        feed = self.feed if self.state in _UNANSWERED else self._feed_change
+        return feed(Cue.GOT_CHALLENGE, Moment(now, again, attempt=attempt))
+
     def on_invite_failure(self, status: int, now: float) -> None:
         """No response to our INVITE or re-INVITE: 408 or 503."""
         self._client = None
@@ -403,7 +418,8 @@ class Session:
 
     def _send_ack(self, moment: Moment) -> None:
         if self._dialog is not None:
-            request, hop = self._compose("ACK", self._dialog, self._sent_cseq, moment.draft)
+            draft = replace(moment.draft, headers=(*moment.draft.headers, *self._proofs))
+            request, hop = self._compose("ACK", self._dialog, self._sent_cseq, draft)
             data = serialise(request)
             self._ack = (self._sent_cseq, hop, data)
             self._core.out.append(Send(hop, data))
@@ -425,8 +441,21 @@ class Session:
     def _send_reinvite(self, moment: Moment) -> None:
         if self._dialog is not None:
             self._is_offerless = not moment.draft.body
+            self._proofs = ()
             self._client = self._send_request("INVITE", self._dialog, moment)
             self._sent_cseq = self._dialog.local_cseq
+
+    def _resend(self, moment: Moment) -> None:
+        """The INVITE once more, with credentials; what the first one brought is forgotten, early dialogs with it."""
+        again: Request = moment.message
+        if self._client is None:
+            return
+        self._proofs = proofs_of(again)
+        self._client = self._core.runner.start_client(again, self._client.hop, self, moment.now, moment.attempt)
+        self._sent_cseq = again.cseq.number
+        if self._dialog is None:
+            self.request = again
+            self._early = {}
 
     def _abandon_reinvite(self, moment: Moment) -> None:
         invite, self._client = self._client, None
@@ -571,6 +600,7 @@ _PERFORM: Final[dict[Do, Callable[[Session, Moment], None]]] = {
     Do.SEND_500: Session._send_500,
     Do.OK_BYE: Session._ok_bye,
     Do.SEND_REINVITE: Session._send_reinvite,
+    Do.RESEND: Session._resend,
     Do.ABANDON_REINVITE: Session._abandon_reinvite,
     Do.REFRESH: Session._refresh_target,
     Do.TAKE_REINVITE: Session._take_reinvite,

@@ -93,11 +93,11 @@ def note_source(request: Request, source: Hop) -> None:
 class Composer:
     """Writes the messages of one agent. `entropy(n)` gives n random octets."""
 
-    __slots__ = ("_allow", "_entropy", "_secret", "_supported", "_user_agent", "sent_by")
+    __slots__ = ("_allow", "_secret", "_supported", "_user_agent", "entropy", "sent_by")
 
     def __init__(self, settings: AgentSettings, entropy: Callable[[int], bytes]) -> None:
         self.sent_by: dict[tuple[str, str], str] = dict(settings.sent_by)
-        self._entropy = entropy
+        self.entropy = entropy
         self._secret = entropy(_CALL_ID_OCTETS)
         self._user_agent = settings.user_agent
         self._allow = ", ".join(settings.allow)
@@ -105,15 +105,15 @@ class Composer:
 
     def branch(self) -> str:
         """A new Via branch."""
-        return COOKIE + self._entropy(_TAG_OCTETS).hex()
+        return COOKIE + self.entropy(_TAG_OCTETS).hex()
 
     def tag(self) -> str:
         """A new From or To tag (RFC 3261 19.3 asks for 32 random bits at least)."""
-        return self._entropy(_TAG_OCTETS).hex()
+        return self.entropy(_TAG_OCTETS).hex()
 
     def call_id(self) -> str:
         """A new Call-ID."""
-        return self._entropy(_CALL_ID_OCTETS).hex()
+        return self.entropy(_CALL_ID_OCTETS).hex()
 
     def stateless_tag(self, request: Request) -> str:
         """The same To tag for every copy of a request that is answered without state (RFC 3261 8.2.7)."""

@@ -6,6 +6,7 @@ Decides nothing about calls: what matters to them goes to the `Listener`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from santral.sip.events import Hop, Send
@@ -25,6 +26,7 @@ from santral.sip.ua.transaction import (
 
 if TYPE_CHECKING:
     from santral.sip.session import Session
+    from santral.sip.ua.challenge import Attempt
     from santral.sip.ua.core import Outbox
 
 __all__ = ["Due", "Listener", "Runner", "client_key", "merge_key", "server_key"]
@@ -88,12 +90,18 @@ class Runner:
 
     # -- what starts a transaction ---------------------------------------------------------------------------------
 
-    def start_client(self, request: Request, hop: Hop, owner: Session | None, now: float) -> Transaction:
-        """Send a request of ours."""
+    def start_client(
+        self, request: Request, hop: Hop, owner: Session | None, now: float, attempt: Attempt | None = None
+    ) -> Transaction:
+        """Send a request of ours. A challenge to it is answered by `attempt`, or as its session's requests are."""
         method, data = request.method, serialise(request)
         table = INVITE_CLIENT if method == "INVITE" else OTHER_CLIENT
         transaction = Transaction(client_key(request.via.branch, method), table, hop, owner)
         transaction.request = request
+        if attempt is None and owner is not None:
+            attempt = owner.attempt
+        if attempt is not None:
+            transaction.attempt = attempt if attempt.key else replace(attempt, key=transaction.key)
         self.clients[transaction.key] = transaction
         self._watch(transaction)
         self.feed(transaction, Input.REQUEST, now, data)
@@ -169,7 +177,7 @@ class Runner:
             self.merged.pop(transaction.merge_key, None)
         self._stop(transaction, 0.0, None)
         self._unwatch(transaction)
-        transaction.owner = transaction.request = None
+        transaction.owner = transaction.request = transaction.attempt = None
 
     def _watch(self, transaction: Transaction) -> None:
         self._by_hop.setdefault(transaction.hop, set()).add(transaction)
@@ -199,7 +207,6 @@ class Runner:
     def _ack(self, transaction: Transaction, now: float, response: Response) -> None:
         if transaction.request is not None:
             self._send(transaction, now, serialise(self._composer.ack_failure(transaction.request, response)))
-            transaction.request = None
 
     def _deliver(self, transaction: Transaction, now: float, response: Response) -> None:
         self._listener.on_response(transaction, response, now)
@@ -233,7 +240,7 @@ class Runner:
         transaction.last = b""
 
     def _release(self, transaction: Transaction, _now: float, _cue: object) -> None:
-        transaction.owner = None
+        transaction.owner = transaction.request = transaction.attempt = None
         if transaction.is_client:
             self._unwatch(transaction)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from santral.sip.events import Hop
     from santral.sip.message import Request
     from santral.sip.session import Session
+    from santral.sip.ua.challenge import Attempt
 
 __all__ = [
     "INVITE_CLIENT",
@@ -151,11 +152,11 @@ OTHER_CLIENT: Final[Table] = {  # RFC 3261 17.1.2
     (_TRYING, Input.TIMER_F):           (_TERMINATED, (Do.REPORT_TIMEOUT,)),
     (_TRYING, Input.UNREACHABLE):       (_TERMINATED, (Do.REPORT_UNREACHABLE,)),
     (_TRYING, Input.PROVISIONAL):       (_PROCEEDING, ()),
-    (_TRYING, Input.FINAL):             (_COMPLETED,  (Do.STOP, Do.DROP, Do.ARM_K, Do.DELIVER, Do.RELEASE)),
+    (_TRYING, Input.FINAL):             (_COMPLETED,  (Do.STOP, Do.ARM_K, Do.DELIVER, Do.DROP, Do.RELEASE)),
     (_PROCEEDING, Input.TIMER_E):       (_PROCEEDING, (Do.RESEND, Do.ARM_E_SLOW)),
     (_PROCEEDING, Input.TIMER_F):       (_TERMINATED, (Do.REPORT_TIMEOUT,)),
     (_PROCEEDING, Input.UNREACHABLE):   (_TERMINATED, (Do.REPORT_UNREACHABLE,)),
-    (_PROCEEDING, Input.FINAL):         (_COMPLETED,  (Do.STOP, Do.DROP, Do.ARM_K, Do.DELIVER, Do.RELEASE)),
+    (_PROCEEDING, Input.FINAL):         (_COMPLETED,  (Do.STOP, Do.ARM_K, Do.DELIVER, Do.DROP, Do.RELEASE)),
     (_COMPLETED, Input.TIMER_K):        (_TERMINATED, ()),
 }
 
@@ -179,10 +180,12 @@ class Transaction:
     """One running machine. Once finished it holds its key, its state and the last bytes, nothing parsed and no owner.
 
     `owner` is the session that hears of it (None: nobody). `tags` are the To-tags of the 2xx an INVITE client has seen,
-    so that a late fork can be told from a repeated answer even when the session is gone.
+    so that a late fork can be told from a repeated answer even when the session is gone. `attempt` is there when we may
+    answer a challenge to its request.
     """
 
     __slots__ = (
+        "attempt",
         "expiry",
         "fallback",
         "hop",
@@ -205,6 +208,7 @@ class Transaction:
         self.hop = hop
         self.owner = owner
         self.request: Request | None = None
+        self.attempt: Attempt | None = None
         self.last = b""
         self.tags: tuple[str, ...] = ()
         self.fallback: Hop | None = None
@@ -212,6 +216,11 @@ class Transaction:
         self.interval = 0.0
         self.retry = 0
         self.expiry = 0
+
+    @property
+    def told_as(self) -> str:
+        """The key its owner knows it by: that of the first try, where it is a second one with credentials."""
+        return self.key if self.attempt is None else self.attempt.key
 
     @property
     def is_client(self) -> bool:

@@ -48,6 +48,7 @@ class Cue(StrEnum):
     GOT_ANSWER = "2xx"
     GOT_OFFER = "2xx with the offer"  # our INVITE had none
     GOT_FAILURE = "300-699"
+    GOT_CHALLENGE = "401 or 407 that we can answer"
     GOT_SILENCE = "timer B"
     GOT_ERROR = "transport error"
     GOT_CANCEL = "CANCEL"
@@ -87,6 +88,7 @@ class Do(StrEnum):
     SEND_500 = "send 500 with Retry-After"
     OK_BYE = "send 200 to BYE"
     SEND_REINVITE = "send re-INVITE"
+    RESEND = "send the INVITE again, with credentials"
     ABANDON_REINVITE = "no longer listen to the re-INVITE"
     REFRESH = "refresh the target"
     TAKE_REINVITE = "take in the re-INVITE"
@@ -124,6 +126,7 @@ SESSION: Final[SessionTable] = {
     (Stage.CALLING, Cue.GOT_ANSWER):       (Stage.CONFIRMED,   (Do.CONFIRM, Do.ACK, Do.TELL_ANSWERED)),
     (Stage.CALLING, Cue.GOT_OFFER):        (Stage.UNACKED,     (Do.CONFIRM, Do.TELL_ANSWERED)),
     (Stage.CALLING, Cue.GOT_FAILURE):      (Stage.ENDED,       (Do.CLOSE, Do.TELL_REJECTED)),
+    (Stage.CALLING, Cue.GOT_CHALLENGE):    (Stage.CALLING,     (Do.RESEND,)),
     (Stage.CALLING, Cue.GOT_SILENCE):      (Stage.ENDED,       (Do.CLOSE, Do.TELL_SILENCE)),
     (Stage.CALLING, Cue.GOT_ERROR):        (Stage.ENDED,       (Do.CLOSE, Do.TELL_UNREACHABLE)),
     (Stage.CALLING, Cue.CANCEL):           (Stage.CANCEL_HELD, ()),
@@ -138,6 +141,7 @@ SESSION: Final[SessionTable] = {
     (Stage.EARLY, Cue.GOT_ANSWER):         (Stage.CONFIRMED,   (Do.CONFIRM, Do.ACK, Do.TELL_ANSWERED)),
     (Stage.EARLY, Cue.GOT_OFFER):          (Stage.UNACKED,     (Do.CONFIRM, Do.TELL_ANSWERED)),
     (Stage.EARLY, Cue.GOT_FAILURE):        (Stage.ENDED,       (Do.CLOSE, Do.TELL_REJECTED)),
+    (Stage.EARLY, Cue.GOT_CHALLENGE):      (Stage.CALLING,     (Do.RESEND,)),
     (Stage.EARLY, Cue.GOT_BYE):            (Stage.EARLY,       (Do.OK_BYE,)),
     (Stage.EARLY, Cue.GOT_REINVITE):       (Stage.EARLY,       (Do.SEND_500,)),
     (Stage.EARLY, Cue.CANCEL):             (Stage.CANCELLING,  (Do.CANCEL,)),
@@ -191,6 +195,7 @@ CHANGE: Final[ChangeTable] = {
     (Change.OURS, Cue.GOT_ANSWER):             (Change.NONE,           (Do.REFRESH, Do.ACK, Do.TELL_REINVITE_ANSWERED)),
     (Change.OURS, Cue.GOT_OFFER):              (Change.OURS_UNACKED,   (Do.REFRESH, Do.TELL_REINVITE_ANSWERED)),
     (Change.OURS, Cue.GOT_FAILURE):            (Change.NONE,           (Do.TELL_REINVITE_REJECTED,)),
+    (Change.OURS, Cue.GOT_CHALLENGE):          (Change.OURS,           (Do.RESEND,)),
     (Change.OURS, Cue.CANCEL):                 (Change.OURS,           (Do.CANCEL,)),
     (Change.OURS, Cue.OVER):                   (Change.NONE,           (Do.ABANDON_REINVITE,)),
     (Change.OURS_UNACKED, Cue.ACK):            (Change.NONE,           (Do.ACK,)),

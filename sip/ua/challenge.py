@@ -1,0 +1,72 @@
+"""A request of ours met 401 or 407: the same request again, with credentials (RFC 3261 22.2, 22.3; RFC 7616).
+
+Only where the owner gave an account for it, only towards the host it was given for, never for a request that was
+cancelled. The owner hears of nothing but what comes of the second try, under the key of the first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from santral.sip.auth.digest import challenges_in
+from santral.sip.headers import Headers
+from santral.sip.message import Request, Response
+from santral.sip.uri import quote
+
+if TYPE_CHECKING:
+    from santral.sip.auth.account import Account, Answered
+    from santral.sip.ua.compose import Composer
+    from santral.sip.ua.transaction import Transaction
+
+__all__ = ["CHALLENGES", "Attempt", "next_try", "proofs_of"]
+
+MAX_TRIES: Final = 4  # of one request: two realms, or one whose nonces run out under way
+_HEADERS: Final = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
+CHALLENGES: Final = frozenset(_HEADERS)
+_PROOFS: Final = frozenset(answer for _, answer in _HEADERS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a transaction has to know to try again: whose credentials, for which host, and what was answered so far."""
+
+    account: Account
+    host: str
+    key: str = ""  # of the first try: what the owner knows the request by
+    answered: Answered = ()
+
+
+def proofs_of(request: Request) -> tuple[tuple[str, str], ...]:
+    """The credentials of an INVITE, which its ACK repeats (RFC 3261 22.1)."""
+    return tuple(item for item in request.headers.items() if item[0] in _PROOFS)
+
+
+def next_try(
+    transaction: Transaction, response: Response, composer: Composer, cseq: int
+) -> tuple[Request, Attempt] | None:
+    """The request to send instead, with this CSeq number; None when the challenge stays a refusal."""
+    attempt, request = transaction.attempt, transaction.request
+    names = _HEADERS.get(response.status)
+    if attempt is None or request is None or names is None or transaction.hop.host != attempt.host:
+        return None
+    if len(attempt.answered) >= MAX_TRIES:
+        return None
+    asked, answers = names
+    challenge = attempt.account.choose(challenges_in(response.headers.all(asked)), attempt.answered)
+    if challenge is None:
+        return None
+    method = request.method
+    proof = attempt.account.answer(challenge, method, str(request.uri), request.body, composer.entropy)
+    items = [item for item in request.headers.items() if item[0] != answers or not _is_about(item[1], challenge.realm)]
+    headers = Headers.of_canonical(items)
+    headers.replace_first("Via", composer.via(transaction.hop, composer.branch()))
+    headers.set("CSeq", f"{cseq} {method}")
+    headers.add(answers, str(proof))
+    again = Request(method, request.uri, headers, request.body)
+    answered = (*attempt.answered, (challenge.realm, challenge.nonce))
+    return again, Attempt(attempt.account, attempt.host, attempt.key, answered)
+
+
+def _is_about(line: str, realm: str) -> bool:
+    return f"realm={quote(realm)}" in line
