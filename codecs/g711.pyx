@@ -10,7 +10,16 @@ from libc.stdint cimport int16_t, uint8_t
 from santral.codecs.codec cimport Codec, codec_row, codec_t, decode_t, encode_t
 
 cdef extern from *:
-    int bit_length "32 - __builtin_clz" (unsigned int value) nogil  # of a value above zero
+    """
+    /* Exponent and four bits of mantissa of a value above zero are what both laws code: a float has them ready, and the
+       compiler can take four or eight samples at a time. */
+    static inline int segment_and_step(int value)
+    {
+        union { float number; int bits; } both = { (float) value };
+        return (both.bits >> 19) - (127 << 4);
+    }
+    """
+    int segment_and_step(int value) nogil
 
 cdef enum:
     MU_BIAS = 33  # in 14-bit units: makes every segment start at a power of two
@@ -18,19 +27,18 @@ cdef enum:
     EVEN_BITS = 0x55  # A-law inverts every second bit for the line's sake
 
 
-# Law to law by the code alone: the same as decoding and encoding.
+# By code: the other law's, and the sample.
 cdef uint8_t[256] A_OF_MU
 cdef uint8_t[256] MU_OF_A
+cdef int16_t[256] OF_MU
+cdef int16_t[256] OF_A
 
 
 cdef inline uint8_t to_mu(int16_t sample) noexcept nogil:
     cdef int positive = 0x80 if sample >= 0 else 0
     cdef int magnitude = ((sample if sample >= 0 else ~sample) >> 2) + MU_BIAS
-    cdef int segment
-    if magnitude > MU_CLIP:
-        magnitude = MU_CLIP
-    segment = bit_length(magnitude) - 6
-    return <uint8_t>(positive | (~((segment << 4) | ((magnitude >> (segment + 1)) & 15)) & 0x7F))
+    magnitude = MU_CLIP if magnitude > MU_CLIP else magnitude
+    return <uint8_t>(positive | (~(segment_and_step(magnitude) - (5 << 4)) & 0x7F))
 
 
 cdef inline int16_t from_mu(uint8_t code) noexcept nogil:
@@ -42,11 +50,9 @@ cdef inline int16_t from_mu(uint8_t code) noexcept nogil:
 cdef inline uint8_t to_a(int16_t sample) noexcept nogil:
     cdef int positive = 0x80 if sample >= 0 else 0
     cdef int magnitude = (sample if sample >= 0 else ~sample) >> 4
-    cdef int segment
-    if magnitude >= 32:  # below, segments 0 and 1 share one step and the magnitude is the code
-        segment = bit_length(magnitude) - 4
-        magnitude = (segment << 4) | ((magnitude >> (segment - 1)) & 15)
-    return <uint8_t>((positive | magnitude) ^ EVEN_BITS)
+    cdef int is_small = (magnitude - 16) >> 31  # all ones in segment 0, which has the step of segment 1 and no offset
+    cdef int code = (magnitude & is_small) | ((segment_and_step(magnitude) - (3 << 4)) & ~is_small)
+    return <uint8_t>((positive | code) ^ EVEN_BITS)
 
 
 cdef inline int16_t from_a(uint8_t code) noexcept nogil:
@@ -72,7 +78,7 @@ cdef int pcmu_decode(void *state, const uint8_t *wire, int n, int16_t *samples, 
     if n > room:
         return -1
     for i in range(n):
-        samples[i] = from_mu(wire[i])
+        samples[i] = OF_MU[wire[i]]
     return n
 
 
@@ -90,7 +96,7 @@ cdef int pcma_decode(void *state, const uint8_t *wire, int n, int16_t *samples, 
     if n > room:
         return -1
     for i in range(n):
-        samples[i] = from_a(wire[i])
+        samples[i] = OF_A[wire[i]]
     return n
 
 
@@ -108,11 +114,13 @@ cdef int pcma_to_pcmu(const uint8_t *wire, int n, uint8_t *out) noexcept nogil:
     return n
 
 
-cdef void fill_translations() noexcept nogil:
+cdef void fill_tables() noexcept nogil:
     cdef int code
     for code in range(256):
         A_OF_MU[code] = to_a(from_mu(code))
         MU_OF_A[code] = to_mu(from_a(code))
+        OF_MU[code] = from_mu(code)
+        OF_A[code] = from_a(code)
 
 
 def translated(const unsigned char[::1] wire not None, bint to_mu_law):
@@ -136,4 +144,4 @@ cdef Codec law(const char *name, int payload_type, encode_t encode, decode_t dec
 PCMU = law(b"PCMU", 0, pcmu_encode, pcmu_decode)
 PCMA = law(b"PCMA", 8, pcma_encode, pcma_decode)
 
-fill_translations()
+fill_tables()

@@ -12,6 +12,7 @@ def test_codecs_are_found_by_what_rtpmap_says() -> None:
     assert {codec.key: codec.payload_type for codec in CODECS.values() if codec.payload_type is not None} == {
         "PCMU/8000": 0,
         "PCMA/8000": 8,
+        "G722/8000": 9,
         "L16/44100": 11,
     }
 
