@@ -37,10 +37,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """Send an INVITE for this attempt to this target URI."""
+    """Send an INVITE for this attempt to each of these target URIs, at once. A trunk's are tried one by one."""
 
     attempt: DialTrunk
-    target: str
+    targets: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ UNTOLD: Final = {
     Fault.UNREACHABLE: 502,
     Fault.NO_PORTS: 503,
 }
+BUSY: Final = frozenset({486, 600})
 NO_ANSWER_CAUSE: Final = 19  # Q.850: no answer from user
 
 
@@ -93,7 +94,7 @@ class Dialer:
         """
         attempt = self._attempts[self._attempt]
         targets = attempt.targets if isinstance(attempt, DialTrunk) else ()
-        if self._may_try_next_target(failure) and self._target + 1 < len(targets):
+        if may_try_elsewhere(failure) and self._target + 1 < len(targets):
             self._target += 1
             return self._step()
         if failure.status < 600 and self._attempt + 1 < len(self._attempts):
@@ -101,22 +102,38 @@ class Dialer:
             return self._step()
         return upstream(failure)
 
-    @staticmethod
-    def _may_try_next_target(failure: Failure) -> bool:
-        if failure.rang:
-            return False
-        if failure.fault is Fault.REFUSED:
-            return failure.status in TRY_NEXT_TARGET
-        return failure.fault in {Fault.NO_TRY, Fault.NO_PROGRESS, Fault.UNREACHABLE}
-
     def _step(self) -> Step:
         match self._attempts[self._attempt]:
             case DialTrunk() as attempt:
-                return Dial(attempt, attempt.targets[self._target])
+                return Dial(attempt, (attempt.targets[self._target],))
             case Echo() | Play() as endpoint:
                 return AnswerHere(endpoint)
             case Reject(status=status):
                 return GiveUp(status)
+
+
+def may_try_elsewhere(failure: Failure) -> bool:
+    """Whether another address of the same peer may do better: for faults of the path, never after it rang."""
+    if failure.rang:
+        return False
+    if failure.fault is Fault.REFUSED:
+        return failure.status in TRY_NEXT_TARGET
+    return failure.fault in {Fault.NO_TRY, Fault.NO_PROGRESS, Fault.UNREACHABLE}
+
+
+def best(failures: Sequence[Failure]) -> Failure:
+    """Of several legs dialled at once, the failure that says most (RFC 3261 16.7 6): a 6xx, else the lowest class with
+    a final answer, busy before the others of its class; the first of equals.
+    """
+    return min(failures, key=_rank)
+
+
+def _rank(failure: Failure) -> tuple[int, int]:
+    if failure.fault is not Fault.REFUSED:
+        return (7 if failure.fault is not Fault.FULL else 4, 0)
+    if failure.status >= 600:
+        return (0, 0)
+    return (failure.status // 100, 0 if failure.status in BUSY else 1 if failure.status in PASSED_ON else 2)
 
 
 def upstream(failure: Failure) -> GiveUp:

@@ -1,7 +1,20 @@
-"""The course of a call as a table: (state, input) → (next state, actions). `call.py` applies it."""
+"""The course of a call as a table: (state, input) → (next state, actions).
+
+`call.py` applies it; `actions/` does what the rows say.
+"""
 
 from enum import Enum, auto
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from santral.engine.calls.leg import Leg
+
+
+class Heard(NamedTuple):
+    """What comes with an input that a leg caused."""
+
+    leg: "Leg"
+    data: Any = None
 
 
 class State(Enum):
@@ -14,22 +27,25 @@ class State(Enum):
 
 
 class Input(Enum):
+    """What can happen to a call. In brackets what comes with it; `Heard` carries the leg it is about."""
+
     START = auto()
     DIAL = auto()  # (Dial)
-    LOCATED = auto()  # (Invite, Hop or None): the answer to a name look-up
+    LOCATED = auto()  # (Branch): the hops of its target are known
     ANSWER_HERE = auto()  # (AnswerHere)
     GIVE_UP = auto()  # (GiveUp)
     AUDIO_READY = auto()  # (PreparedAudio)
-    CALLEE_TRYING = auto()
-    CALLEE_RINGING = auto()  # (status)
-    CALLEE_ANSWERED = auto()
-    CALLEE_FAILED = auto()  # (Failure)
-    NO_TRY = auto()
-    NO_PROGRESS = auto()
+    CALLEE_TRYING = auto()  # (Heard)
+    CALLEE_RINGING = auto()  # (Heard: status)
+    CALLEE_ANSWERED = auto()  # (Heard)
+    CALLEE_FAILED = auto()  # (Heard: Failure): one dialled leg; others may ring on
+    NO_TRY = auto()  # (Heard)
+    NO_PROGRESS = auto()  # (Heard)
     NO_ANSWER = auto()
-    CALLER_CANCELLED = auto()  # (Reason values)
-    CALLER_ENDED = auto()  # (cause)
-    CALLEE_ENDED = auto()  # (cause)
+    ATTEMPT_FAILED = auto()  # (Failure): no leg of this attempt is left
+    CALLER_CANCELLED = auto()  # (Heard: Reason values)
+    CALLER_ENDED = auto()  # (Heard: cause)
+    CALLEE_ENDED = auto()  # (Heard: cause)
     CHANGE = auto()  # (Leg, News, data): re-INVITE and INFO inside the call
     PLAYED = auto()
     MEDIA_TIMEOUT = auto()  # (Leg)
@@ -40,57 +56,65 @@ class Input(Enum):
 
 
 class Do(Enum):
-    """Actions, each the name of a method of `Call`."""
+    """Actions. Each is a function of `actions/`, in `actions.PERFORM`."""
 
-    TAKE_FIRST_STEP = "take_first_step"
-    DIAL_CALLEE = "dial_callee"
-    INVITE_CALLEE = "invite_callee"
-    STOP_TRY_TIMER = "stop_try_timer"
-    CARRY_PROGRESS = "carry_progress"
-    DROP_ATTEMPT = "drop_attempt"
-    TAKE_NEXT_STEP = "take_next_step"
-    CONNECT = "connect"
-    PREPARE_ENDPOINT = "prepare_endpoint"
-    CONNECT_ENDPOINT = "connect_endpoint"
-    CARRY_CHANGE = "carry_change"
-    PROBE = "probe"
-    REFUSE_CALLER = "refuse_caller"
-    REFUSE_BY_COMMAND = "refuse_by_command"
-    CANCEL_CALLEE = "cancel_callee"
-    HANG_UP_CALLEE = "hang_up_callee"
-    HANG_UP_CALLER = "hang_up_caller"
-    HANG_UP_BOTH = "hang_up_both"
-    BREAK_OFF = "break_off"
-    FINISH = "finish"
+    TAKE_FIRST_STEP = auto()
+    DIAL = auto()
+    INVITE = auto()
+    STOP_TRY_TIMER = auto()
+    CARRY_PROGRESS = auto()
+    DROP_BRANCH = auto()
+    DROP_ATTEMPT = auto()
+    TAKE_NEXT_STEP = auto()
+    CONNECT = auto()
+    PREPARE_ENDPOINT = auto()
+    CONNECT_ENDPOINT = auto()
+    CARRY_CHANGE = auto()
+    PROBE = auto()
+    REFUSE_CALLER = auto()
+    REFUSE_BY_COMMAND = auto()
+    CANCEL_DIALLED = auto()
+    HANG_UP_CALLEE = auto()
+    HANG_UP_CALLER = auto()
+    HANG_UP_BOTH = auto()
+    BREAK_OFF = auto()
+    FINISH = auto()
 
 
-_DIALLING: Final = {  # rows that hold while a callee is tried, whether it rings or not
-    Input.CALLEE_RINGING: (State.RINGING, (Do.CARRY_PROGRESS,)),
-    Input.CALLEE_ANSWERED: (State.CONNECTED, (Do.CONNECT,)),
-    Input.CALLEE_FAILED: (State.DIALING, (Do.TAKE_NEXT_STEP,)),
-    Input.CALLEE_ENDED: (State.DIALING, (Do.TAKE_NEXT_STEP,)),
-    Input.NO_ANSWER: (State.DIALING, (Do.DROP_ATTEMPT, Do.TAKE_NEXT_STEP)),
-    Input.DIAL: (State.DIALING, (Do.DIAL_CALLEE,)),
-    Input.ANSWER_HERE: (State.PREPARING, (Do.PREPARE_ENDPOINT,)),
-    Input.GIVE_UP: (State.ENDED, (Do.REFUSE_CALLER, Do.FINISH)),
-    Input.CALLER_CANCELLED: (State.ENDED, (Do.CANCEL_CALLEE, Do.FINISH)),
-    Input.CALLER_ENDED: (State.ENDED, (Do.CANCEL_CALLEE, Do.FINISH)),
-    Input.HANG_UP: (State.ENDED, (Do.CANCEL_CALLEE, Do.REFUSE_BY_COMMAND, Do.FINISH)),
-}
+Row = tuple[State, tuple[Do, ...]]
+
+
+def _dialling(here: State) -> dict[Input, Row]:
+    """Rows that hold while legs are dialled, whether one rings or not."""
+    return {
+        Input.LOCATED: (here, (Do.INVITE,)),
+        Input.CALLEE_TRYING: (here, (Do.STOP_TRY_TIMER,)),
+        Input.CALLEE_RINGING: (State.RINGING, (Do.CARRY_PROGRESS,)),
+        Input.CALLEE_ANSWERED: (State.CONNECTED, (Do.CONNECT,)),
+        Input.CALLEE_FAILED: (here, (Do.DROP_BRANCH,)),
+        Input.CALLEE_ENDED: (here, (Do.DROP_BRANCH,)),
+        Input.NO_TRY: (here, (Do.DROP_BRANCH,)),
+        Input.NO_PROGRESS: (here, (Do.DROP_BRANCH,)),
+        Input.NO_ANSWER: (State.DIALING, (Do.DROP_ATTEMPT, Do.TAKE_NEXT_STEP)),
+        Input.ATTEMPT_FAILED: (State.DIALING, (Do.TAKE_NEXT_STEP,)),
+        Input.DIAL: (State.DIALING, (Do.DIAL,)),
+        Input.ANSWER_HERE: (State.PREPARING, (Do.PREPARE_ENDPOINT,)),
+        Input.GIVE_UP: (State.ENDED, (Do.REFUSE_CALLER, Do.FINISH)),
+        Input.CALLER_CANCELLED: (State.ENDED, (Do.CANCEL_DIALLED, Do.FINISH)),
+        Input.CALLER_ENDED: (State.ENDED, (Do.CANCEL_DIALLED, Do.FINISH)),
+        Input.HANG_UP: (State.ENDED, (Do.CANCEL_DIALLED, Do.REFUSE_BY_COMMAND, Do.FINISH)),
+    }
+
+
 _ALIVE: Final = (State.NEW, State.DIALING, State.RINGING, State.PREPARING, State.CONNECTED)
 
-TABLE: Final[dict[tuple[State, Input], tuple[State, tuple[Do, ...]]]] = {  # a missing row means: ignore
+TABLE: Final[dict[tuple[State, Input], Row]] = {  # a missing row means: ignore
     **{(state, Input.BROKEN): (State.ENDED, (Do.BREAK_OFF, Do.FINISH)) for state in _ALIVE},
     **{(state, Input.CHANGE): (state, (Do.CARRY_CHANGE,)) for state in _ALIVE},
     (State.NEW, Input.START): (State.DIALING, (Do.TAKE_FIRST_STEP,)),
-    **{(State.DIALING, what): row for what, row in _DIALLING.items()},
-    **{(State.RINGING, what): row for what, row in _DIALLING.items()},
-    (State.DIALING, Input.LOCATED): (State.DIALING, (Do.INVITE_CALLEE,)),
-    (State.DIALING, Input.CALLEE_TRYING): (State.DIALING, (Do.STOP_TRY_TIMER,)),
-    (State.DIALING, Input.NO_TRY): (State.DIALING, (Do.DROP_ATTEMPT, Do.TAKE_NEXT_STEP)),
-    (State.DIALING, Input.NO_PROGRESS): (State.DIALING, (Do.DROP_ATTEMPT, Do.TAKE_NEXT_STEP)),
+    **{(here, what): row for here in (State.DIALING, State.RINGING) for what, row in _dialling(here).items()},
     (State.PREPARING, Input.AUDIO_READY): (State.CONNECTED, (Do.CONNECT_ENDPOINT,)),
-    (State.PREPARING, Input.CALLEE_FAILED): (State.DIALING, (Do.TAKE_NEXT_STEP,)),
+    (State.PREPARING, Input.ATTEMPT_FAILED): (State.DIALING, (Do.TAKE_NEXT_STEP,)),
     (State.PREPARING, Input.CALLER_CANCELLED): (State.ENDED, (Do.FINISH,)),
     (State.PREPARING, Input.CALLER_ENDED): (State.ENDED, (Do.FINISH,)),
     (State.PREPARING, Input.HANG_UP): (State.ENDED, (Do.REFUSE_BY_COMMAND, Do.FINISH)),

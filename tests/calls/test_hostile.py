@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from santral.engine.calls.leg import Leg
+from santral.engine.calls.leg.description import Description
 
 Start = Callable[..., Awaitable[Any]]
 
@@ -198,7 +199,7 @@ async def test_requests_follow_a_peer_behind_nat(start: Start) -> None:
     assert (await ends_well(bench, ours))["cause"] == "normal"
 
 
-@pytest.mark.parametrize("where", ["_hear_answer", "_hear_change_answered", "send_info"])
+@pytest.mark.parametrize("where", ["take_final", "settle_answer_of", "send_info"])
 async def test_our_own_bug_ends_that_call_and_leaves_nothing(
     start: Start, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -207,14 +208,15 @@ async def test_our_own_bug_ends_that_call_and_leaves_nothing(
     def fail(*_: Any) -> None:
         raise RuntimeError("a bug")
 
-    if where == "_hear_answer":
-        monkeypatch.setattr(Leg, where, fail)
+    owner = Leg if where == "send_info" else Description
+    if where == "take_final":
+        monkeypatch.setattr(owner, where, fail)
         await bench.left.call("100")
         await bench.right.answer(await bench.right.expect("INVITE"), 200, bench.right.sdp(5000, "0"))
         await bench.left.expect(500)
     else:
         ours, _ = await bench.connect()
-        monkeypatch.setattr(Leg, where, fail)
+        monkeypatch.setattr(owner, where, fail)
         await ours.request("INFO" if where == "send_info" else "INVITE", bench.left.sdp(4000, "0", "a=sendonly", 2))
         if where != "send_info":
             await bench.right.answer(await bench.right.expect("INVITE"), 200, bench.right.sdp(5000, "0", "", 2))

@@ -38,7 +38,7 @@ async def test_a_peer_that_spoke_in_between_is_asked_again(start: Start) -> None
     call = silence(bench)
     await bench.left.answer(await bench.left.expect("OPTIONS"), 200)
     await asyncio.sleep(0.05)
-    call._doubted = {leg: packets - 1 for leg, packets in call._doubted.items()}  # as if it had sent a packet since
+    call.doubted = {leg: packets - 1 for leg, packets in call.doubted.items()}  # as if it had sent a packet since
     silence(bench)
     await bench.left.answer(await bench.left.expect("OPTIONS"), 200)
     await asyncio.sleep(0.05)

@@ -11,29 +11,29 @@ SPARE = DialTrunk("spare", "100", 30.0, ("sip:c",))
 
 def test_a_silent_target_makes_room_for_the_next_of_the_same_trunk() -> None:
     dialer = Dialer((TWO_TARGETS, SPARE))
-    assert dialer.first() == Dial(TWO_TARGETS, "sip:a")
-    assert dialer.after(Failure(Fault.NO_TRY)) == Dial(TWO_TARGETS, "sip:b")
-    assert dialer.after(Failure(Fault.UNREACHABLE)) == Dial(SPARE, "sip:c")
+    assert dialer.first() == Dial(TWO_TARGETS, ("sip:a",))
+    assert dialer.after(Failure(Fault.NO_TRY)) == Dial(TWO_TARGETS, ("sip:b",))
+    assert dialer.after(Failure(Fault.UNREACHABLE)) == Dial(SPARE, ("sip:c",))
 
 
 @pytest.mark.parametrize("status", [408, 503])
 def test_some_refusals_are_the_target_s_own(status: int) -> None:
     dialer = Dialer((TWO_TARGETS,))
     dialer.first()
-    assert dialer.after(Failure(Fault.REFUSED, status)) == Dial(TWO_TARGETS, "sip:b")
+    assert dialer.after(Failure(Fault.REFUSED, status)) == Dial(TWO_TARGETS, ("sip:b",))
 
 
 @pytest.mark.parametrize("failure", [Failure(Fault.REFUSED, 486), Failure(Fault.FULL, 486), Failure(Fault.NO_ANSWER)])
 def test_other_failures_skip_the_trunk_s_other_targets(failure: Failure) -> None:
     dialer = Dialer((TWO_TARGETS, SPARE))
     dialer.first()
-    assert dialer.after(failure) == Dial(SPARE, "sip:c")
+    assert dialer.after(failure) == Dial(SPARE, ("sip:c",))
 
 
 def test_never_fails_over_to_another_target_after_it_rang() -> None:
     dialer = Dialer((TWO_TARGETS, SPARE))
     dialer.first()
-    assert dialer.after(Failure(Fault.REFUSED, 503, rang=True)) == Dial(SPARE, "sip:c")
+    assert dialer.after(Failure(Fault.REFUSED, 503, rang=True)) == Dial(SPARE, ("sip:c",))
 
 
 def test_a_global_failure_ends_the_plan() -> None:

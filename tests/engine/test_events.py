@@ -176,7 +176,9 @@ def emitted() -> list[tuple[str, set[str | None]]]:
         for node in ast.walk(ast.parse(file.read_text())):
             match node:
                 case ast.Call(
-                    func=ast.Attribute(attr="emit" | "_emit"), args=[ast.Constant(value=str(kind)), *_], keywords=fields
+                    func=ast.Attribute(attr="emit" | "_emit") | ast.Name(id="emit"),
+                    args=[ast.Constant(value=str(kind)), *_],
+                    keywords=fields,
                 ):
                     found.append((kind, {each.arg for each in fields} - {"tenant", "call", "leg"}))
     return found

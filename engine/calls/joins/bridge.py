@@ -1,49 +1,19 @@
-"""What a connected caller is joined to: another leg, or an endpoint of our own. Carries changes and INFO across.
+"""Two legs that hear each other. Carries changes and INFO from one to the other.
 
 A re-INVITE is answered here when the other side would hear nothing new (RFC 3264 8: a refresh changes nothing);
 otherwise the other leg is asked first and its answer decides. Two changes at once are glare: 491 (RFC 3261 14.2).
 """
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final
 
 from santral.engine.calls import negotiation
+from santral.engine.calls.joins.join import Tell, announce_change
 from santral.engine.calls.leg import NOT_ACCEPTABLE, REQUEST_PENDING, Leg, News
 from santral.engine.media import MediaPlane
 from santral.sip.errors import NotAcceptable
 from santral.sip.message import Request
 
-HELD = frozenset({"sendonly", "inactive"})  # the peer's direction while it keeps us waiting
-REFUSED_FOR_A_CHANGE = frozenset({REQUEST_PENDING, NOT_ACCEPTABLE})  # other refusals are told as 488
-
-Tell = Callable[..., Any]  # emit(type, leg=…, **fields)
-
-
-class Join(Protocol):
-    """Either kind of connection, as the call drives it."""
-
-    def hear(self, leg: Leg, news: News, data: Any) -> None: ...
-    def end(self) -> None: ...
-
-
-class Announcer:
-    """Tells the events of a leg's changes, each once."""
-
-    def __init__(self, emit: Tell) -> None:
-        self._emit = emit
-        self._held: set[str] = set()
-
-    def tell(self, leg: Leg) -> None:
-        if leg.remote is None or leg.agreement is None:
-            return
-        direction, codec = leg.remote.direction, leg.agreement.audio.name
-        if direction in HELD and leg.id not in self._held:
-            self._held.add(leg.id)
-            self._emit("leg.held", leg=leg.id)
-        elif direction not in HELD and leg.id in self._held:
-            self._held.discard(leg.id)
-            self._emit("leg.resumed", leg=leg.id)
-        self._emit("leg.changed", leg=leg.id, codec=codec, direction=direction)
+REFUSED_FOR_A_CHANGE: Final = frozenset({REQUEST_PENDING, NOT_ACCEPTABLE})  # other refusals are told as 488
 
 
 class Bridge:
@@ -51,10 +21,13 @@ class Bridge:
 
     def __init__(self, plane: MediaPlane, a: Leg, b: Leg, emit: Tell) -> None:
         self._plane, self._a, self._b, self._emit = plane, a, b, emit
-        self._announcer = Announcer(emit)
         self._questions: dict[str, tuple[Leg, str, Request]] = {}  # key of the passed INFO -> who asked, its key
         self._is_announced = False
         plane.bridge(a.rtp, b.rtp)
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        return self._a, self._b
 
     def announce(self) -> None:
         """Both have answered; before that the bridge only carried early media."""
@@ -73,7 +46,7 @@ class Bridge:
             case News.CHANGE_ASKED:
                 self._ask(leg, other)
             case News.CHANGE_ANSWERED:
-                self._announcer.tell(leg)
+                announce_change(self._emit, leg)
                 self._settle(other, leg)
             case News.CHANGE_WITHDRAWN:
                 other.withdraw_change()
@@ -81,7 +54,7 @@ class Bridge:
                 if other.asks_change:
                     other.refuse_change(data if data in REFUSED_FOR_A_CHANGE else NOT_ACCEPTABLE)
             case News.CHANGED:
-                self._announcer.tell(leg)
+                announce_change(self._emit, leg)
                 self._follow(leg, other)
             case News.CONFIRMED:
                 self._align(leg, other)
@@ -118,7 +91,7 @@ class Bridge:
         except NotAcceptable as problem:
             waiting.refuse_change(problem.status)
             return
-        self._announcer.tell(waiting)
+        announce_change(self._emit, waiting)
 
     def _align(self, leg: Leg, other: Leg) -> None:
         """A caller answered with one fork's codec while another fork won: it is asked to change, once it may be."""
@@ -133,29 +106,3 @@ class Bridge:
         """`leg` settled a change by its ACK: the other side is told, unless it knows or is busy with another change."""
         if other.agreement is not None and other.direction != leg.peer.direction and not other.is_changing:
             other.ask_change(other.agreement.ours, leg.peer.direction)
-
-
-class Endpoint:
-    """One leg and the engine itself: echo, or a file."""
-
-    def __init__(self, leg: Leg, emit: Tell) -> None:
-        self._leg = leg
-        self._announcer = Announcer(emit)
-
-    def end(self) -> None:
-        """Nothing to part: the media leg is closed by the call."""
-
-    def hear(self, leg: Leg, news: News, data: Any) -> None:
-        match news:
-            case News.CHANGE_ASKED:
-                try:
-                    leg.accept_change(leg.agreed.audio.key, "sendrecv")
-                except NotAcceptable as problem:
-                    leg.refuse_change(problem.status)
-                    return
-                self._announcer.tell(leg)
-            case News.CHANGED:
-                self._announcer.tell(leg)
-            case News.ASKED:
-                key, request = data
-                leg.reply(key, request, 200)

@@ -1,0 +1,34 @@
+"""What the rows of a call's table do: one function per `Do`, each (call, input, what came with it)."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from santral.engine.calls.actions import beginning, connecting, dialling, ending, midcall
+from santral.engine.calls.table import Do, Input
+
+if TYPE_CHECKING:
+    from santral.engine.calls.call import Call
+
+PERFORM: Final[dict[Do, Callable[["Call", Input, Any], None]]] = {
+    Do.TAKE_FIRST_STEP: beginning.take_first_step,
+    Do.DIAL: dialling.dial,
+    Do.INVITE: dialling.invite,
+    Do.STOP_TRY_TIMER: dialling.stop_try_timer,
+    Do.CARRY_PROGRESS: dialling.carry_progress,
+    Do.DROP_BRANCH: dialling.drop_branch,
+    Do.DROP_ATTEMPT: dialling.drop_attempt,
+    Do.TAKE_NEXT_STEP: dialling.take_next_step,
+    Do.CONNECT: connecting.connect,
+    Do.PREPARE_ENDPOINT: connecting.prepare_endpoint,
+    Do.CONNECT_ENDPOINT: connecting.connect_endpoint,
+    Do.CARRY_CHANGE: midcall.carry_change,
+    Do.PROBE: midcall.probe,
+    Do.REFUSE_CALLER: ending.refuse_caller,
+    Do.REFUSE_BY_COMMAND: ending.refuse_by_command,
+    Do.CANCEL_DIALLED: ending.cancel_dialled,
+    Do.HANG_UP_CALLEE: ending.hang_up_callee,
+    Do.HANG_UP_CALLER: ending.hang_up_caller,
+    Do.HANG_UP_BOTH: ending.hang_up_both,
+    Do.BREAK_OFF: ending.break_off,
+    Do.FINISH: ending.finish,
+}

@@ -1,0 +1,42 @@
+"""The legs that are being dialled, as a call keeps them: each a branch, until it wins, fails or is given up."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from santral.engine.calls.leg import Leg
+from santral.engine.calls.table import Input
+from santral.routing.plan import DialTrunk
+from santral.sip.events import Hop
+
+if TYPE_CHECKING:
+    from santral.engine.calls.call import Call
+    from santral.engine.world import TrunkSide
+
+TIMERS: Final = (Input.NO_TRY, Input.NO_PROGRESS)  # of each branch
+
+
+@dataclass(slots=True)
+class Branch:
+    """One leg being dialled, and the hops its target has left."""
+
+    attempt: DialTrunk
+    side: "TrunkSide"
+    target: str
+    leg: Leg
+    offer: bytes = b""
+    hops: deque[Hop] = field(default_factory=deque)
+    is_located: bool = False
+
+
+def give_up(call: "Call", legs: Iterable[Leg], reasons: tuple[str, ...] = ()) -> None:
+    """Whatever these dialled legs hold is given back; their counters still go into the record."""
+    for leg in tuple(legs):
+        call.branches.pop(leg.id, None)
+        for timer in TIMERS:
+            call.disarm(timer, leg=leg)
+        if call.join is not None and leg in call.join.legs:
+            call.end_join()
+        leg.hang_up(reasons)
+        call.let_go(leg)

@@ -1,0 +1,119 @@
+"""Connecting the caller: with early media, with the leg that answered, or with the engine itself."""
+
+from typing import TYPE_CHECKING, Final
+
+from santral.engine.calls import negotiation
+from santral.engine.calls.actions.branches import TIMERS, give_up
+from santral.engine.calls.dialer import AnswerHere, Failure, Fault
+from santral.engine.calls.joins import Bridge, Endpoint
+from santral.engine.calls.leg import Leg, Role, sure
+from santral.engine.calls.table import Heard, Input
+from santral.engine.media import AudioError, MediaError, PreparedAudio
+from santral.routing.plan import Play
+from santral.sip.errors import NotAcceptable
+
+if TYPE_CHECKING:
+    from santral.engine.calls.call import Call
+
+ELSEWHERE: Final = ('SIP;cause=200;text="Call completed elsewhere"',)  # RFC 3326, to phones that rang in vain
+
+
+def answer_caller_with(call: "Call", callee: Leg) -> None:
+    """Settle the caller's answer by what this leg's peer answered, unless it is settled."""
+    codec, events = callee.agreed.audio.key, callee.agreed.has_events
+    limit = callee.remote.direction if callee.remote is not None else "sendrecv"
+    call.caller.prepare_answer(negotiation.answer_with(call.caller.peer, codec, events=events), limit)
+
+
+def bridge(call: "Call", callee: Leg) -> Bridge:
+    """The bridge to this leg, made at early media or at the answer; an earlier one of another leg ends."""
+    join = call.join
+    if isinstance(join, Bridge) and callee in join.legs:
+        return join
+    call.end_join()
+    call.join = join = Bridge(call.services.plane, call.caller, callee, call.emit)
+    return join
+
+
+def connect(call: "Call", _what: Input, heard: Heard) -> None:
+    """This leg answered: so do we, with the codec it chose; from here on both hear each other. The other legs that
+    rang are told that the call was answered elsewhere (a 200 of theirs that crosses is acknowledged and ended).
+    """
+    callee = heard.leg
+    call.branches.pop(callee.id)
+    for timer in TIMERS:
+        call.disarm(timer, leg=callee)
+    call.disarm(Input.NO_ANSWER)
+    call.roles[Role.CALLEE] = callee
+    give_up(call, call.dialled, ELSEWHERE)
+    if call.caller.is_late:
+        call.caller.offer(callee.agreed.ours, callee.peer.direction)
+    else:
+        answer_caller_with(call, callee)
+    joined = bridge(call, callee)
+    answer(call)
+    joined.announce()
+
+
+def answer(call: "Call") -> None:
+    call.caller.answer()
+    call.services.cdrs.call_answered(call.id, sure(call.caller.times.answered))
+    call.announce_answer(call.caller)
+    call.arm(Input.TOO_LONG, call.world.max_duration_s[call.tenant])
+
+
+# ---- endpoints of our own ----
+
+
+def prepare_endpoint(call: "Call", _what: Input, step: AnswerHere) -> None:
+    """Echo is ready at once; a file is decoded first, so that the caller never hears silence for a broken one."""
+    caller = call.caller
+    try:
+        if caller.remote is None:
+            codecs = negotiation.offer_to_far_end(None, caller.party.codecs[:1])
+            caller.offer(codecs)
+            codec = codecs[0].name
+        else:
+            agreement = negotiation.answer_locally(caller.remote, caller.party.codecs)
+            caller.prepare_answer(agreement, "sendrecv")
+            codec = caller.agreed.audio.name
+    except NotAcceptable as problem:
+        call.post(Input.ATTEMPT_FAILED, Failure(Fault.REFUSED, problem.status))
+        return
+    if isinstance(step.endpoint, Play):
+        call.spawn(_prepare_audio(call, step.endpoint, codec))
+    else:
+        call.post(Input.AUDIO_READY)
+
+
+async def _prepare_audio(call: "Call", what: Play, codec: str) -> None:
+    try:
+        audio = await call.services.audio.prepare(what.file, codec, what.folder)
+    except AudioError as problem:
+        call.log.error("cannot play", file=what.file, error=problem.reason)
+        call.post(Input.ATTEMPT_FAILED, Failure(Fault.REFUSED, 500))
+        return
+    call.playing = what.file
+    call.post(Input.AUDIO_READY, audio)
+
+
+def connect_endpoint(call: "Call", _what: Input, audio: PreparedAudio | None) -> None:
+    caller = call.caller
+    call.join = Endpoint(caller, call.emit)
+    answer(call)
+    if audio is None:
+        call.services.plane.echo(caller.rtp)
+    elif caller.agreement is not None:
+        start_playing(call, audio)
+    else:
+        call.waiting_audio = audio  # a late offer: the ACK brings the address
+
+
+def start_playing(call: "Call", audio: PreparedAudio) -> None:
+    try:
+        call.services.plane.play(call.caller.rtp, audio)
+    except MediaError as problem:
+        call.log.error("cannot play", file=call.playing, error=str(problem))
+        call.post(Input.PLAYED)
+        return
+    call.emit("play.started", leg=call.caller.id, file=call.playing)

@@ -1,0 +1,167 @@
+"""Dialling: one attempt of the plan at a time, on one leg or on several at once (a user's phones).
+
+Each dialled leg is a `Branch`. A branch that fails on its path goes on to the next hop of its target (RFC 3263 4.3);
+an attempt has failed when no branch is left. The first leg that answers wins, the others are cancelled.
+"""
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from santral.engine.calls import negotiation, outgoing
+from santral.engine.calls.actions import connecting
+from santral.engine.calls.actions.beginning import OWN_OVERLOAD, OWN_OVERLOAD_RETRY_S, go, open_media
+from santral.engine.calls.actions.branches import TIMERS, Branch, give_up
+from santral.engine.calls.dialer import Dial, Failure, Fault, best, may_try_elsewhere
+from santral.engine.calls.leg import Leg, Role
+from santral.engine.calls.table import Heard, Input
+from santral.engine.limits import Refusal
+from santral.engine.media import PortsExhausted
+from santral.routing.plan import DialTrunk
+from santral.sip.errors import NotAcceptable
+from santral.sip.events import Hop
+from santral.sip.offer_answer import Codec
+
+if TYPE_CHECKING:
+    from santral.engine.calls.call import Call
+    from santral.engine.world import TrunkSide
+
+FAULTS: Final = {Input.NO_TRY: Fault.NO_TRY, Input.NO_PROGRESS: Fault.NO_PROGRESS}
+GLOBAL_FAILURE: Final = 600  # and above: no other place can be better (RFC 3261 21.6)
+
+
+def dial(call: "Call", _what: Input, step: Dial) -> None:
+    """A leg for each target of this step. Any of them may fail at once."""
+    call.failures.clear()
+    for target in step.targets:
+        _add_branch(call, step.attempt, target, None)
+
+
+def _add_branch(call: "Call", attempt: DialTrunk, target: str, hops: deque[Hop] | None) -> None:
+    """A leg for this target: channel, media, offer, look-up of its name unless its hops are known, INVITE."""
+    side = call.world.trunks[attempt.trunk]
+    leg = Leg(Role.CALLEE, side.party, call.services.signalling, call.hear)
+    leg.target = target
+    branch = Branch(attempt, side, target, leg)
+    call.branches[leg.id] = branch
+    refusal = call.services.limits.take_channel(leg.id, side.name, call.services.signalling.now())
+    if refusal is not None:
+        call.post(Input.CALLEE_FAILED, Heard(leg, _full(call, side, refusal)))
+        return
+    call.add_leg(leg)
+    call.emit("leg.started", leg=leg.id, role=leg.role.value, trunk=side.name, target=target)
+    try:
+        open_media(call, leg)
+        branch.offer = leg.offer(*_wanted_from(call, side))
+    except (PortsExhausted, OSError) as problem:
+        call.log.error("no media for the callee", trunk=side.name, error=str(problem))
+        failure = Failure(Fault.NO_PORTS, retry_after_s=OWN_OVERLOAD_RETRY_S)
+        call.post(Input.CALLEE_FAILED, Heard(leg, failure))
+        return
+    except NotAcceptable as problem:
+        call.post(Input.CALLEE_FAILED, Heard(leg, Failure(Fault.REFUSED, problem.status)))
+        return
+    if hops is None:
+        hop = call.services.locator.hop_now(target, side.party.interface)
+        if hop is None:
+            call.spawn(_locate(call, branch))
+            return
+        hops = deque((hop,))
+    branch.hops, branch.is_located = hops, True
+    invite(call, Input.LOCATED, branch)
+
+
+def _full(call: "Call", side: "TrunkSide", refusal: Refusal) -> Failure:
+    """The far trunk has no room: its own answer for its channels, our overload for calls per second."""
+    if refusal.reason != "trunk_channels":
+        return Failure(Fault.FULL, OWN_OVERLOAD, retry_after_s=refusal.retry_after_s)
+    call.emit("trunk.full", trunk=side.name, channels=call.services.limits.channels(side.name))
+    return Failure(Fault.FULL, side.full_status)
+
+
+def _wanted_from(call: "Call", side: "TrunkSide") -> tuple[tuple[Codec, ...], str]:
+    """Codecs and direction of our offer to a callee. Where early media has settled the caller's answer, that codec
+    comes first.
+    """
+    caller = call.caller
+    codecs = negotiation.offer_to_far_end(caller.remote, side.party.codecs)
+    if caller.agreement is not None:
+        settled = caller.agreement.audio.key
+        codecs = tuple(sorted(codecs, key=lambda codec: codec.key != settled))
+    return codecs, "sendrecv" if caller.remote is None else caller.remote.direction
+
+
+async def _locate(call: "Call", branch: Branch) -> None:
+    """Look the target's name up; whether anybody still waits for it is decided when the answer is there."""
+    hop = await call.services.locator.hop(branch.target, branch.side.party.interface)
+    branch.hops.extend(() if hop is None else (hop,))
+    branch.is_located = True
+    call.post(Input.LOCATED, branch)
+
+
+def invite(call: "Call", _what: Input, branch: Branch) -> None:
+    """Send the branch's INVITE to its next hop, and give it so long to say something."""
+    leg, side = branch.leg, branch.side
+    if leg.id not in call.branches:
+        return
+    if not branch.hops:
+        call.post(Input.CALLEE_FAILED, Heard(leg, Failure(Fault.UNREACHABLE)))
+        return
+    hop = branch.hops.popleft()
+    call.arm(Input.NO_TRY, side.try_timeout_s, Heard(leg))
+    call.arm(Input.NO_PROGRESS, side.progress_timeout_s, Heard(leg))
+    wanted = outgoing.Invite(side, branch.attempt.called, call.facts.caller, call.caller, leg, branch.offer)
+    outgoing.send(wanted, hop, call.services.signalling)
+
+
+def stop_try_timer(call: "Call", _what: Input, heard: Heard) -> None:
+    call.disarm(Input.NO_TRY, leg=heard.leg)
+
+
+def carry_progress(call: "Call", _what: Input, heard: Heard) -> None:
+    """A far end rings: tell the caller, with early media once the far end described any (RFC 3960)."""
+    leg, status = heard
+    for timer in TIMERS:
+        call.disarm(timer, leg=leg)
+    branch = call.branches.get(leg.id)
+    if branch is not None and not call.is_armed(Input.NO_ANSWER):
+        call.arm(Input.NO_ANSWER, branch.attempt.timeout_s)
+    if leg.agreement is not None and not call.caller.is_late:
+        connecting.answer_caller_with(call, leg)
+        connecting.bridge(call, leg)
+    call.caller.progress(status)
+
+
+# ---- the end of a branch, and of an attempt ----
+
+
+def drop_branch(call: "Call", what: Input, heard: Heard) -> None:
+    """One leg failed, as it said itself or as its timer says. The next hop of its target may do better; when no leg of
+    the attempt is left, the attempt has failed.
+    """
+    leg, said = heard
+    branch = call.branches.get(leg.id)
+    if branch is None:
+        return
+    failure = said if isinstance(said, Failure) else Failure(FAULTS.get(what, Fault.NO_PROGRESS), rang=leg.rang)
+    give_up(call, (leg,))
+    if branch.hops and may_try_elsewhere(failure):
+        _add_branch(call, branch.attempt, branch.target, branch.hops)
+        return
+    call.failures.append(failure)
+    if failure.status >= GLOBAL_FAILURE:
+        give_up(call, call.dialled)
+    if not call.branches:
+        call.post(Input.ATTEMPT_FAILED, best(call.failures))
+
+
+def drop_attempt(call: "Call", _what: Input, _data: Any) -> None:
+    """It rang for its whole time: everything that rings is cancelled."""
+    give_up(call, call.dialled)
+
+
+def take_next_step(call: "Call", what: Input, data: Any) -> None:
+    """After an attempt has failed, as its failure says or the timer that ran out means."""
+    failure = data if what is Input.ATTEMPT_FAILED else Failure(Fault.NO_ANSWER, rang=True)
+    give_up(call, call.dialled)
+    call.disarm(Input.NO_ANSWER)
+    go(call, call.dialer.after(failure))

@@ -1,0 +1,45 @@
+"""Inside an answered call: changes and requests go to the join, silence is asked about before it ends anything."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from santral.engine.calls.actions.connecting import start_playing
+from santral.engine.calls.leg import Leg, News
+from santral.engine.calls.table import Input
+
+if TYPE_CHECKING:
+    from santral.engine.calls.call import Call
+
+UNABLE: Final = 500  # to an INFO while nobody is there to hear it
+GONE: Final = frozenset({404, 408, 410, 481, 503, 504})  # answers to a probe of a call that the peer has not
+
+
+def carry_change(call: "Call", _what: Input, change: tuple[Leg, News, Any]) -> None:
+    leg, news, data = change
+    if news is News.REPLIED and data[0] in call.probes:
+        _judge(call, call.probes.pop(data[0]), data[1])
+        return
+    if call.join is not None and leg in call.join.legs:
+        call.join.hear(leg, news, data)
+    elif news is News.ASKED:
+        key, request = data
+        leg.reply(key, request, UNABLE)
+    if news is News.CHANGED and call.waiting_audio is not None:
+        audio, call.waiting_audio = call.waiting_audio, None
+        start_playing(call, audio)
+
+
+def probe(call: "Call", _what: Input, leg: Leg) -> None:
+    """No RTP for the whole time-out: ask over SIP before ending the call; silence ever since ends it anyway."""
+    if call.doubted.get(leg.id) == leg.rtp.stats().packets_in:
+        call.post(Input.MEDIA_LOST, leg)
+    elif leg.is_open:
+        call.probes[leg.probe()] = leg
+
+
+def _judge(call: "Call", leg: Leg, status: int) -> None:
+    """Any answer but that of a peer without this call will do: a phone may say 486 to OPTIONS (RFC 3261 11.2)."""
+    if status in GONE:
+        call.post(Input.MEDIA_LOST, leg)
+    else:
+        call.doubted[leg.id] = leg.rtp.stats().packets_in
+        leg.expect_media()

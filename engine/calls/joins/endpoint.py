@@ -1,0 +1,36 @@
+"""One leg and the engine itself: echo, or a file."""
+
+from typing import Any
+
+from santral.engine.calls.joins.join import Tell, announce_change
+from santral.engine.calls.leg import Leg, News
+from santral.sip.errors import NotAcceptable
+
+
+class Endpoint:
+    """One leg and the engine itself: echo, or a file."""
+
+    def __init__(self, leg: Leg, emit: Tell) -> None:
+        self._leg, self._emit = leg, emit
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        return (self._leg,)
+
+    def end(self) -> None:
+        """Nothing to part: the media leg is closed by the call."""
+
+    def hear(self, leg: Leg, news: News, data: Any) -> None:
+        match news:
+            case News.CHANGE_ASKED:
+                try:
+                    leg.accept_change(leg.agreed.audio.key, "sendrecv")
+                except NotAcceptable as problem:
+                    leg.refuse_change(problem.status)
+                    return
+                announce_change(self._emit, leg)
+            case News.CHANGED:
+                announce_change(self._emit, leg)
+            case News.ASKED:
+                key, request = data
+                leg.reply(key, request, 200)

@@ -1,0 +1,41 @@
+"""What every kind of connection has in common: how the call drives it, and how a leg's changes are announced."""
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from santral.engine.calls.leg import Leg, News
+
+HELD: Final = frozenset({"sendonly", "inactive"})  # the peer's direction while it keeps us waiting
+
+Tell = Callable[..., Any]  # emit(type, leg=…, **fields)
+
+
+class Join(Protocol):
+    """What a leg is joined to, as the call drives it: another leg, or something of our own."""
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        """The legs in it."""
+        ...
+
+    def hear(self, leg: Leg, news: News, data: Any) -> None:
+        """A change or a request inside the session of one of its legs."""
+        ...
+
+    def end(self) -> None:
+        """Part the legs' audio. Closing legs is the call's work."""
+        ...
+
+
+def announce_change(emit: Tell, leg: Leg) -> None:
+    """Tell what a change has made of a leg: held and resumed once each, and how it stands."""
+    if leg.remote is None or leg.agreement is None:
+        return
+    direction, codec = leg.remote.direction, leg.agreement.audio.name
+    if (direction in HELD) != leg.is_held:
+        leg.is_held = direction in HELD
+        if leg.is_held:
+            emit("leg.held", leg=leg.id)
+        else:
+            emit("leg.resumed", leg=leg.id)
+    emit("leg.changed", leg=leg.id, codec=codec, direction=direction)

@@ -1,0 +1,26 @@
+"""One leg of a call: its SIP, its descriptions, and the happenings it tells."""
+
+from santral.engine.calls.leg.leg import Leg, q850_of
+from santral.engine.calls.leg.model import (
+    NOT_ACCEPTABLE,
+    REQUEST_PENDING,
+    Line,
+    News,
+    Party,
+    Role,
+    Times,
+    sure,
+)
+
+__all__ = [
+    "NOT_ACCEPTABLE",
+    "REQUEST_PENDING",
+    "Leg",
+    "Line",
+    "News",
+    "Party",
+    "Role",
+    "Times",
+    "q850_of",
+    "sure",
+]

@@ -1,0 +1,214 @@
+"""The descriptions of one leg (RFC 3264): what was offered and answered, by whom, and what the media plane is told.
+
+Knows SDP and the media plane, nothing of SIP messages and nothing of the call. A dialled leg's offer may be answered
+by several early dialogs: each answer is kept as a `Fork`, one of them is heard.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+from santral.engine.calls import negotiation
+from santral.engine.calls.leg.model import Party, sure
+from santral.engine.calls.negotiation import Agreement
+from santral.engine.media import LegStats, MediaLeg
+from santral.engine.media.model import MAX_LATCH_NETWORKS
+from santral.sip.errors import NotAcceptable
+from santral.sip.offer_answer import (
+    Codec,
+    LocalSession,
+    LocalStream,
+    RemoteStream,
+    answer_direction,
+    audio,
+    remote_streams,
+)
+from santral.sip.sdp import SessionDescription
+
+MAX_FORKS: Final = 32  # early dialogs whose descriptions are kept, as many as a session keeps dialogs
+
+
+@dataclass(slots=True)
+class Stream:
+    """One m= line that carries media: our port for it, the peer's side of it, what both came to (rule 11)."""
+
+    kind: str
+    media: MediaLeg | None = None
+    stats: LegStats | None = None  # final, once the media leg is closed
+    remote: RemoteStream | None = None
+    agreement: Agreement | None = None
+    offered: tuple[Codec, ...] = ()
+    direction: str = "sendrecv"  # as our last description states it
+
+
+class Standing(NamedTuple):
+    """What holds between a leg and its peer, and holds again when a change is refused (RFC 3261 14.1)."""
+
+    lines: tuple[RemoteStream, ...]
+    remote: RemoteStream | None
+    direction: str
+    offered: tuple[Codec, ...]
+
+
+class Fork(NamedTuple):
+    """One early dialog's answer to our offer."""
+
+    lines: tuple[RemoteStream, ...]
+    remote: RemoteStream
+    agreement: Agreement
+
+
+class Description:
+    """Both sides' session descriptions of one leg. `is_incoming`: the peer called us.
+
+    `streams` are the m= lines we serve, today one for audio; every other line of the peer's is refused with port 0.
+    """
+
+    def __init__(self, party: Party, *, is_incoming: bool) -> None:
+        self.party = party
+        self.is_incoming = is_incoming
+        self.streams: list[Stream] = [Stream("audio")]
+        self.body = b""  # ours, as the peer last got it
+        self.heard_from = ""  # the host its signalling comes from: with `nat` its audio may come from there
+        self.forks: dict[str, Fork] = {}
+        self.heard_tag = ""  # of the early dialog that is heard
+        self._local: LocalSession | None = None
+        self._lines: tuple[RemoteStream, ...] = ()  # every m= line of the peer's last description
+        self._standing = Standing((), None, "sendrecv", ())  # before the change under way, either way
+
+    @property
+    def audio(self) -> Stream:
+        return self.streams[0]
+
+    def open_media(self, media: MediaLeg, description_id: int) -> None:
+        """Own this media leg from now on. `description_id` is the session id of our o= line (RFC 8866 5.2)."""
+        self.audio.media = media
+        self._local = LocalSession(description_id, self.party.advertise or media.address)
+
+    # ---- what the peer says ----
+
+    def parse(self, body: bytes) -> tuple[tuple[RemoteStream, ...], RemoteStream]:
+        """The peer's m= lines and the audio among them. Raises `RemoteError` for what we cannot take."""
+        lines = remote_streams(SessionDescription.parse(body))
+        stream = audio(lines)
+        if (":" in stream.address) != (":" in self.party.rtp_address):
+            raise NotAcceptable(f"no way to {stream.address} from {self.party.rtp_address}")
+        if self._local is not None:
+            negotiation.check_lines(self._local.streams, lines)
+        return lines, stream
+
+    def read(self, body: bytes | None) -> RemoteStream | None:
+        """The peer's audio as this body describes it, remembered as its latest; None without a description.
+
+        Raises `RemoteError` and keeps the old description then.
+        """
+        if body is None:
+            return None
+        self._lines, self.audio.remote = self.parse(body)
+        return self.audio.remote
+
+    def take_early(self, tag: str, body: bytes) -> bool:
+        """A provisional answer to our offer from the dialog of this To-tag: is it heard from now on? The newest is.
+
+        The same said again is no news. Raises `RemoteError` for an answer that is none; everything stays as it was.
+        """
+        lines, stream = self.parse(body)
+        known = self.forks.get(tag)
+        if (known is not None and known.remote == stream) or (known is None and len(self.forks) >= MAX_FORKS):
+            return False
+        self.forks[tag] = Fork(lines, stream, negotiation.agree(self.audio.offered, stream))
+        self._hear_fork(tag)
+        return True
+
+    def take_final(self, tag: str, body: bytes | None) -> None:
+        """The 2xx of the dialog of this To-tag won: it alone is heard, the others are history.
+
+        A description given before stands when the 2xx has none (RFC 3261 13.2.1). Raises `RemoteError` without any.
+        """
+        if body is not None:
+            self.take_early(tag, body)
+        if tag not in self.forks:
+            raise NotAcceptable("answered without a description")
+        if tag != self.heard_tag:
+            self._hear_fork(tag)
+        self.forks = {}
+
+    def _hear_fork(self, tag: str) -> None:
+        fork = self.forks[tag]
+        self.heard_tag = tag
+        self._lines, self.audio.remote = fork.lines, fork.remote
+        self.settle(fork.agreement, is_new=True)
+
+    # ---- what we say ----
+
+    def offer(self, codecs: tuple[Codec, ...], direction: str = "sendrecv") -> bytes:
+        """Our description as an offer of these codecs; the peer's answer is matched against it."""
+        self.audio.offered = codecs
+        return self._describe(codecs, direction)
+
+    def answer(self, agreement: Agreement, limit: str) -> bytes:
+        """Our answer to the peer's offer, in no more directions than `limit`; settled at once."""
+        remote = self.audio.remote
+        mirrored = "sendrecv" if remote is None else answer_direction(remote.direction)
+        body = self._describe(agreement.theirs, negotiation.meet(mirrored, limit))
+        self.settle(agreement)
+        return body
+
+    def settle_answer_of(self, stream: RemoteStream) -> None:
+        """The peer's answer to our offer, read before; raises `NotAcceptable` when it took nothing we offered."""
+        self.settle(negotiation.agree(self.audio.offered, stream))
+
+    def settle(self, agreement: Agreement, *, is_new: bool = False) -> None:
+        """Both sides' numbers are known (again). The media plane learns what has changed; an address, a codec or a new
+        early dialog opens a latch window, hold and refresh keep the learnt source.
+        """
+        stream = self.audio
+        stream.agreement = agreement
+        remote, plane_leg = sure(stream.remote), sure(stream.media)
+        direction = negotiation.meet(remote.direction, answer_direction(stream.direction))
+        media = negotiation.media_of(remote, agreement, direction, self._latch_networks(), muxes=self._muxes)
+        known = plane_leg.remote
+        if known is None or is_new or replace(media, direction=known.direction) != known:
+            plane_leg.set_remote(media)
+        elif media.direction != known.direction:
+            plane_leg.set_direction(media.direction)
+
+    def _latch_networks(self) -> tuple[str, ...]:
+        if not self.party.nat or not self.heard_from:
+            return self.party.latch_networks
+        return (*self.party.latch_networks, self.heard_from)[-MAX_LATCH_NETWORKS:]
+
+    def _describe(self, codecs: tuple[Codec, ...], direction: str) -> bytes:
+        """Our SDP; unchanged content keeps its version (RFC 3264 8)."""
+        stream = self.audio
+        stream.direction = direction
+        media, remote = sure(stream.media), stream.remote
+        ours = LocalStream(
+            stream.kind,
+            self.party.advertise or media.address,
+            media.port,
+            codecs,
+            direction,
+            self.party.ptime_ms,
+            "RTP/AVP" if remote is None else remote.protocol,
+            rtcp_mux=self._muxes,
+        )
+        self.body = sure(self._local).render(negotiation.streams(self._lines, remote, ours))
+        return self.body
+
+    @property
+    def _muxes(self) -> bool:
+        """RTCP shares the RTP port when the peer offered so (RFC 5761 5.1.1); our own offers do not ask for it."""
+        return self.is_incoming and self.audio.remote is not None and self.audio.remote.rtcp_mux
+
+    # ---- changes that may be refused ----
+
+    def stand(self) -> Standing:
+        """What holds now."""
+        return Standing(self._lines, self.audio.remote, self.audio.direction, self.audio.offered)
+
+    def hold_on_to(self, standing: Standing | None = None) -> None:
+        """A change begins: this is what `go_back` returns to."""
+        self._standing = standing or self.stand()
+
+    def go_back(self) -> None:
+        self._lines, self.audio.remote, self.audio.direction, self.audio.offered = self._standing

@@ -1,0 +1,172 @@
+"""What a leg's session says, turned into the leg's happenings: one row per event of `sip.events`."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from santral.engine import utc
+from santral.engine.calls.dialer import Failure, Fault
+from santral.engine.calls.leg.model import NOT_ACCEPTABLE, REQUEST_PENDING, News
+from santral.sip import events as sip
+from santral.sip.errors import NotAcceptable, RemoteError
+from santral.sip.message import sdp_body
+
+if TYPE_CHECKING:
+    from santral.engine.calls.leg.leg import Leg
+
+NOT_RINGING: Final = frozenset({100, 199})  # 199: one of the far end's forks is gone, which is its affair (RFC 6228)
+SESSION_PROGRESS: Final = 183  # as which unknown provisional answers are taken (RFC 3261 8.1.3.2)
+RINGING: Final = frozenset({180, 181, 182, SESSION_PROGRESS})
+
+
+def hear(leg: "Leg", event: sip.Event) -> None:
+    """Run the row of this event; an event without a row is none of a leg's."""
+    row = _ROWS.get(type(event))
+    if row is not None:
+        row(leg, event)
+
+
+def _progress(leg: "Leg", event: sip.Progress) -> None:
+    response = event.response
+    if response.status in NOT_RINGING:
+        leg.tell(leg, News.TRYING, None)
+        return
+    leg.times.ringing = leg.times.ringing or utc.now_ms()
+    try:
+        if (body := sdp_body(response)) is not None:
+            leg.sdp.take_early(event.to_tag, body)
+    except RemoteError:
+        pass  # early media we cannot take is no reason to give up ringing; the final answer decides
+    leg.tell(leg, News.RINGING, response.status if response.status in RINGING else SESSION_PROGRESS)
+
+
+def _answered(leg: "Leg", event: sip.Answered) -> None:
+    response = event.response
+    leg.status = response.status
+    leg.times.answered = utc.now_ms()
+    try:
+        leg.sdp.take_final(response.to.tag or "", sdp_body(response))
+    except RemoteError as problem:
+        leg.hang_up((f"SIP;cause={problem.status}",))
+        leg.tell(leg, News.FAILED, Failure(Fault.REFUSED, NOT_ACCEPTABLE))
+        return
+    leg.tell(leg, News.ANSWERED, None)
+
+
+def _rejected(leg: "Leg", event: sip.Rejected) -> None:
+    leg.status = event.status
+    leg.note_reasons(event.response)
+    leg.close()
+    if event.response is not None:
+        failure = Failure(Fault.REFUSED, event.status, leg.rang, leg.reasons)
+    else:
+        failure = Failure(Fault.UNREACHABLE if event.cause == "unreachable" else Fault.NO_TRY, 0, leg.rang)
+    leg.tell(leg, News.FAILED, failure)
+
+
+def _cancelled(leg: "Leg", event: sip.Cancelled) -> None:
+    leg.status = 487
+    leg.note_reasons(event.request)
+    leg.close()
+    leg.tell(leg, News.CANCELLED, leg.reasons)
+
+
+def _ended(leg: "Leg", event: sip.Ended) -> None:
+    leg.note_reasons(event.request)
+    leg.close()
+    leg.tell(leg, News.ENDED, event.cause)
+
+
+def _acknowledged(leg: "Leg", event: sip.Acknowledged | sip.ReinviteAcknowledged) -> None:
+    """The ACK answers our offer when the INVITE or re-INVITE had none."""
+    if not leg.awaits_ack_answer:
+        leg.tell(leg, News.CONFIRMED, None)
+        return
+    leg.awaits_ack_answer = False
+    try:
+        stream = leg.read(event.request)
+        if stream is None:
+            raise NotAcceptable("no answer in the ACK")
+        leg.sdp.settle_answer_of(stream)
+    except RemoteError as problem:
+        leg.hang_up((f"SIP;cause={problem.status}",))
+        leg.tell(leg, News.ENDED, "no_answer")
+        return
+    leg.tell(leg, News.CHANGED, None)
+
+
+def _reinvited(leg: "Leg", event: sip.Reinvited) -> None:
+    if leg.agreement is None:
+        leg.do(leg.live.reject_reinvite(REQUEST_PENDING, leg.line.now()))
+        return
+    standing = leg.sdp.stand()
+    try:
+        stream = leg.read(event.request)
+    except RemoteError as problem:
+        leg.do(leg.live.reject_reinvite(problem.status, leg.line.now()))
+        return
+    if stream is None:  # it asks for our offer (RFC 3261 14.2); what it makes of it comes with the ACK
+        leg.awaits_ack_answer = True
+        leg.do(leg.live.accept_reinvite(leg.line.now(), leg.offer(leg.agreement.ours)))
+        return
+    leg.sdp.hold_on_to(standing)
+    leg.change = event
+    leg.tell(leg, News.CHANGE_ASKED, None)
+
+
+def _reinvite_cancelled(leg: "Leg", _event: sip.ReinviteCancelled) -> None:
+    leg.change = None
+    leg.sdp.go_back()
+    leg.tell(leg, News.CHANGE_WITHDRAWN, None)
+
+
+def _reinvite_answered(leg: "Leg", event: sip.ReinviteAnswered) -> None:
+    leg.is_asking = False
+    try:
+        stream = leg.read(event.response)
+        if stream is None:
+            raise NotAcceptable("no answer in the 2xx")
+        leg.sdp.settle_answer_of(stream)
+    except RemoteError:
+        leg.sdp.go_back()
+        leg.tell(leg, News.CHANGE_REFUSED, NOT_ACCEPTABLE)
+        return
+    leg.tell(leg, News.CHANGE_ANSWERED, None)
+
+
+def _reinvite_rejected(leg: "Leg", event: sip.ReinviteRejected) -> None:
+    leg.is_asking = False
+    leg.sdp.go_back()
+    leg.tell(leg, News.CHANGE_REFUSED, event.status)
+
+
+def _in_dialog(leg: "Leg", event: sip.InDialog) -> None:
+    if event.request.method == "INFO":
+        leg.tell(leg, News.ASKED, (event.key, event.request))
+    else:
+        leg.reply(event.key, event.request, 200 if event.request.method == "OPTIONS" else 405)
+
+
+def _request_answered(leg: "Leg", event: sip.RequestAnswered) -> None:
+    leg.tell(leg, News.REPLIED, (event.key, event.response.status))
+
+
+def _request_failed(leg: "Leg", event: sip.RequestFailed) -> None:
+    leg.tell(leg, News.REPLIED, (event.key, event.status))
+
+
+_ROWS: Final[dict[type, Callable[["Leg", Any], None]]] = {
+    sip.Progress: _progress,
+    sip.Answered: _answered,
+    sip.Rejected: _rejected,
+    sip.Cancelled: _cancelled,
+    sip.Ended: _ended,
+    sip.Acknowledged: _acknowledged,
+    sip.Reinvited: _reinvited,
+    sip.ReinviteCancelled: _reinvite_cancelled,
+    sip.ReinviteAnswered: _reinvite_answered,
+    sip.ReinviteRejected: _reinvite_rejected,
+    sip.ReinviteAcknowledged: _acknowledged,
+    sip.InDialog: _in_dialog,
+    sip.RequestAnswered: _request_answered,
+    sip.RequestFailed: _request_failed,
+}

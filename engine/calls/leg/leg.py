@@ -1,0 +1,312 @@
+"""One leg of a call: an INVITE session and its audio, told to the call as a handful of abstract happenings.
+
+A leg speaks SIP and SDP so that calls never see either. It arms no timer and decides nothing about the call.
+What its session says is in `hearing.py`, its descriptions in `description.py`.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from santral.engine import utc
+from santral.engine.calls import negotiation
+from santral.engine.calls.leg import hearing
+from santral.engine.calls.leg.description import Description, Stream
+from santral.engine.calls.leg.model import HeaderLines, Line, News, Party, Role, Times, sure
+from santral.engine.calls.negotiation import Agreement
+from santral.engine.ids import new_id
+from santral.engine.media import LegStats, MediaLeg
+from santral.sip import events as sip
+from santral.sip.message import Request, Response, make_response, sdp_body
+from santral.sip.offer_answer import Codec, RemoteStream
+from santral.sip.session import Session
+
+MAX_REASONS: Final = 4  # Reason values carried over from one leg to the other
+_Q850: Final = re.compile(r"Q\.850\s*;(?:.*;)?\s*cause\s*=\s*([0-9]{1,3})(?![0-9])", re.IGNORECASE | re.ASCII).match
+
+
+class Leg:
+    """Made without a session: an incoming one or a dialled one is attached. `tell` is the call's inbox.
+
+    `role` is what it is to its call, `is_incoming` whether the peer called us: the two go apart when legs move.
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        party: Party,
+        line: Line,
+        tell: Callable[["Leg", News, Any], None],
+        *,
+        is_incoming: bool | None = None,
+    ) -> None:
+        self.id = new_id()
+        self.role = role
+        self.is_incoming = role is Role.CALLER if is_incoming is None else is_incoming
+        self.party = party
+        self.session: Session | None = None
+        self.sdp = Description(party, is_incoming=self.is_incoming)
+        self.times = Times(utc.now_ms())
+        self.status: int | None = None  # the final answer to its INVITE
+        self.q850: int | None = None  # as a Reason of either side said it
+        self.reasons: tuple[str, ...] = ()  # what the peer said when it hung up
+        self.target = ""
+        self.sip_call_id = ""
+        self.display_name = ""  # of the caller, as the callee is to see it
+        self.max_forwards = 70  # RFC 3261 8.1.1.6, as the INVITE came
+        self.is_open = True
+        self.is_held = False  # by its peer, as last announced
+        self.tell = tell
+        self.line = line
+        self.change: sip.Reinvited | None = None  # the peer's re-INVITE that waits for the other leg
+        self.is_asking = False  # our own re-INVITE is under way
+        self.awaits_ack_answer = False  # our last 2xx carried an offer
+
+    # ---- its audio, as the call and its records see it ----
+
+    @property
+    def streams(self) -> list[Stream]:
+        return self.sdp.streams
+
+    @property
+    def media(self) -> MediaLeg | None:
+        return self.sdp.audio.media
+
+    @property
+    def stats(self) -> LegStats | None:
+        return self.sdp.audio.stats
+
+    @property
+    def remote(self) -> RemoteStream | None:
+        return self.sdp.audio.remote
+
+    @property
+    def agreement(self) -> Agreement | None:
+        return self.sdp.audio.agreement
+
+    @property
+    def direction(self) -> str:
+        """As our last description states it."""
+        return self.sdp.audio.direction
+
+    @property
+    def agreed(self) -> Agreement:
+        return sure(self.agreement)
+
+    @property
+    def peer(self) -> RemoteStream:
+        return sure(self.remote)
+
+    @property
+    def rtp(self) -> MediaLeg:
+        return sure(self.media)
+
+    @property
+    def live(self) -> Session:
+        return sure(self.session)
+
+    @property
+    def is_answered(self) -> bool:
+        return self.times.answered is not None
+
+    @property
+    def rang(self) -> bool:
+        """Its peer has said 18x."""
+        return self.times.ringing is not None
+
+    @property
+    def is_late(self) -> bool:
+        """The caller sent no offer: we offer in the 2xx, the ACK answers."""
+        return self.is_incoming and self.remote is None
+
+    def read(self, message: Request | Response) -> RemoteStream | None:
+        """The peer's audio in this message, remembered as its latest description; None without a description.
+
+        Raises `RemoteError` and keeps the old description then.
+        """
+        return self.sdp.read(sdp_body(message))
+
+    def offer(self, codecs: tuple[Codec, ...], direction: str = "sendrecv") -> bytes:
+        """Our description as an offer of these codecs; the peer's answer is matched against it."""
+        return self.sdp.offer(codecs, direction)
+
+    def prepare_answer(self, agreement: Agreement, limit: str) -> None:
+        """Settle our answer to the caller's offer, for early media or the 200, in no more directions than `limit`.
+
+        A settled answer stays: the caller sees one answer, whichever early dialog is heard (RFC 3261 13.2.1).
+        """
+        if self.agreement is None:
+            self.sdp.answer(agreement, limit)
+
+    def expect_media(self) -> None:
+        """The peer says that it is there: arm the media plane's time-out anew."""
+        if self.media is not None and self.media.remote is not None:
+            self.media.set_direction(self.media.remote.direction)
+
+    async def close_media(self) -> None:
+        """Close every stream's port and keep its final counters; what is closed already stays as it is."""
+        for stream in self.streams:
+            if stream.media is not None and stream.stats is None:
+                stream.stats = await stream.media.close()
+
+    # ---- what the call asks of it ----
+
+    def attach(self, session: Session, target: str = "") -> None:
+        self.session = session
+        self.sip_call_id = session.call_id
+        self.target = target
+        session.user = self
+        session.follow_source = self.party.nat
+        self.sdp.heard_from = session.last_source.host
+
+    def progress(self, status: int) -> None:
+        """Pass a 18x on to the caller, with our answer in it once there is one."""
+        body = self.sdp.body if self.agreement is not None else b""
+        self.do(self.live.progress(status, self.line.now(), body=body))
+
+    def answer(self) -> None:
+        """200 to the caller with the settled answer; to a late offer, with the offer made before."""
+        self.status = 200
+        self.times.answered = utc.now_ms()
+        self.awaits_ack_answer = self.is_late
+        self.do(self.live.answer(self.line.now(), body=self.sdp.body))
+
+    def reject(self, status: int, reasons: Iterable[str] = (), headers: HeaderLines = ()) -> None:
+        """Refuse the caller and close."""
+        self.status = status
+        reasons = tuple(reasons)
+        self.q850 = q850_of(reasons)
+        session = self.live
+        self.close()
+        self.do(session.reject(status, self.line.now(), headers=(*_reason_lines(reasons), *headers)))
+
+    def hang_up(self, reasons: Iterable[str] = ()) -> None:
+        """End the leg whatever its state. It is closed for the call at once; the session finishes its messages by
+        itself (a 200 that crosses our CANCEL is acknowledged and ended by it).
+        """
+        if not self.is_open:
+            return
+        self.close()
+        if self.session is None:
+            return
+        reasons = tuple(reasons)
+        self.q850 = self.q850 or q850_of(reasons)
+        now, headers = self.line.now(), _reason_lines(reasons)
+        if self.is_answered:
+            self.do(self.session.bye(now, headers=headers))
+            return
+        self.status = 487
+        if self.is_incoming:
+            self.do(self.session.reject(487, now, headers=headers))
+        else:
+            self.do(self.session.cancel(now, headers=headers))
+
+    def forget(self) -> None:
+        """The call is over and recorded: nothing is told any more."""
+        self.tell = _tell_nobody
+
+    def close(self) -> None:
+        """The call is done with it. Media is the call's to close, which waits for the final counters."""
+        self.is_open = False
+        self.times.ended = self.times.ended or utc.now_ms()
+        if self.session is not None:
+            self.session.user = None
+
+    # ---- changes in mid-call ----
+
+    @property
+    def is_changing(self) -> bool:
+        return self.change is not None or self.is_asking
+
+    @property
+    def asks_change(self) -> bool:
+        """The peer's re-INVITE waits for `accept_change` or `refuse_change`."""
+        return self.change is not None
+
+    def ask_change(self, codecs: tuple[Codec, ...], direction: str) -> None:
+        """Re-INVITE the peer with an offer of these codecs in this direction."""
+        self.is_asking = True
+        self.sdp.hold_on_to()
+        self.do(self.live.reinvite(self.line.now(), self.offer(codecs, direction)))
+
+    def withdraw_change(self) -> None:
+        """Nobody wants our own re-INVITE any more (RFC 3261 9.1: it may be answered all the same)."""
+        if self.is_asking:
+            self.do(self.live.cancel(self.line.now()))
+
+    def accept_change(self, codec: str, limit: str) -> None:
+        """Answer the peer's waiting re-INVITE with the codec of this plane key, in no more directions than `limit`.
+
+        Raises `NotAcceptable` when its offer lacks the codec; it waits on then.
+        """
+        agreement = negotiation.answer_with(self.peer, codec, events=self.agreed.has_events)
+        self.change = None
+        body = self.sdp.answer(agreement, limit)
+        self.do(self.live.accept_reinvite(self.line.now(), body))
+
+    def refuse_change(self, status: int) -> None:
+        """Refuse the peer's waiting re-INVITE: everything stands as before it (RFC 3261 14.1)."""
+        change, self.change = self.change, None
+        if change is not None:
+            self.sdp.go_back()
+            self.do(self.live.reject_reinvite(status, self.line.now()))
+
+    # ---- other requests ----
+
+    def send_info(self, request: Request) -> str:
+        """Pass an INFO on; its answer comes back as REPLIED with the key returned here."""
+        lines = tuple(("Info-Package", value) for value in request.headers.all("Info-Package"))
+        key, actions = self.live.send(
+            "INFO",
+            self.line.now(),
+            headers=lines,
+            body=request.body,
+            content_type=request.headers.get("Content-Type") or "",
+        )
+        self.do(actions)
+        return key
+
+    def probe(self) -> str:
+        """OPTIONS inside the dialog: is the peer still there? REPLIED says so."""
+        key, actions = self.live.send("OPTIONS", self.line.now())
+        self.do(actions)
+        return key
+
+    def reply(self, key: str, request: Request, status: int) -> None:
+        """Answer a request of the peer's other than INVITE."""
+        self.line.respond(key, make_response(request, status))
+
+    # ---- what its session says ----
+
+    def hear(self, event: sip.Event) -> None:
+        """The session's events, in order, as happenings of the leg. What goes wrong in here ends the call."""
+        try:
+            if self.session is not None:
+                self.sdp.heard_from = self.session.last_source.host
+            hearing.hear(self, event)
+        except Exception:
+            self.tell(self, News.BROKEN, event)
+
+    def note_reasons(self, message: Request | Response | None) -> None:
+        if message is not None and "Reason" in message.headers:
+            self.reasons = tuple(message.headers.values("Reason")[:MAX_REASONS])
+            self.q850 = q850_of(self.reasons)
+
+    def do(self, actions: Iterable[sip.Action]) -> None:
+        self.line.perform(actions)
+
+
+def _tell_nobody(_leg: Leg, _news: News, _data: Any) -> None:
+    """The inbox of a leg whose call is over."""
+
+
+def q850_of(reasons: Iterable[str]) -> int | None:
+    """The Q.850 cause among Reason values (RFC 3326), if there is one."""
+    for reason in reasons:
+        if (match := _Q850(reason)) is not None:
+            return int(match[1])
+    return None
+
+
+def _reason_lines(reasons: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    return tuple(("Reason", reason) for reason in reasons)

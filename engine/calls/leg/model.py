@@ -1,0 +1,81 @@
+"""What a leg is made of and what it says: roles, news, times, the configured side. Plain values, no behaviour."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final, Protocol, TypeVar
+
+from santral.sip import events as sip
+from santral.sip.errors import LocalError
+from santral.sip.message import Response
+
+HeaderLines = Sequence[tuple[str, str]]
+T = TypeVar("T")
+NOT_ACCEPTABLE: Final = 488
+REQUEST_PENDING: Final = 491
+
+
+class Role(Enum):
+    """What a leg is to its call. A leg that moves to another call may change it; who sent the INVITE stays."""
+
+    CALLER = "originating"
+    CALLEE = "connected"
+
+
+class News(Enum):
+    """What a leg tells its call; in brackets what comes with it."""
+
+    TRYING = auto()
+    RINGING = auto()  # (status of the 18x)
+    ANSWERED = auto()
+    FAILED = auto()  # (Failure)
+    CANCELLED = auto()  # (Reason values)
+    ENDED = auto()  # (cause: bye, no_ack, lost, no_answer)
+    BROKEN = auto()  # our own bug, while it heard its session
+    CHANGE_ASKED = auto()  # its re-INVITE waits; `remote` is what it wants
+    CHANGE_WITHDRAWN = auto()
+    CHANGE_ANSWERED = auto()
+    CHANGE_REFUSED = auto()  # (status)
+    CHANGED = auto()  # its ACK settled a change that began with our offer
+    CONFIRMED = auto()  # its ACK to our 2xx, without an answer in it
+    ASKED = auto()  # (key, Request): an INFO for the other leg
+    REPLIED = auto()  # (key, status): the answer to an INFO we passed on, or to our probe
+
+
+class Line(Protocol):
+    """What a leg needs of the signalling: the loop's clock, and a way to have actions performed."""
+
+    def now(self) -> float: ...
+    def perform(self, actions: Iterable[sip.Action]) -> None: ...
+    def respond(self, key: str, response: Response) -> None: ...
+
+
+@dataclass(slots=True)
+class Times:
+    """When what happened, UTC milliseconds; None until it does."""
+
+    started: int
+    ringing: int | None = None
+    answered: int | None = None
+    ended: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """The configured side of a leg: its trunk, the codecs it may use, where its audio may come from."""
+
+    trunk: str
+    interface: str
+    rtp_address: str
+    advertise: str | None
+    codecs: tuple[str, ...]
+    ptime_ms: int = 20
+    latch_networks: tuple[str, ...] = ()
+    nat: bool = False  # it is where its packets come from, whatever its Contact and SDP say (RFC 3581, RFC 7362)
+
+
+def sure(value: T | None) -> T:
+    """The value, which has to be there by now: its absence is our bug, told by `LocalError`."""
+    if value is None:
+        raise LocalError("a leg was used before it was ready")
+    return value
