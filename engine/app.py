@@ -21,7 +21,7 @@ from santral.engine.control.server import ControlServer, ControlSettings
 from santral.engine.events import EventLog, SequenceFile
 from santral.engine.gate import Gate
 from santral.engine.limits import Limits
-from santral.engine.locator import Locator
+from santral.engine.locating import Locator
 from santral.engine.media import AudioLibrary, MediaEvent, MediaPlane, PlaneSettings
 from santral.engine.metrics import Histogram, MetricsServer, Sample
 from santral.engine.signalling import Signalling
@@ -74,7 +74,7 @@ class Engine:
             events=self.events,
             cdrs=self.cdrs,
             limits=Limits(self.world.limits),
-            locator=Locator(loop, self.signalling.transports.addresses),
+            locator=Locator(loop, self.signalling.transports.addresses, config.sip.nameservers),
         )
         self.gate = Gate(self.services, self._enter, self._leave)
         self.control = ControlServer(
@@ -113,6 +113,7 @@ class Engine:
         await self._wait_until_empty(STOP_GRACE_S)
         if self.metrics is not None:
             await self.metrics.close()
+        await self.services.locator.close()
         await self.signalling.close()
         await self.services.plane.stop()
         await self.services.audio.close()
@@ -158,6 +159,7 @@ class Engine:
             ) from None
         kept = changes_needing_restart(self.world.config, config)
         self.world = World.of(config, self.world.networks)
+        self.services.locator.use(config.sip.nameservers)
         self.services.limits.reconfigure(self.world.limits, self._loop.time())
         self.control.set_tokens(supply.tokens(config))
         changes = [f"needs a restart: {one}" for one in kept]
@@ -249,6 +251,7 @@ class Engine:
             "calls": len(self._calls),
             "listen": self.listening(),
             "sip": {**agent.counts, "counters": dict(agent.counters)},
+            "locating": self.services.locator.counters(),
             "media": dict(plane),
             "gate": dict(self.gate.counters),
             "limits": {"calls": self.services.limits.calls(), "holders": self.services.limits.holders()},

@@ -16,7 +16,7 @@ from santral.engine.config.convert import routing_table
 from santral.engine.config.model import InterfaceTable
 from santral.engine.events import EventLog
 from santral.engine.limits import Limits, LimitSettings, TrunkLimit
-from santral.engine.locator import Locator
+from santral.engine.locating import Locator
 from santral.engine.media import AudioLibrary, MediaPlane
 from santral.engine.signalling import Signalling
 from santral.routing.routes import RoutingTable
@@ -36,6 +36,7 @@ class TrunkSide:
     progress_timeout_s: float
     full_status: int
     from_host: str  # host of From in calls we make
+    tls_profile: str = ""  # its own certificates, where it has any
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,12 +39,24 @@ __all__ = [
 
 
 class Hop(NamedTuple):
-    """Where bytes go to, or came from. `host` is an address without brackets, `interface` names our own binding."""
+    """Where bytes go to, or came from. `host` is an address without brackets, `interface` names our own binding.
 
-    transport: str  # "udp" | "tcp", lower case
+    A connection is found by `flow` if that is given; else by transport, address, `server_name` and `profile`.
+    """
+
+    transport: str  # "udp" | "tcp" | "tls" | "ws" | "wss"
     host: str
     port: int
     interface: str
+    server_name: str = ""  # whom the certificate must name: the host of the URI before any look-up (RFC 5922 section 4)
+    profile: str = ""  # whose certificate we show and which authorities we trust: a trunk's, "" the interface's
+    flow: int = 0  # the accepted connection it came by; 0: any to that address
+    verified: tuple[str, ...] = ()  # names that the peer's certificate has proved, in lower case
+
+    def elsewhere(self, port: int, server_name: str = "") -> Hop:
+        """The same peer at another port of the same address, by a connection of our own."""
+        name = self.server_name or (self.verified[0] if self.verified else server_name)
+        return Hop(self.transport, self.host, port, self.interface, name, self.profile)
 
 
 @dataclass(frozen=True, slots=True)

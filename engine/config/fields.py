@@ -10,7 +10,15 @@ from pydantic import Field, PlainValidator, StrictBool, ValidationInfo
 from pydantic.fields import FieldInfo
 from pydantic.types import Strict
 
-from santral.engine.config.values import HostPort, Listen, PortRange, TargetUri, parse_address, parse_domain
+from santral.engine.config.values import (
+    HostPort,
+    Listen,
+    PortRange,
+    TargetUri,
+    parse_address,
+    parse_domain,
+    parse_nameserver,
+)
 from santral.routing.hours import Hours
 from santral.routing.numbers import Pattern, Template
 from santral.routing.trunks import Acceptance
@@ -103,8 +111,9 @@ Address = Annotated[str, parsed(parse_address), Words("IP address")]
 Domain = Annotated[str, parsed(parse_domain), Words("domain name")]
 Network = Annotated[IPv4Network | IPv6Network, parsed(parse_network, IPv4Network, IPv6Network), Words("network")]
 AcceptFrom = Annotated[Acceptance, parsed(Acceptance.parse, Acceptance), Words("`NETWORK[:PORT]`")]
+Nameserver = Annotated[HostPort, parsed(parse_nameserver, HostPort), Words("`ADDRESS[:PORT]`")]
 ListenAddress = Annotated[HostPort, parsed(HostPort.parse, HostPort), Words("`ADDRESS:PORT`")]
-SipListen = Annotated[Listen, parsed(Listen.parse, Listen), Words("`udp:ADDRESS:PORT` or `tcp:ADDRESS:PORT`")]
+SipListen = Annotated[Listen, parsed(Listen.parse, Listen), Words("`TRANSPORT:ADDRESS:PORT`")]
 Ports = Annotated[PortRange, parsed(PortRange.parse, PortRange), Words("`FIRST-LAST` or `0`")]
 Uri = Annotated[TargetUri, parsed(TargetUri.parse, TargetUri), Words("SIP URI")]
 FullMatch = Annotated[Pattern, parsed(Pattern, Pattern), Words("RE2 pattern, full match")]

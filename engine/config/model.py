@@ -25,6 +25,7 @@ from santral.engine.config.fields import (
     Label,
     ListenAddress,
     Name,
+    Nameserver,
     Network,
     NumberTemplate,
     OpenHours,
@@ -124,6 +125,9 @@ class SipTable(Table):
     )
     max_calls: Count = Field(2000, description="Calls at once; more are refused with 503 and Retry-After.")
     max_calls_per_second: Count = Field(100, description="New calls per second; more get 503 and Retry-After.")
+    nameservers: Annotated[tuple[Nameserver, ...], Remark("those of the system")] = Field(
+        (), max_length=8, description="Name servers asked for SIP servers (RFC 3263)."
+    )
     dial_networks: Annotated[tuple[Network, ...], IDLE] = Field(
         (), description="Where addresses that callers, agents and applications name may point. Trunk targets are free."
     )
@@ -172,7 +176,10 @@ class TenantTable(Table):
 class TargetTable(Table):
     """One target of a trunk, where it needs a weight."""
 
-    uri: Uri = Field(description="`sip:HOST[:PORT][;transport=tcp]`; no user part.")
+    uri: Uri = Field(
+        description="`sip:HOST[:PORT][;transport=udp|tcp|tls]` or `sips:HOST[:PORT]`; no user part. "
+        "Without port and transport the name system says (RFC 3263)."
+    )
     weight: Whole = Field(1, ge=0, le=65535, description="Share of the calls with strategy `weighted`; 0 comes last.")
 
 

@@ -6,7 +6,11 @@ from ipaddress import ip_address
 from typing import Final, NamedTuple, Self
 
 MAX_PORT: Final = 65535
-TRANSPORTS: Final = ("udp", "tcp")
+DNS_PORT: Final = 53
+TRANSPORTS: Final = ("udp", "tcp", "tls", "ws", "wss")
+STREAMS: Final = frozenset({"tcp", "tls", "ws", "wss"})  # what takes a TCP port
+SECURED: Final = frozenset({"tls", "wss"})  # what needs a certificate
+DIALLED: Final = ("udp", "tcp", "tls")  # what we send requests by of our own accord
 
 _HOST_NAME: Final = re.compile(
     r"(?=.{1,253}\.?$)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*\.?",
@@ -44,12 +48,12 @@ class Listen:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`udp:127.0.0.1:5060`, `tcp:[::1]:5060`; port 0 takes a free one. Raises ValueError."""
+        """`udp:127.0.0.1:5060`, `tls:[::1]:5061`; port 0 takes a free one. Raises ValueError."""
         transport, colon, rest = text.partition(":")
         if transport in ("tls", "ws", "wss"):
             raise ValueError(f"{transport} is not supported by this version: listen on udp or tcp")
         if not colon or transport not in TRANSPORTS:
-            raise ValueError(f"{text} does not begin with udp: or tcp:, as in udp:127.0.0.1:5060")
+            raise ValueError(f"{text} does not begin with udp:, tcp:, tls:, ws: or wss:, as in udp:127.0.0.1:5060")
         return cls(transport, *_host_port(rest, "udp:127.0.0.1:5060"))
 
     @property
@@ -58,7 +62,7 @@ class Listen:
 
     def collides(self, other: "Listen") -> bool:
         """Whether both cannot be bound at once."""
-        if (self.transport, self.port) != (other.transport, other.port) or self.port == 0:
+        if self.port != other.port or self.port == 0 or (self.transport in STREAMS) != (other.transport in STREAMS):
             return False
         if ip_address(self.host).version != ip_address(other.host).version:
             return False
@@ -100,7 +104,10 @@ class PortRange(NamedTuple):
 
 
 class TargetUri(NamedTuple):
-    """A SIP URI a trunk sends calls to: `sip:HOST[:PORT][;transport=udp|tcp]`. `port` 0: by the transport's rules."""
+    """A SIP URI a trunk sends calls to: `sip:HOST[:PORT][;transport=udp|tcp|tls]`, or `sips:`.
+
+    `port` 0 and `transport` "" are left to RFC 3263: the name system says, or the defaults hold.
+    """
 
     host: str
     port: int
@@ -111,26 +118,38 @@ class TargetUri(NamedTuple):
     def parse(cls, text: str) -> "TargetUri":
         """Raises ValueError."""
         scheme, _, rest = text.partition(":")
-        if scheme.lower() == "sips":
-            raise ValueError("sips is not supported by this version: TLS is missing")
-        if scheme.lower() != "sip":
+        if scheme.lower() not in ("sip", "sips"):
             raise ValueError(f"{text} is no SIP URI: expected as in sip:192.0.2.1:5060;transport=tcp")
         address, *parameters = rest.split(";")
         if "@" in address:
             raise ValueError(f"{text} has a user part: the called number is put there for each call")
         host, port = _target_host(address, text)
-        transport = "udp"
+        is_secure = scheme.lower() == "sips"
+        transport = "tls" if is_secure else ""
         for parameter in parameters:
             name, _, value = parameter.partition("=")
             if name.lower() != "transport":
                 raise ValueError(f"{text}: only the parameter transport can be given")
             transport = value.lower()
-            if transport not in TRANSPORTS:
-                raise ValueError(f"{text}: transport {value} is not supported by this version: udp or tcp")
+            if transport not in DIALLED:
+                raise ValueError(f"{text}: transport {value} is none of {', '.join(DIALLED)}")
+            if is_secure and transport == "udp":
+                raise ValueError(f"{text}: sips never goes over UDP")
+            transport = "tls" if is_secure else transport
+        if not transport and (port or _is_address(host)):
+            transport = "udp"  # RFC 3263 section 4.1
         return cls(host, port, transport, text)
 
     def __str__(self) -> str:
         return self.text
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def bracketed(host: str) -> str:
@@ -147,6 +166,14 @@ def parse_address(text: str) -> str:
     if "%" in inner:
         raise ValueError(f"{text}: addresses with a zone are not supported by this version")
     return str(address)
+
+
+def parse_nameserver(text: str) -> HostPort:
+    """`192.0.2.53`, `192.0.2.53:5353`, `[2001:db8::53]:5353`. Raises ValueError."""
+    try:
+        return HostPort(parse_address(text), DNS_PORT)
+    except ValueError:
+        return HostPort.parse(text)
 
 
 def parse_domain(text: str) -> str:

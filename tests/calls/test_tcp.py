@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from santral.engine.locating.cache import Answer
+from santral.sip.locating import Question, Srv
+
 Start = Callable[..., Awaitable[Any]]
 
 
@@ -66,13 +69,14 @@ async def test_a_name_is_looked_up_for_the_family_of_the_interface(start: Start)
 async def test_a_caller_that_gives_up_during_the_look_up_starts_nothing(start: Start) -> None:
     bench = await start(targets='["sip:localhost:{right}"]')
     gate = asyncio.Event()
-    find = bench.engine.services.locator._look_up
+    names = bench.engine.services.locator._names
+    find = names._ask
 
-    async def slow(name: str) -> Any:
+    async def slow(question: Any) -> Any:
         await gate.wait()
-        return await find(name)
+        return await find(question)
 
-    bench.engine.services.locator._look_up = slow
+    names._ask = slow
     ours = await bench.left.call("100")
     assert (await bench.left.receive()).status == 100
     await ours.request("CANCEL")
@@ -82,6 +86,32 @@ async def test_a_caller_that_gives_up_during_the_look_up_starts_nothing(start: S
     record = await bench.record()
     assert (record["cause"], [leg["status"] for leg in record["legs"]]) == ("cancelled", [487, None])
     assert bench.engine.services.limits.holders() == 0
+
+
+async def test_the_servers_of_a_name_are_tried_in_order(start: Start) -> None:
+    """RFC 3263 section 4.3: a server that refuses connections, one that is overloaded, one that takes the call."""
+    bench = await start(targets='["sip:carrier.example"]')
+    names = bench.engine.services.locator._names
+    zone: dict[Question, Any] = {
+        Question("SRV", "_sip._udp.carrier.example"): tuple(
+            Srv(place, 0, port, "a.example") for place, port in enumerate((1, bench.spare.port, bench.right.port))
+        ),
+        Question("A", "a.example"): ("127.0.0.1",),
+    }
+
+    async def ask(question: Question) -> Answer:
+        return Answer(zone.get(question, ()), 60.0)
+
+    names._ask = ask
+    await bench.left.call("100")
+    await bench.spare.answer(await bench.spare.expect("INVITE"), 503)
+    invite = await bench.right.expect("INVITE")
+    assert invite.start == "INVITE sip:100@carrier.example SIP/2.0"
+    await bench.right.answer(invite, 486)
+    await bench.left.expect(486)
+    record = await bench.record()
+    ports = [str(leg["target"]).rpartition(":")[2] for leg in record["legs"][1:]]
+    assert ports == ["1", str(bench.spare.port), str(bench.right.port)]
 
 
 async def test_a_name_without_an_address_moves_on(start: Start) -> None:

@@ -40,9 +40,9 @@ def ok(*more: tuple[str, str]) -> Response:
     ("uri", "expected"),
     [
         ("sip:a@192.0.2.9", BASE),
-        ("sip:a@192.0.2.9:5070", ("udp", "192.0.2.9", 5070, "lan")),
-        ("sip:a@192.0.2.9;transport=TCP", ("tcp", "192.0.2.9", 5060, "lan")),
-        ("sip:a@[2001:db8::1]:5070", ("udp", "2001:db8::1", 5070, "lan")),
+        ("sip:a@192.0.2.9:5070", Hop("udp", "192.0.2.9", 5070, "lan")),
+        ("sip:a@192.0.2.9;transport=TCP", Hop("tcp", "192.0.2.9", 5060, "lan")),
+        ("sip:a@[2001:db8::1]:5070", Hop("udp", "2001:db8::1", 5070, "lan")),
         ("sip:a@192.0.2.9;transport=tls", None),
         ("sips:a@192.0.2.9", None),
         ("sip:a@host.example", None),
@@ -50,7 +50,7 @@ def ok(*more: tuple[str, str]) -> Response:
         ("tel:+90312", None),
     ],
 )
-def test_which_uris_name_a_hop(uri: str, expected: tuple[str, str, int, str] | None) -> None:
+def test_which_uris_name_a_hop(uri: str, expected: Hop | None) -> None:
     hop = numeric_hop(Uri.parse(uri), BASE, SPOKEN)
     assert hop == expected
     if hop == BASE:
@@ -75,7 +75,7 @@ def test_route_sets_run_in_opposite_directions() -> None:
     assert callee.routes == ("<sip:p1.example;lr>", "<sip:192.0.2.70;lr>")
     assert callee.next_hop is None
     assert caller.routes == callee.routes[::-1]
-    assert caller.next_hop == ("udp", "192.0.2.70", 5060, "lan")
+    assert caller.next_hop == Hop("udp", "192.0.2.70", 5060, "lan")
 
 
 def test_a_strict_router_gets_the_request_uri() -> None:
@@ -96,8 +96,8 @@ def test_refresh_moves_the_hop_only_without_routes() -> None:
         assert str(dialog.target) == "sip:a@192.0.2.50:7000"
         dialog.refresh(invite(), BASE, SPOKEN)  # no Contact, no change
         assert str(dialog.target) == "sip:a@192.0.2.50:7000"
-    assert plain.next_hop == ("udp", "192.0.2.50", 7000, "lan")
-    assert routed.next_hop == ("udp", "192.0.2.70", 5060, "lan")
+    assert plain.next_hop == Hop("udp", "192.0.2.50", 7000, "lan")
+    assert routed.next_hop == Hop("udp", "192.0.2.70", 5060, "lan")
 
 
 def test_an_answer_without_contact_falls_back_or_is_refused() -> None:

@@ -61,11 +61,11 @@ def _add_branch(call: "Call", attempt: DialTrunk, target: str, hops: deque[Hop] 
         call.post(Input.CALLEE_FAILED, Heard(leg, Failure(Fault.REFUSED, problem.status)))
         return
     if hops is None:
-        hop = call.services.locator.hop_now(target, side.party.interface)
-        if hop is None:
+        known = call.services.locator.hops_now(target, side.party.interface, side.tls_profile)
+        if known is None:
             call.spawn(_locate(call, branch))
             return
-        hops = deque((hop,))
+        hops = deque(known)
     branch.hops, branch.is_located = hops, True
     invite(call, Input.LOCATED, branch)
 
@@ -92,8 +92,8 @@ def _wanted_from(call: "Call", side: "TrunkSide") -> tuple[tuple[Codec, ...], st
 
 async def _locate(call: "Call", branch: Branch) -> None:
     """Look the target's name up; whether anybody still waits for it is decided when the answer is there."""
-    hop = await call.services.locator.hop(branch.target, branch.side.party.interface)
-    branch.hops.extend(() if hop is None else (hop,))
+    side = branch.side
+    branch.hops.extend(await call.services.locator.hops(branch.target, side.party.interface, side.tls_profile))
     branch.is_located = True
     call.post(Input.LOCATED, branch)
 

@@ -8,7 +8,7 @@ from santral.engine.config.convert import routing_trunk
 from santral.engine.config.draft import Draft, Placed
 from santral.engine.config.model import DEFAULT_INTERFACE, TrunkTable
 from santral.engine.config.problems import KeyPath
-from santral.engine.config.values import Listen, TargetUri
+from santral.engine.config.values import DIALLED, Listen, TargetUri
 from santral.routing.trunks import Acceptance, Trunk
 
 
@@ -64,9 +64,9 @@ def networks_of(draft: Draft) -> dict[str, tuple[Listen, ...]]:
 
 def unreachable(target: TargetUri, listeners: tuple[Listen, ...]) -> str | None:
     """Why these listeners cannot reach the target; an IPv6 wildcard may serve both families."""
-    fitting = [listen for listen in listeners if listen.transport == target.transport]
+    fitting = [listen for listen in listeners if listen.transport in (target.transport or DIALLED)]
     if not fitting:
-        return f"does not listen on {target.transport}, which {target} needs for its answers"
+        return f"does not listen on {target.transport or 'udp, tcp or tls'}, which {target} needs for its answers"
     try:
         version = ip_address(target.host).version
     except ValueError:
