@@ -11,6 +11,7 @@ MODULES = [
     "codecs.g711",
     "codecs.g722",
     "codecs.l16",
+    "codecs.shape.resample",
     "engine.media.core.backend",
     "engine.media.core.command",
     "engine.media.core.deadlines",

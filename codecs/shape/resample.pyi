@@ -1,0 +1,9 @@
+from typing_extensions import Buffer
+
+class Resampler:
+    """One stream, for tools and tests; ValueError for rates that are not supported."""
+
+    def __init__(self, in_hz: int, out_hz: int) -> None: ...
+    @property
+    def delay_s(self) -> float: ...
+    def __call__(self, samples: Buffer) -> bytes: ...
