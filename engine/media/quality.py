@@ -5,7 +5,7 @@ with published equipment impairment factors are rated; for the others, and until
 """
 
 from dataclasses import dataclass
-from math import log2
+from math import cbrt, log2, sqrt
 from typing import Final
 
 DEFAULT_RATING: Final = 93.2  # G.107 clause 7.7: R with every default, before delay and equipment
@@ -60,7 +60,7 @@ def _delay_impairment(delay_ms: float) -> float:
     if delay_ms <= DELAY_FREE_MS:
         return 0.0
     x = log2(delay_ms / DELAY_FREE_MS)
-    return 25.0 * ((1 + x**6) ** (1 / 6) - 3.0 * (1 + (x / 3) ** 6) ** (1 / 6) + 2.0)
+    return 25.0 * (sqrt(cbrt(1 + x**6)) - 3.0 * sqrt(cbrt(1 + (x / 3) ** 6)) + 2.0)
 
 
 def mos_of(r: float) -> float:
