@@ -11,6 +11,8 @@ MODULES = [
     "codecs.g711",
     "codecs.g722",
     "codecs.l16",
+    "codecs.opus",
+    "codecs.passthrough",
     "codecs.shape.resample",
     "engine.media.core.backend",
     "engine.media.core.command",

@@ -27,7 +27,7 @@ STEADY_CLOCKS: Final = ("tsc", "kvm-clock", "arch_sys_counter", "hyperv_clocksou
 ADJTIMEX_BYTES: Final = 256  # at least sizeof(struct timex)
 CLOCK_ADRIFT: Final = 5  # TIME_ERROR of adjtimex(2): nobody keeps the clock
 PYTHON: Final = (3, 11)
-COMPILED: Final = ("santral.codecs.g711", "santral.engine.media.core.thread")
+COMPILED: Final = ("santral.codecs.g711", "santral.codecs.opus", "santral.engine.media.core.thread")
 OPTIONAL: Final = {  # module -> what is missing without it
     "uvloop": "the engine does not start",
     "av": "no files can be played",
@@ -191,8 +191,20 @@ def libraries(config: Config) -> Iterator[Finding]:
             yield Finding(name, state, f"missing: {without}", f"pip install {name.replace('_', '-')}")
 
 
+def codec_libraries(_config: Config) -> Iterator[Finding]:
+    """Codecs that are others' work and called by address."""
+    if not is_compiled("santral.codecs.opus"):
+        return
+    opus = importlib.import_module("santral.codecs.opus")
+    if opus.IS_THERE:
+        yield Finding("libopus", "ok", f"{opus.VERSION} in {opus.FOUND_AT}")
+    else:
+        yield Finding("libopus", "warning", f"{opus.FOUND_AT}: Opus is passed through only", "apt install libopus0")
+
+
 LOOKS: Final[tuple[Callable[[Config], Iterator[Finding]], ...]] = (
     libraries,
+    codec_libraries,
     open_files,
     socket_buffers,
     clocks,

@@ -13,6 +13,7 @@ def test_codecs_are_found_by_what_rtpmap_says() -> None:
         "PCMU/8000": 0,
         "PCMA/8000": 8,
         "G722/8000": 9,
+        "G729/8000": 18,
         "L16/44100": 11,
     }
 
@@ -51,3 +52,14 @@ def test_half_a_sample_is_refused(codec: Codec) -> None:
     if codec.can_transcode:
         with pytest.raises(ValueError, match="3 bytes"):
             codec.encode(b"abc")
+
+
+def test_g729_is_passed_through_and_its_payloads_have_lengths() -> None:
+    g729 = CODECS["G729/8000"]
+    assert not g729.can_transcode
+    assert [g729.span(bytes(n)) for n in (10, 20, 60, 2, 22)] == [80, 160, 480, 80, 240]
+    for n in (1, 9, 11, 15):
+        with pytest.raises(ValueError, match="not a whole frame"):
+            g729.span(bytes(n))
+    with pytest.raises(ValueError, match="cannot be decoded here"):
+        g729.decode(bytes(20))

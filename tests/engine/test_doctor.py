@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from santral.codecs import opus
 from santral.engine.config import Config, loads
 from santral.engine.control import doctor
 from santral.engine.control.doctor import Finding, examine
@@ -110,6 +111,15 @@ def test_missing_libraries_and_compiled_parts(tmp_path: Path, monkeypatch: pytes
     assert (compiled.state, library.state) == ("error", "warning")
     assert "make build" in compiled.mend
     assert library.mend == "pip install no-such-library"
+
+
+def test_without_libopus_opus_is_passed_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (there,) = doctor.codec_libraries(config(tmp_path))
+    assert (there.check, there.state) == ("libopus", "ok")
+    monkeypatch.setattr(opus, "IS_THERE", False)
+    monkeypatch.setattr(opus, "FOUND_AT", "libopus was not found")
+    (missing,) = doctor.codec_libraries(config(tmp_path))
+    assert (missing.state, missing.mend) == ("warning", "apt install libopus0")
 
 
 def test_a_data_folder_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,3 @@
+from santral.codecs.codec import Codec
+
+G729: Codec
