@@ -30,7 +30,7 @@ from santral.sip import events as sip
 from santral.sip.agent import AgentSettings
 from santral.sip.message import Request, make_response
 
-METHODS: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")  # what Allow says
+METHODS: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE")  # what Allow says
 STOP_GRACE_S: Final = 2.0  # for BYEs and CANCELs of calls cut off by a stop to be answered
 DISTRIBUTION: Final = "santral"
 

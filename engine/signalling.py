@@ -20,6 +20,7 @@ class Signalling:
         settings: AgentSettings,
         on_event: Callable[[Event], None],
     ) -> None:
+        self.allow = settings.allow
         self.agent = UserAgent(settings, secrets.token_bytes)
         self.transports = Transports(loop, listeners, self._receive, self._fail)
         self._loop = loop

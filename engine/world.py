@@ -7,13 +7,14 @@ import asyncio
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from santral.engine.calls.leg import Leg, Party
 from santral.engine.cdr.store import CdrStore
 from santral.engine.config import Config
 from santral.engine.config.convert import routing_table
 from santral.engine.config.model import InterfaceTable
+from santral.engine.config.sounds import Sound, find_sound
 from santral.engine.events import EventLog
 from santral.engine.limits import Limits, LimitSettings, TrunkLimit
 from santral.engine.locating import Locator
@@ -23,6 +24,9 @@ from santral.routing.routes import RoutingTable
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
+
+HOLD_MUSIC: Final = "hold-music.wav"  # a tenant's own, else the embedded one
+RINGBACK: Final = "ringback.wav"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class World:
     table: RoutingTable
     trunks: Mapping[str, TrunkSide]
     max_duration_s: Mapping[str, float]
+    hold_music: Mapping[str, Sound]  # by tenant, as are those that follow
+    ringback: Mapping[str, Sound]
     limits: LimitSettings
 
     @classmethod
@@ -62,6 +68,8 @@ class World:
             table=routing_table(config),
             trunks={trunk.name: _side(config, trunk.name, networks) for trunk in config.trunk},
             max_duration_s={tenant.name: float(tenant.max_duration) for tenant in config.tenant},
+            hold_music={one.name: find_sound(HOLD_MUSIC, one.sounds) for one in config.tenant},
+            ringback={one.name: find_sound(RINGBACK, one.sounds) for one in config.tenant},
             limits=LimitSettings(
                 max_calls=config.sip.max_calls,
                 max_calls_per_second=config.sip.max_calls_per_second,
@@ -98,6 +106,7 @@ def _side(config: Config, name: str, networks: Mapping[str, InterfaceTable]) -> 
         ptime_ms=trunk.ptime,
         latch_networks=tuple(str(one) for one in trunk.media_from),
         nat=trunk.nat,
+        hold=trunk.hold,
     )
     return TrunkSide(
         name=name,

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from santral.engine import log
-from santral.engine.calls import account
+from santral.engine.calls import account, playing
 from santral.engine.calls.actions import PERFORM
 from santral.engine.calls.actions.branches import Branch
 from santral.engine.calls.dialer import Dialer, Failure
 from santral.engine.calls.joins import Join
 from santral.engine.calls.leg import Leg, News, Role, sure
+from santral.engine.calls.playing import Playing
 from santral.engine.calls.table import TABLE, Do, Heard, Input, State
 from santral.engine.ids import new_id
 from santral.engine.media import MediaEvent, PreparedAudio
@@ -63,8 +64,8 @@ class Call:
         self.outcome = account.Outcome()
         self.probes: dict[str, Leg] = {}
         self.doubted: dict[str, int] = {}  # leg that was silent and answered the probe -> packets it had sent by then
-        self.playing = ""
-        self.waiting_audio: PreparedAudio | None = None
+        self.plays: dict[int, Playing] = {}  # by the media plane's number
+        self.waiting_audio: tuple[PreparedAudio, str] | None = None
         self.is_finished = False
         self.log = log.get("call").bind(call=self.id)
         self._on_end = on_end
@@ -167,9 +168,7 @@ class Call:
                 self.emit("media.timeout", leg=leg.id, seconds=event.data["after_s"])
                 self.post(Input.MEDIA_TIMEOUT, leg)
             case "play_finished":
-                done = bool(event.data["completed"])
-                self.emit("play.finished", leg=leg.id, file=self.playing, reason="end" if done else "stopped")
-                self.post(Input.PLAYED)
+                playing.finished(self, event)
 
     # ---- what it tells ----
 
@@ -254,6 +253,7 @@ class Call:
         self.join, self.waiting_audio = None, None
         self._inbox.clear()
         self.probes.clear()
+        self.plays.clear()
         self.branches.clear()
         for leg in self.legs:
             leg.forget()

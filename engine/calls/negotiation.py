@@ -132,13 +132,27 @@ def _is_like(model: str, address: str) -> bool:
     return found.version == ip_address(model).version and not found.is_multicast
 
 
+SENDING = frozenset({"sendrecv", "sendonly"})
+HEARING = frozenset({"sendrecv", "recvonly"})
+_DIRECTIONS = {(True, True): "sendrecv", (True, False): "sendonly", (False, True): "recvonly"}
+
+
+def direction_of(sends: bool, hears: bool) -> str:
+    return _DIRECTIONS.get((sends, hears), "inactive")
+
+
 def meet(one: str, other: str) -> str:
     """The direction both allow, each seen from the same side (RFC 3264 6.1)."""
-    sends = all(d in {"sendrecv", "sendonly"} for d in (one, other))
-    receives = all(d in {"sendrecv", "recvonly"} for d in (one, other))
-    return {(True, True): "sendrecv", (True, False): "sendonly", (False, True): "recvonly"}.get(
-        (sends, receives), "inactive"
-    )
+    return direction_of(one in SENDING and other in SENDING, one in HEARING and other in HEARING)
+
+
+def wish_of(answer: str, offer: str, before: str) -> str:
+    """What a peer would send and hear if it could, after this answer of its to this offer of ours: where the offer left
+    it no choice, its wish is what it was.
+    """
+    sends = answer in SENDING if offer in HEARING else before in SENDING
+    hears = answer in HEARING if offer in SENDING else before in HEARING
+    return direction_of(sends, hears)
 
 
 def codecs_after_change(changed: RemoteStream, agreed: Agreement, allowed: Sequence[str]) -> tuple[Codec, ...]:

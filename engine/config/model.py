@@ -220,7 +220,11 @@ class TrunkTable(Table):
         description="How it writes numbers, both ways: `+905551112233`, `905551112233`, or as dialled in the tenant's "
         "country, `05551112233`. Inside they are E.164; what is no number stays as it is.",
     )
-    hold: Literal["pass"] = Field("pass", description="What hold does: it is passed on.")
+    hold: Literal["pass", "music"] = Field(
+        "pass",
+        description="What hold by this side does: it is passed on to the other side, or kept from it, which hears "
+        "`hold-music.wav` of its tenant's sounds (or the embedded one) meanwhile.",
+    )
     try_timeout: TryTime = Field(4.0, description="Without any answer for so long, the next target is tried.")
     progress_timeout: ProgressTime = Field(15.0, description="The same when nothing but 100 Trying came.")
     shared: Yes = Field(False, description="Usable by other tenants' routes.")

@@ -58,7 +58,6 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     "trunk.codecs": dict.fromkeys(("g722", "opus", "g729", "l16", "gsm", "ilbc", "amr", "amr-wb"), _CODEC),
     "trunk.dtmf": dict.fromkeys(("info", "inband"), "This way of digits comes with a later version; there is rfc4733."),
     "trunk.auth_inbound": dict.fromkeys(("digest", "tls"), "Callers are known by address in this version: ip."),
-    "trunk.hold": {"music": "Hold music comes with a later version; hold is passed on: pass."},
 }
 
 

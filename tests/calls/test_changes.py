@@ -154,3 +154,83 @@ async def test_a_change_taken_back_is_taken_back_on_the_other_side(start: Start)
     assert [leg.direction for leg in call.legs] == ["sendrecv", "sendrecv"]
     await ours.request("INVITE", bench.left.sdp(4000, "0 101", "a=sendonly", 3))
     assert (await bench.right.expect("INVITE")).direction == "sendonly"
+
+
+async def test_a_change_taken_back_but_answered_all_the_same_is_undone(start: Start) -> None:
+    bench = await start()
+    ours, _ = await bench.connect()
+    await ours.request("INVITE", bench.left.sdp(4000, "0 101", "a=sendonly", 2))
+    change = await bench.right.expect("INVITE")
+    await bench.right.answer(change, 100)
+    await ours.request("CANCEL")
+    assert {(await bench.left.expect(200, 487)).status for _ in range(2)} == {200, 487}
+    await ours.request("ACK")
+    await bench.right.answer(change, 200, bench.right.sdp(5000, "0 101", "a=recvonly", 2))  # it crossed our CANCEL
+    heard = [await bench.right.receive() for _ in range(3)]
+    assert [message.method for message in heard] == ["CANCEL", "ACK", "INVITE"]
+    assert heard[2].direction == "sendrecv"
+    await bench.right.answer(heard[2], 200, bench.right.sdp(5000, "0 101", "a=sendrecv", 3))
+    await bench.right.expect("ACK")
+    (call,) = bench.engine.calls()
+    assert [leg.direction for leg in call.legs] == ["sendrecv", "sendrecv"]
+    await bench.left.hears_nothing(0.1)
+
+
+@pytest.mark.parametrize("from_left", [True, False])
+async def test_a_message_and_its_answer_cross_the_engine(start: Start, from_left: bool) -> None:
+    bench = await start()
+    asker, dialog, asked, _ = await pair(bench, from_left)
+    await dialog.request("MESSAGE", "hello", kind="text/plain")
+    message = await asked.expect("MESSAGE")
+    assert (message.body, message.get("Content-Type")) == ("hello", "text/plain")
+    await asked.answer(message, 202)
+    assert (await asker.expect(202)).cseq == "MESSAGE"
+
+
+async def test_options_inside_a_call_are_answered_here(start: Start) -> None:
+    bench = await start()
+    ours, _ = await bench.connect()
+    await ours.request("OPTIONS")
+    answer = await bench.left.expect(200)
+    assert {"INVITE", "INFO", "MESSAGE"} <= set(answer.get("Allow").replace(" ", "").split(","))
+    await bench.right.hears_nothing(0.1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "m=audio 0 RTP/AVP 0\r\nm=image 4002 udptl t38\r\na=T38FaxVersion:0\r\n",
+        "m=audio 0 RTP/AVP 0\r\nm=video 4002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n",
+        "m=image 4002 udptl t38\r\n",
+    ],
+)
+async def test_a_change_to_fax_or_video_alone_is_refused_and_the_call_stands(start: Start, body: str) -> None:
+    bench = await start()
+    ours, _ = await bench.connect()
+    await ours.request("INVITE", f"v=0\r\no=left 1 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n{body}")
+    await bench.left.expect(488)
+    await ours.request("ACK")
+    await bench.right.hears_nothing(0.1)
+    await ours.request("BYE")
+    await bench.left.expect(200)
+
+
+async def test_video_beside_audio_is_refused_with_port_0_and_stays_in_its_place(start: Start) -> None:
+    bench = await start()
+    video = "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000"
+    body = bench.left.sdp(4000, "0 101", f"a=sendrecv\r\n{video}")
+    ours = await bench.left.call("100", body=body)
+    invite = await bench.right.expect("INVITE")
+    assert "m=video" not in invite.body
+    await bench.right.answer(invite, 200, bench.right.sdp(5000, "0 101"))
+    await bench.right.expect("ACK")
+    answer = await bench.left.expect(200)
+    lines = [line for line in answer.body.splitlines() if line.startswith("m=")]
+    assert [line.split()[0] for line in lines] == ["m=audio", "m=video"]
+    assert lines[1].split()[1:3] == ["0", "RTP/AVP"]
+    await ours.ack(answer)
+    await ours.request("INVITE", bench.left.sdp(4000, "0 101", f"a=sendonly\r\n{video}", 2))
+    change = await bench.right.expect("INVITE")
+    await bench.right.answer(change, 200, bench.right.sdp(5000, "0 101", "a=recvonly", 2))
+    again = await bench.left.expect(200)
+    assert [line.split()[1] for line in again.body.splitlines() if line.startswith("m=video")] == ["0"]

@@ -199,7 +199,7 @@ async def test_requests_follow_a_peer_behind_nat(start: Start) -> None:
     assert (await ends_well(bench, ours))["cause"] == "normal"
 
 
-@pytest.mark.parametrize("where", ["take_final", "settle_answer_of", "send_info"])
+@pytest.mark.parametrize("where", ["take_final", "settle_answer_of", "pass_on"])
 async def test_our_own_bug_ends_that_call_and_leaves_nothing(
     start: Start, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -208,7 +208,7 @@ async def test_our_own_bug_ends_that_call_and_leaves_nothing(
     def fail(*_: Any) -> None:
         raise RuntimeError("a bug")
 
-    owner = Leg if where == "send_info" else Description
+    owner = Leg if where == "pass_on" else Description
     if where == "take_final":
         monkeypatch.setattr(owner, where, fail)
         await bench.left.call("100")
@@ -217,8 +217,8 @@ async def test_our_own_bug_ends_that_call_and_leaves_nothing(
     else:
         ours, _ = await bench.connect()
         monkeypatch.setattr(owner, where, fail)
-        await ours.request("INFO" if where == "send_info" else "INVITE", bench.left.sdp(4000, "0", "a=sendonly", 2))
-        if where != "send_info":
+        await ours.request("INFO" if where == "pass_on" else "INVITE", bench.left.sdp(4000, "0", "a=sendonly", 2))
+        if where != "pass_on":
             await bench.right.answer(await bench.right.expect("INVITE"), 200, bench.right.sdp(5000, "0", "", 2))
         while (await bench.left.receive()).method != "BYE":
             pass

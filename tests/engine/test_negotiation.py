@@ -90,3 +90,18 @@ def test_a_change_keeps_the_codec_while_it_is_still_offered() -> None:
     assert negotiation.codecs_after_change(caller(), agreed, ("pcma", "pcmu")) == agreed.ours
     only_alaw = streams("m=audio 4000 RTP/AVP 8")[0]
     assert names(negotiation.codecs_after_change(only_alaw, agreed, ("pcma", "pcmu"))) == [("PCMA", 8)]
+
+
+DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
+
+
+@pytest.mark.parametrize("before", DIRECTIONS)
+def test_an_answer_tells_a_wish_only_where_the_offer_left_a_choice(before: str) -> None:
+    for answer in DIRECTIONS:
+        assert negotiation.wish_of(answer, "sendrecv", before) == answer
+    assert negotiation.wish_of("inactive", "inactive", before) == before
+    hears, sends = before in negotiation.HEARING, before in negotiation.SENDING
+    assert negotiation.wish_of("recvonly", "sendonly", before) == negotiation.direction_of(sends, True)
+    assert negotiation.wish_of("inactive", "sendonly", before) == negotiation.direction_of(sends, False)
+    assert negotiation.wish_of("sendonly", "recvonly", before) == negotiation.direction_of(True, hears)
+    assert negotiation.wish_of("inactive", "recvonly", before) == negotiation.direction_of(False, hears)

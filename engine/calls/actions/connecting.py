@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING, Final
 
-from santral.engine.calls import negotiation
+from santral.engine.calls import negotiation, playing
 from santral.engine.calls.actions.branches import TIMERS, give_up
 from santral.engine.calls.dialer import AnswerHere, Failure, Fault
 from santral.engine.calls.joins import Bridge, Endpoint
 from santral.engine.calls.leg import Leg, Role, sure
 from santral.engine.calls.table import Heard, Input
-from santral.engine.media import AudioError, MediaError, PreparedAudio
+from santral.engine.media import PreparedAudio
 from santral.routing.plan import Play
 from santral.sip.errors import NotAcceptable
 
@@ -31,7 +31,7 @@ def bridge(call: "Call", callee: Leg) -> Bridge:
     if isinstance(join, Bridge) and callee in join.legs:
         return join
     call.end_join()
-    call.join = join = Bridge(call.services.plane, call.caller, callee, call.emit)
+    call.join = join = Bridge(call, call.caller, callee)
     return join
 
 
@@ -87,33 +87,24 @@ def prepare_endpoint(call: "Call", _what: Input, step: AnswerHere) -> None:
 
 
 async def _prepare_audio(call: "Call", what: Play, codec: str) -> None:
-    try:
-        audio = await call.services.audio.prepare(what.file, codec, what.folder)
-    except AudioError as problem:
-        call.log.error("cannot play", file=what.file, error=problem.reason)
-        call.post(Input.ATTEMPT_FAILED, Failure(Fault.REFUSED, 500))
-        return
-    call.playing = what.file
-    call.post(Input.AUDIO_READY, audio)
-
-
-def connect_endpoint(call: "Call", _what: Input, audio: PreparedAudio | None) -> None:
-    caller = call.caller
-    call.join = Endpoint(caller, call.emit)
-    answer(call)
+    audio = await playing.prepare(call, call.caller, what.file, what.folder, codec)
     if audio is None:
-        call.services.plane.echo(caller.rtp)
-    elif caller.agreement is not None:
-        start_playing(call, audio)
+        call.post(Input.ATTEMPT_FAILED, Failure(Fault.REFUSED, 500))
     else:
-        call.waiting_audio = audio  # a late offer: the ACK brings the address
+        call.post(Input.AUDIO_READY, (audio, what.file))
 
 
-def start_playing(call: "Call", audio: PreparedAudio) -> None:
-    try:
-        call.services.plane.play(call.caller.rtp, audio)
-    except MediaError as problem:
-        call.log.error("cannot play", file=call.playing, error=str(problem))
-        call.post(Input.PLAYED)
-        return
-    call.emit("play.started", leg=call.caller.id, file=call.playing)
+def connect_endpoint(call: "Call", _what: Input, sound: tuple[PreparedAudio, str] | None) -> None:
+    call.join = Endpoint(call, call.caller)
+    answer(call)
+    if sound is None:
+        call.services.plane.echo(call.caller.rtp)
+    elif call.caller.agreement is not None:
+        start_playing(call, *sound)
+    else:
+        call.waiting_audio = sound  # a late offer: the ACK brings the address
+
+
+def start_playing(call: "Call", audio: PreparedAudio, file: str) -> None:
+    """The caller hears the file; the call ends with it."""
+    playing.start(call, call.caller, audio, file, then=Input.PLAYED)

@@ -24,8 +24,8 @@ def carry_change(call: "Call", _what: Input, change: tuple[Leg, News, Any]) -> N
         key, request = data
         leg.reply(key, request, UNABLE)
     if news is News.CHANGED and call.waiting_audio is not None:
-        audio, call.waiting_audio = call.waiting_audio, None
-        start_playing(call, audio)
+        sound, call.waiting_audio = call.waiting_audio, None
+        start_playing(call, *sound)
 
 
 def probe(call: "Call", _what: Input, leg: Leg) -> None:

@@ -1,29 +1,39 @@
-"""Two legs that hear each other. Carries changes and INFO from one to the other.
+"""Two legs that hear each other. Carries changes and requests from one to the other.
 
-A re-INVITE is answered here when the other side would hear nothing new (RFC 3264 8: a refresh changes nothing);
+A change is answered here when the other side would hear nothing new (RFC 3264 8: a refresh changes nothing);
 otherwise the other leg is asked first and its answer decides. Two changes at once are glare: 491 (RFC 3261 14.2).
+Whatever happens, each leg is brought to what its counterpart's last word means for it (`_align`).
 """
 
-from typing import Any, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine.calls import negotiation
-from santral.engine.calls.joins.join import Tell, announce_change
+from santral.engine.calls.joins.join import HELD, announce_change
+from santral.engine.calls.joins.music import WaitingMusic
 from santral.engine.calls.leg import NOT_ACCEPTABLE, REQUEST_PENDING, Leg, News
-from santral.engine.media import MediaPlane
 from santral.sip.errors import NotAcceptable
 from santral.sip.message import Request
+from santral.sip.offer_answer import Codec, answer_direction
+
+if TYPE_CHECKING:
+    from santral.engine.calls.call import Call
 
 REFUSED_FOR_A_CHANGE: Final = frozenset({REQUEST_PENDING, NOT_ACCEPTABLE})  # other refusals are told as 488
+
+Wanted = tuple[tuple[Codec, ...], str]  # codecs and direction of an offer
 
 
 class Bridge:
     """Two legs that hear each other."""
 
-    def __init__(self, plane: MediaPlane, a: Leg, b: Leg, emit: Tell) -> None:
-        self._plane, self._a, self._b, self._emit = plane, a, b, emit
-        self._questions: dict[str, tuple[Leg, str, Request]] = {}  # key of the passed INFO -> who asked, its key
+    def __init__(self, call: "Call", a: Leg, b: Leg) -> None:
+        self._call, self._a, self._b = call, a, b
+        self._questions: dict[str, tuple[Leg, str, Request]] = {}  # key of what was passed on -> who asked, its key
+        self._refused: dict[str, Wanted] = {}  # what a leg's peer would not have: it is not asked for again
+        self._music = WaitingMusic(call)
         self._is_announced = False
-        plane.bridge(a.rtp, b.rtp)
+        call.services.plane.bridge(a.rtp, b.rtp)
 
     @property
     def legs(self) -> tuple[Leg, ...]:
@@ -32,40 +42,58 @@ class Bridge:
     def announce(self) -> None:
         """Both have answered; before that the bridge only carried early media."""
         self._is_announced = True
-        self._emit("bridge.started", legs=[self._a.id, self._b.id])
+        self._call.emit("bridge.started", legs=[self._a.id, self._b.id])
 
     def end(self) -> None:
+        for leg in self.legs:
+            self._music.set(leg, None)
         if self._is_announced:
-            self._emit("bridge.ended", legs=[self._a.id, self._b.id])
+            self._call.emit("bridge.ended", legs=[self._a.id, self._b.id])
         if self._a.media is not None and self._a.media.final is None:
-            self._plane.unbridge(self._a.media)
+            self._call.services.plane.unbridge(self._a.media)
+
+    def other(self, leg: Leg) -> Leg:
+        return self._b if leg is self._a else self._a
 
     def hear(self, leg: Leg, news: News, data: Any) -> None:
-        other = self._b if leg is self._a else self._a
         match news:
-            case News.CHANGE_ASKED:
-                self._ask(leg, other)
-            case News.CHANGE_ANSWERED:
-                announce_change(self._emit, leg)
-                self._settle(other, leg)
-            case News.CHANGE_WITHDRAWN:
-                other.withdraw_change()
-            case News.CHANGE_REFUSED:
-                if other.asks_change:
-                    other.refuse_change(data if data in REFUSED_FOR_A_CHANGE else NOT_ACCEPTABLE)
-            case News.CHANGED:
-                announce_change(self._emit, leg)
-                self._follow(leg, other)
-            case News.CONFIRMED:
-                self._align(leg, other)
             case News.ASKED:
                 key, request = data
-                self._questions[other.send_info(request)] = (leg, key, request)
+                self._questions[self.other(leg).pass_on(request)] = (leg, key, request)
             case News.REPLIED:
                 key, status = data
                 if (question := self._questions.pop(key, None)) is not None:
                     asker, asked_key, request = question
                     asker.reply(asked_key, request, status)
+            case _:
+                self._hear_change(leg, news, data)
+                self._update_music()
+
+    # ---- changes ----
+
+    def _hear_change(self, leg: Leg, news: News, data: Any) -> None:
+        other = self.other(leg)
+        match news:
+            case News.CHANGE_ASKED:
+                self._ask(leg, other)
+            case News.CHANGE_ANSWERED:
+                announce_change(self._call.emit, leg)
+                if other.asks_change:
+                    self._settle(other, leg)
+                else:  # who asked for it has taken it back meanwhile
+                    self._align(leg)
+            case News.CHANGE_WITHDRAWN:
+                other.withdraw_change()
+            case News.CHANGE_REFUSED:
+                if other.asks_change:
+                    other.refuse_change(data if data in REFUSED_FOR_A_CHANGE else NOT_ACCEPTABLE)
+                elif data != REQUEST_PENDING:
+                    self._refused[leg.id] = self._wanted(leg)
+            case News.CHANGED:
+                announce_change(self._call.emit, leg)
+                self._align(other)
+            case News.CONFIRMED:
+                self._align(leg)
 
     def _ask(self, leg: Leg, other: Leg) -> None:
         """The peer of `leg` wants a change: settle it alone, or after the other side has agreed."""
@@ -77,32 +105,77 @@ class Bridge:
         except NotAcceptable as problem:
             leg.refuse_change(problem.status)
             return
-        if other.direction == leg.peer.direction and codecs == other.agreed.ours:
+        if codecs == other.agreed.ours and other.effective == target(other, leg):
             self._settle(leg, other)
         else:
-            other.ask_change(codecs, leg.peer.direction)
+            other.ask_change(codecs, shown(leg))
 
     def _settle(self, waiting: Leg, other: Leg) -> None:
-        """Answer the waiting re-INVITE as the other side's last description allows."""
-        if not waiting.asks_change:
-            return
+        """Answer the waiting change as the other side's last description allows."""
         try:
-            waiting.accept_change(other.agreed.audio.key, other.peer.direction)
+            waiting.accept_change(other.agreed.audio.key, limit_by(other))
         except NotAcceptable as problem:
             waiting.refuse_change(problem.status)
+            self._align(other)
             return
-        announce_change(self._emit, waiting)
+        self._refused.clear()
+        announce_change(self._call.emit, waiting)
 
-    def _align(self, leg: Leg, other: Leg) -> None:
-        """A caller answered with one fork's codec while another fork won: it is asked to change, once it may be."""
-        if leg.agreement is None or other.agreement is None or leg.remote is None or leg.is_changing:
+    def _align(self, leg: Leg) -> None:
+        """Ask the peer of `leg` for what its counterpart stands at, unless it knows, or a change is under way anyway.
+
+        So a change that was taken back and answered all the same leaves nobody on hold, and a caller answered with one
+        fork's codec gets that of the fork that won.
+        """
+        other = self.other(leg)
+        if leg.is_changing or other.is_changing or not (leg.is_answered and leg.agreement and other.agreement):
             return
-        codec = other.agreement.audio.key
-        if leg.agreement.audio.key != codec:
-            wanted = negotiation.answer_with(leg.remote, codec, events=other.agreement.has_events)
-            leg.ask_change(wanted.ours, leg.direction)
+        wanted = self._wanted(leg)
+        if wanted == (leg.agreed.ours, leg.direction) or wanted == self._refused.get(leg.id):
+            return
+        leg.ask_change(*wanted)
 
-    def _follow(self, leg: Leg, other: Leg) -> None:
-        """`leg` settled a change by its ACK: the other side is told, unless it knows or is busy with another change."""
-        if other.agreement is not None and other.direction != leg.peer.direction and not other.is_changing:
-            other.ask_change(other.agreement.ours, leg.peer.direction)
+    def _wanted(self, leg: Leg) -> Wanted:
+        """The offer that would bring `leg` to its counterpart's last word: what stands, where nothing is amiss."""
+        other = self.other(leg)
+        codecs = leg.agreed.ours
+        direction = leg.direction if leg.effective == target(leg, other) else shown(other)
+        codec = other.agreed.audio.key
+        if leg.agreed.audio.key != codec:
+            with suppress(NotAcceptable):  # its peer never offered it: the media plane converts
+                codecs = negotiation.answer_with(leg.peer, codec, events=other.agreed.has_events).ours
+        return codecs, direction
+
+    # ---- hold ----
+
+    def _update_music(self) -> None:
+        """Music for each leg whose counterpart holds, and which does not hold itself."""
+        for leg in self.legs:
+            other = self.other(leg)
+            waits = (
+                leg.agreement is not None
+                and other.remote is not None
+                and plays_music(other)
+                and leg.wish in negotiation.HEARING
+            )
+            self._music.set(leg, self._call.world.hold_music[self._call.tenant] if waits else None)
+
+
+def plays_music(leg: Leg) -> bool:
+    """Its peer holds, and its trunk has us entertain the other side."""
+    return leg.party.hold == "music" and leg.wish in HELD
+
+
+def shown(leg: Leg) -> str:
+    """What its peer wishes as the other side is to see it: hold with music is our own affair."""
+    return "sendrecv" if plays_music(leg) else leg.wish
+
+
+def target(leg: Leg, other: Leg) -> str:
+    """The direction `leg` should have, seen from us, so that both peers' wishes hold."""
+    return negotiation.meet(shown(other), answer_direction(leg.wish))
+
+
+def limit_by(other: Leg) -> str:
+    """What the peer of the other side really sends and hears now, seen from there."""
+    return "sendrecv" if plays_music(other) else answer_direction(other.effective)

@@ -1,17 +1,20 @@
 """One leg and the engine itself: echo, or a file."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from santral.engine.calls.joins.join import Tell, announce_change
+from santral.engine.calls.joins.join import announce_change
 from santral.engine.calls.leg import Leg, News
 from santral.sip.errors import NotAcceptable
+
+if TYPE_CHECKING:
+    from santral.engine.calls.call import Call
 
 
 class Endpoint:
     """One leg and the engine itself: echo, or a file."""
 
-    def __init__(self, leg: Leg, emit: Tell) -> None:
-        self._leg, self._emit = leg, emit
+    def __init__(self, call: "Call", leg: Leg) -> None:
+        self._call, self._leg = call, leg
 
     @property
     def legs(self) -> tuple[Leg, ...]:
@@ -28,9 +31,9 @@ class Endpoint:
                 except NotAcceptable as problem:
                     leg.refuse_change(problem.status)
                     return
-                announce_change(self._emit, leg)
+                announce_change(self._call.emit, leg)
             case News.CHANGED:
-                announce_change(self._emit, leg)
+                announce_change(self._call.emit, leg)
             case News.ASKED:
                 key, request = data
                 leg.reply(key, request, 200)

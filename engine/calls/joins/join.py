@@ -5,7 +5,7 @@ from typing import Any, Final, Protocol
 
 from santral.engine.calls.leg import Leg, News
 
-HELD: Final = frozenset({"sendonly", "inactive"})  # the peer's direction while it keeps us waiting
+HELD: Final = frozenset({"sendonly", "inactive"})  # what a peer wishes while it keeps the other side waiting
 
 Tell = Callable[..., Any]  # emit(type, leg=…, **fields)
 
@@ -32,8 +32,8 @@ def announce_change(emit: Tell, leg: Leg) -> None:
     if leg.remote is None or leg.agreement is None:
         return
     direction, codec = leg.remote.direction, leg.agreement.audio.name
-    if (direction in HELD) != leg.is_held:
-        leg.is_held = direction in HELD
+    if (leg.wish in HELD) != leg.is_held:
+        leg.is_held = leg.wish in HELD
         if leg.is_held:
             emit("leg.held", leg=leg.id)
         else:

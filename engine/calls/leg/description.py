@@ -38,6 +38,7 @@ class Stream:
     agreement: Agreement | None = None
     offered: tuple[Codec, ...] = ()
     direction: str = "sendrecv"  # as our last description states it
+    wish: str = "sendrecv"  # of the peer: what it would send and hear if we let it
 
 
 class Standing(NamedTuple):
@@ -136,6 +137,7 @@ class Description:
         fork = self.forks[tag]
         self.heard_tag = tag
         self._lines, self.audio.remote = fork.lines, fork.remote
+        self._note_wish(fork.remote)
         self.settle(fork.agreement, is_new=True)
 
     # ---- what we say ----
@@ -150,12 +152,20 @@ class Description:
         remote = self.audio.remote
         mirrored = "sendrecv" if remote is None else answer_direction(remote.direction)
         body = self._describe(agreement.theirs, negotiation.meet(mirrored, limit))
+        self.audio.wish = "sendrecv" if remote is None else remote.direction
         self.settle(agreement)
         return body
 
     def settle_answer_of(self, stream: RemoteStream) -> None:
         """The peer's answer to our offer, read before; raises `NotAcceptable` when it took nothing we offered."""
-        self.settle(negotiation.agree(self.audio.offered, stream))
+        agreement = negotiation.agree(self.audio.offered, stream)
+        self._note_wish(stream)
+        self.settle(agreement)
+
+    def _note_wish(self, answer: RemoteStream) -> None:
+        """An answer tells the peer's wish only where our offer left it the choice (RFC 3264 6.1)."""
+        stream = self.audio
+        stream.wish = negotiation.wish_of(answer.direction, stream.direction, stream.wish)
 
     def settle(self, agreement: Agreement, *, is_new: bool = False) -> None:
         """Both sides' numbers are known (again). The media plane learns what has changed; an address, a codec or a new

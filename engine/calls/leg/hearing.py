@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine import utc
 from santral.engine.calls.dialer import Failure, Fault
-from santral.engine.calls.leg.model import NOT_ACCEPTABLE, REQUEST_PENDING, News
+from santral.engine.calls.leg.model import METHOD_NOT_ALLOWED, NOT_ACCEPTABLE, REQUEST_PENDING, News
 from santral.sip import events as sip
 from santral.sip.errors import NotAcceptable, RemoteError
 from santral.sip.message import sdp_body
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from santral.engine.calls.leg.leg import Leg
 
 NOT_RINGING: Final = frozenset({100, 199})  # 199: one of the far end's forks is gone, which is its affair (RFC 6228)
+PASSED_ON: Final = frozenset({"INFO", "MESSAGE"})  # requests in the dialog that are for the other side
 SESSION_PROGRESS: Final = 183  # as which unknown provisional answers are taken (RFC 3261 8.1.3.2)
 RINGING: Final = frozenset({180, 181, 182, SESSION_PROGRESS})
 
@@ -140,10 +141,10 @@ def _reinvite_rejected(leg: "Leg", event: sip.ReinviteRejected) -> None:
 
 
 def _in_dialog(leg: "Leg", event: sip.InDialog) -> None:
-    if event.request.method == "INFO":
+    if event.request.method in PASSED_ON:
         leg.tell(leg, News.ASKED, (event.key, event.request))
     else:
-        leg.reply(event.key, event.request, 200 if event.request.method == "OPTIONS" else 405)
+        leg.reply(event.key, event.request, 200 if event.request.method == "OPTIONS" else METHOD_NOT_ALLOWED)
 
 
 def _request_answered(leg: "Leg", event: sip.RequestAnswered) -> None:

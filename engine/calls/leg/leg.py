@@ -12,16 +12,17 @@ from santral.engine import utc
 from santral.engine.calls import negotiation
 from santral.engine.calls.leg import hearing
 from santral.engine.calls.leg.description import Description, Stream
-from santral.engine.calls.leg.model import HeaderLines, Line, News, Party, Role, Times, sure
+from santral.engine.calls.leg.model import METHOD_NOT_ALLOWED, HeaderLines, Line, News, Party, Role, Times, sure
 from santral.engine.calls.negotiation import Agreement
 from santral.engine.ids import new_id
 from santral.engine.media import LegStats, MediaLeg
 from santral.sip import events as sip
 from santral.sip.message import Request, Response, make_response, sdp_body
-from santral.sip.offer_answer import Codec, RemoteStream
+from santral.sip.offer_answer import Codec, RemoteStream, answer_direction
 from santral.sip.session import Session
 
 MAX_REASONS: Final = 4  # Reason values carried over from one leg to the other
+PASSED_HEADERS: Final = ("Info-Package", "Content-Disposition", "Content-Language")  # of an INFO or MESSAGE
 _Q850: Final = re.compile(r"Q\.850\s*;(?:.*;)?\s*cause\s*=\s*([0-9]{1,3})(?![0-9])", re.IGNORECASE | re.ASCII).match
 
 
@@ -88,6 +89,16 @@ class Leg:
     def direction(self) -> str:
         """As our last description states it."""
         return self.sdp.audio.direction
+
+    @property
+    def wish(self) -> str:
+        """What its peer would send and hear if we let it; a change it asks for counts already."""
+        return self.peer.direction if self.change is not None else self.sdp.audio.wish
+
+    @property
+    def effective(self) -> str:
+        """The direction that is in force, seen from us."""
+        return negotiation.meet(self.direction, answer_direction(self.peer.direction))
 
     @property
     def agreed(self) -> Agreement:
@@ -253,11 +264,11 @@ class Leg:
 
     # ---- other requests ----
 
-    def send_info(self, request: Request) -> str:
-        """Pass an INFO on; its answer comes back as REPLIED with the key returned here."""
-        lines = tuple(("Info-Package", value) for value in request.headers.all("Info-Package"))
+    def pass_on(self, request: Request) -> str:
+        """Send the other side's INFO or MESSAGE to this peer; its answer comes as REPLIED with this key."""
+        lines = tuple((name, value) for name in PASSED_HEADERS for value in request.headers.all(name))
         key, actions = self.live.send(
-            "INFO",
+            request.method,
             self.line.now(),
             headers=lines,
             body=request.body,
@@ -273,8 +284,13 @@ class Leg:
         return key
 
     def reply(self, key: str, request: Request, status: int) -> None:
-        """Answer a request of the peer's other than INVITE."""
-        self.line.respond(key, make_response(request, status))
+        """Answer a request of the peer's other than INVITE; with what we take, where that is asked (RFC 3261 11.2)."""
+        response = make_response(request, status)
+        if request.method == "OPTIONS" or status == METHOD_NOT_ALLOWED:
+            response.headers.set("Allow", ", ".join(self.line.allow))
+        if request.method == "OPTIONS":
+            response.headers.set("Accept", "application/sdp")
+        self.line.respond(key, response)
 
     # ---- what its session says ----
 

@@ -12,6 +12,7 @@ from santral.sip.message import Response
 HeaderLines = Sequence[tuple[str, str]]
 T = TypeVar("T")
 NOT_ACCEPTABLE: Final = 488
+METHOD_NOT_ALLOWED: Final = 405
 REQUEST_PENDING: Final = 491
 
 
@@ -38,12 +39,14 @@ class News(Enum):
     CHANGE_REFUSED = auto()  # (status)
     CHANGED = auto()  # its ACK settled a change that began with our offer
     CONFIRMED = auto()  # its ACK to our 2xx, without an answer in it
-    ASKED = auto()  # (key, Request): an INFO for the other leg
-    REPLIED = auto()  # (key, status): the answer to an INFO we passed on, or to our probe
+    ASKED = auto()  # (key, Request): an INFO or MESSAGE for the other leg
+    REPLIED = auto()  # (key, status): the answer to what we passed on, or to our probe
 
 
 class Line(Protocol):
-    """What a leg needs of the signalling: the loop's clock, and a way to have actions performed."""
+    """What a leg needs of the signalling: the loop's clock, the methods we take, a way to have actions performed."""
+
+    allow: tuple[str, ...]
 
     def now(self) -> float: ...
     def perform(self, actions: Iterable[sip.Action]) -> None: ...
@@ -71,6 +74,7 @@ class Party:
     codecs: tuple[str, ...]
     ptime_ms: int = 20
     latch_networks: tuple[str, ...] = ()
+    hold: str = "pass"  # or "music": what hold by its peer does to the other side
     nat: bool = False  # it is where its packets come from, whatever its Contact and SDP say (RFC 3581, RFC 7362)
 
 
