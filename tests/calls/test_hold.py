@@ -97,22 +97,24 @@ async def test_both_hold_with_music_and_resume_in_turn(start: Start) -> None:
 async def test_both_hold_and_resume_in_turn_passed_on(start: Start) -> None:
     bench = await start()
     ours, theirs = await bench.connect()
-
-    async def across(asker: Any, dialog: Any, asked: Any, offered: str, answered: str, version: int) -> Any:
-        port = {"left": 4000, "right": 5000}
-        await dialog.request("INVITE", asker.sdp(port[asker.name], "0 101", f"a={offered}", version))
+    ports = {"left": 4000, "right": 5000}
+    for version, (asker, dialog, asked, offered, answered, answered_back) in enumerate(
+        [
+            (bench.left, ours, bench.right, "sendonly", "recvonly", "recvonly"),
+            (bench.right, theirs, bench.left, "sendonly", "inactive", "inactive"),
+            (bench.left, ours, bench.right, "sendrecv", "sendonly", "sendonly"),
+            (bench.right, theirs, bench.left, "sendrecv", "sendrecv", "sendrecv"),
+        ],
+        start=2,
+    ):
+        await dialog.request("INVITE", asker.sdp(ports[asker.name], "0 101", f"a={offered}", version))
         there = await asked.expect("INVITE")
         assert there.direction == offered
-        await asked.answer(there, 200, asked.sdp(port[asked.name], "0 101", f"a={answered}", version), tag=asked.name)
+        await asked.answer(there, 200, asked.sdp(ports[asked.name], "0 101", f"a={answered}", version), tag=asked.name)
         await asked.expect("ACK")
         back = await asker.expect(200)
+        assert back.direction == answered_back
         await dialog.ack(back)
-        return back
-
-    assert (await across(bench.left, ours, bench.right, "sendonly", "recvonly", 2)).direction == "recvonly"
-    assert (await across(bench.right, theirs, bench.left, "sendonly", "inactive", 3)).direction == "inactive"
-    assert (await across(bench.left, ours, bench.right, "sendrecv", "sendonly", 4)).direction == "sendonly"
-    assert (await across(bench.right, theirs, bench.left, "sendrecv", "sendrecv", 5)).direction == "sendrecv"
     (call,) = bench.engine.calls()
     assert {leg.direction for leg in call.legs} == {"sendrecv"}
     held = [event["type"] for event in bench.events() if event["type"] in {"leg.held", "leg.resumed"}]
