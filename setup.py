@@ -8,6 +8,7 @@ from setuptools import Extension, setup
 MODULES = [
     "bench.generator",
     "codecs.codec",
+    "codecs.comfort_noise",
     "codecs.g711",
     "codecs.g722",
     "codecs.l16",
