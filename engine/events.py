@@ -53,6 +53,10 @@ EVENTS: Final[dict[str, EventType]] = {
     "leg.held": EventType("The leg was put on hold."),
     "leg.resumed": EventType("The leg was taken off hold."),
     "leg.changed": EventType("The leg's media changed within the call.", {"codec": "str", "direction": "str"}),
+    "leg.moved": EventType(
+        "The leg went over to another call, told in both: first in the one it leaves, with the role it had.",
+        {"role": "originating or connected", "other": "id of the other call"},
+    ),
     "leg.ended": EventType("The leg is over.", {"cause": "str", "status": "int or nil", "q850": "int or nil"}),
     "bridge.started": EventType("Two legs hear each other.", {"legs": "list of two leg ids"}),
     "bridge.ended": EventType("The two legs no longer hear each other.", {"legs": "list of two leg ids"}),

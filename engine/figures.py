@@ -27,7 +27,7 @@ class Tally:
 
     def count(self, call: "Call") -> None:
         self.ended[call.outcome.cause] += 1
-        times = call.caller.times
+        times = call.origin.times
         if times.answered is not None:
             self.answer_s.observe(max(0, times.answered - times.started) / 1000)
 

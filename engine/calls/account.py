@@ -70,8 +70,8 @@ def opened(call: "Call", node: str) -> CallOpen:
 
 def closed(call: "Call", node: str) -> CallRecord:
     """The record of a call whose legs are all closed."""
-    caller, connected = call.caller, call.callee
-    ended = caller.times.ended or utc.now_ms()
+    caller, connected = call.origin, call.callee
+    ended = max((leg.times.ended for leg in call.legs if leg.times.ended is not None), default=utc.now_ms())
     answered = caller.times.answered
     status = caller.status
     answered_for_ms = None if answered is None else max(0, ended - answered)
@@ -106,7 +106,7 @@ def leg_record(leg: Leg) -> LegRecord:
     return LegRecord(
         id=leg.id,
         role=leg.role.value,
-        direction="in" if leg.role is Role.CALLER else "out",
+        direction="in" if leg.is_incoming else "out",
         started=leg.times.started,
         trunk=leg.party.trunk,
         sip_call_id=leg.sip_call_id,
@@ -129,7 +129,7 @@ def leg_record(leg: Leg) -> LegRecord:
 
 def snapshot(call: "Call") -> dict[str, Any]:
     """The call as it stands: MessagePack values only."""
-    facts = call.facts
+    facts, times = call.facts, call.origin.times
     return {
         "id": call.id,
         "tenant": call.tenant,
@@ -139,8 +139,8 @@ def snapshot(call: "Call") -> dict[str, Any]:
         "called": facts.called,
         "route": call.plan.route,
         "plan": list(call.plan.why),
-        "started": utc.text_of(call.caller.times.started),
-        "answered": None if call.caller.times.answered is None else utc.text_of(call.caller.times.answered),
+        "started": utc.text_of(times.started),
+        "answered": None if times.answered is None else utc.text_of(times.answered),
         "legs": [leg_snapshot(leg) for leg in call.legs],
     }
 

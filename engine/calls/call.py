@@ -55,6 +55,7 @@ class Call:
         self.state = State.NEW
         self.services = services
         self.world = world
+        self._origin: Leg | None = None
         self.legs: list[Leg] = []
         self.roles: dict[Role, Leg] = {}
         self.branches: dict[str, Branch] = {}  # by leg id, in order of their making
@@ -78,8 +79,13 @@ class Call:
 
     @property
     def caller(self) -> Leg:
-        """The originating leg; there from the beginning."""
+        """The originating leg; the first one, until legs move."""
         return sure(self.roles.get(Role.CALLER))
+
+    @property
+    def origin(self) -> Leg:
+        """The leg that began the call, whatever has become of it."""
+        return sure(self._origin)
 
     @property
     def callee(self) -> Leg | None:
@@ -100,7 +106,7 @@ class Call:
     def begin(self, caller: Leg, plan: Plan) -> None:
         """The caller's leg and the plan are there: announce the call and work it off."""
         self.add_leg(caller)
-        self.roles[Role.CALLER] = caller
+        self._origin = self.roles[Role.CALLER] = caller
         self.plan, self.tenant, self.dialer = plan, plan.tenant, Dialer(plan.attempts)
         facts = self.facts
         self.emit("call.started", trunk=facts.trunk, caller=facts.caller, called=facts.called)

@@ -47,6 +47,8 @@ class Input(Enum):
     CALLER_ENDED = auto()  # (Heard: cause)
     CALLEE_ENDED = auto()  # (Heard: cause)
     CHANGE = auto()  # (Leg, News, data): re-INVITE and INFO inside the call
+    JOIN = auto()  # (Joining): a leg of another call comes over
+    TRANSFERRED = auto()  # a leg of ours went on to another call
     PLAYED = auto()
     MEDIA_TIMEOUT = auto()  # (Leg)
     MEDIA_LOST = auto()
@@ -70,6 +72,8 @@ class Do(Enum):
     PREPARE_ENDPOINT = auto()
     CONNECT_ENDPOINT = auto()
     CARRY_CHANGE = auto()
+    JOIN_CALL = auto()
+    END_TRANSFERRED = auto()
     PROBE = auto()
     REFUSE_CALLER = auto()
     REFUSE_BY_COMMAND = auto()
@@ -120,6 +124,8 @@ TABLE: Final[dict[tuple[State, Input], Row]] = {  # a missing row means: ignore
     (State.PREPARING, Input.HANG_UP): (State.ENDED, (Do.REFUSE_BY_COMMAND, Do.FINISH)),
     (State.CONNECTED, Input.CALLER_ENDED): (State.ENDED, (Do.HANG_UP_CALLEE, Do.FINISH)),
     (State.CONNECTED, Input.CALLEE_ENDED): (State.ENDED, (Do.HANG_UP_CALLER, Do.FINISH)),
+    (State.CONNECTED, Input.JOIN): (State.CONNECTED, (Do.JOIN_CALL,)),
+    (State.CONNECTED, Input.TRANSFERRED): (State.ENDED, (Do.END_TRANSFERRED, Do.FINISH)),
     (State.CONNECTED, Input.PLAYED): (State.ENDED, (Do.HANG_UP_CALLER, Do.FINISH)),
     (State.CONNECTED, Input.MEDIA_TIMEOUT): (State.CONNECTED, (Do.PROBE,)),
     (State.CONNECTED, Input.MEDIA_LOST): (State.ENDED, (Do.HANG_UP_BOTH, Do.FINISH)),

@@ -20,7 +20,7 @@ STATUS: dict[str, Any] = {
 def ended(cause: str, answered: int | None) -> Any:
     return SimpleNamespace(
         outcome=SimpleNamespace(cause=cause),
-        caller=SimpleNamespace(times=SimpleNamespace(started=1_000, answered=answered)),
+        origin=SimpleNamespace(times=SimpleNamespace(started=1_000, answered=answered)),
     )
 
 

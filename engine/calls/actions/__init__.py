@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from santral.engine.calls.actions import beginning, connecting, dialling, ending, midcall
+from santral.engine.calls.actions import beginning, connecting, dialling, ending, midcall, moving
 from santral.engine.calls.table import Do, Input
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ PERFORM: Final[dict[Do, Callable[["Call", Input, Any], None]]] = {
     Do.PREPARE_ENDPOINT: connecting.prepare_endpoint,
     Do.CONNECT_ENDPOINT: connecting.connect_endpoint,
     Do.CARRY_CHANGE: midcall.carry_change,
+    Do.JOIN_CALL: moving.join_call,
+    Do.END_TRANSFERRED: moving.end_transferred,
     Do.PROBE: midcall.probe,
     Do.REFUSE_CALLER: ending.refuse_caller,
     Do.REFUSE_BY_COMMAND: ending.refuse_by_command,

@@ -86,7 +86,8 @@ def finish(call: "Call", _what: Input, _data: Any) -> None:
     call.is_finished = True
     call.disarm_all()
     call.end_join()
-    call.caller.close()
+    for leg in call.legs:
+        leg.close()
     call.services.limits.release(call.id, *(leg.id for leg in call.legs), *call.branches)
     call.spawn(_record(call))
 

@@ -121,6 +121,12 @@ class Bridge:
         self._refused.clear()
         announce_change(self._call.emit, waiting)
 
+    def align(self) -> None:
+        """Bring both legs to what the other's peer wishes: they may come from different calls."""
+        for leg in self.legs:
+            self._align(leg)
+        self._update_music()
+
     def _align(self, leg: Leg) -> None:
         """Ask the peer of `leg` for what its counterpart stands at, unless it knows, or a change is under way anyway.
 
