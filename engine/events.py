@@ -32,19 +32,21 @@ class EventType:
     fields: dict[str, str] = field(default_factory=dict)
 
 
+TIES: Final = {"linked": "str", "parent": "str or nil", "custom": "map of str to str", "x_headers": "map of str to str"}
+
 EVENTS: Final[dict[str, EventType]] = {
     "engine.ready": EventType("The engine listens and takes calls."),
     "engine.draining": EventType("No new calls; the engine stops when the last one ends.", {"calls": "int"}),
     "engine.reloaded": EventType("A new configuration is in force.", {"changes": "list of str"}),
     "call.started": EventType(
-        "A call came in. First event of every call.", {"trunk": "str", "caller": "str", "called": "str"}
+        "A call came in. First event of every call.", {"trunk": "str", "caller": "str", "called": "str", **TIES}
     ),
     "call.routed": EventType(
         "A plan was made.", {"route": "str or nil", "attempts": "list of str", "why": "list of str"}
     ),
     "call.ended": EventType(
         "The call is over. Last event of every call.",
-        {"cause": "str", "status": "int or nil", "hung_up_by": "str", "duration_ms": "int"},
+        {"cause": "str", "status": "int or nil", "hung_up_by": "str", "duration_ms": "int", **TIES},
     ),
     "leg.started": EventType("A leg exists.", {"role": "originating or connected", "trunk": "str", "target": "str"}),
     "leg.ringing": EventType("The far end rings.", {"status": "int"}),

@@ -12,14 +12,17 @@ from typing import Final
 
 from santral.engine import log
 from santral.engine.calls.call import Call
+from santral.engine.calls.crossing import Policy, Presented, presented
 from santral.engine.calls.leg import Leg, Role
 from santral.engine.calls.outgoing import text_of
 from santral.engine.limits import Refusal, Throttle
-from santral.engine.world import Services, World
+from santral.engine.world import Services, TrunkSide, World
 from santral.routing.plan import CallFacts, DialTrunk, plan
 from santral.routing.trunks import Identified, Source, identify
 from santral.sip.errors import RemoteError
 from santral.sip.events import Hop, IncomingInvite
+from santral.sip.identity.tel import number_of
+from santral.sip.message import Request
 from santral.sip.session import Session
 
 REPORTS_PER_SECOND: Final = 1.0  # log lines and events per refused source address
@@ -55,9 +58,11 @@ class Gate:
             return
         side = world.trunks[found.trunk]
         party = world.party(found.trunk, source.interface)
-        wrote = request.from_.uri.number, request.uri.number
-        caller, called = map(world.table.trunks[found.trunk].numbering.read, wrote)
-        facts = CallFacts(found.trunk, side.tenant, caller, called, datetime.now(UTC), wrote)
+        try:
+            who, facts = _facts(request, party.policy, side)
+        except RemoteError as problem:
+            self._turn_down(invite, problem)
+            return
         call = Call(self._services, world, facts, self._on_end)
         leg = Leg(Role.CALLER, party, self._services.signalling, call.hear)
         refusal = self._services.limits.admit(call.id, leg.id, found.trunk, self._services.signalling.now())
@@ -72,7 +77,7 @@ class Gate:
             self._turn_down(invite, problem)
             return
         leg.attach(session, text_of(source))
-        leg.display_name = request.from_.display
+        leg.presented = who
         leg.max_forwards = MAX_FORWARDS if request.max_forwards is None else request.max_forwards
         self.counters["calls"] += 1
         self._turns.update({one.trunk for one in decided.attempts if isinstance(one, DialTrunk)})
@@ -112,6 +117,15 @@ class Gate:
         headers = () if retry_after_s is None else (("Retry-After", str(retry_after_s)),)
         signalling = self._services.signalling
         signalling.perform(session.reject(status, signalling.now(), headers=headers))
+
+
+def _facts(request: Request, policy: Policy, side: TrunkSide) -> tuple[Presented, CallFacts]:
+    """Who calls and what a plan is made from. A hidden caller stays hidden from it. Raises LoopDetected."""
+    caller, called = number_of(request.from_.uri), number_of(request.uri)
+    values = {"caller": caller, "called": called, "caller_name": request.from_.display, "call": ""}
+    who = presented(request, policy, {**values, "tenant": side.tenant, "trunk": side.name})
+    wrote = ("" if who.is_hidden or who.is_asserted else caller, called)
+    return who, CallFacts(side.name, side.tenant, who.number, policy.numbering.read(called), datetime.now(UTC), wrote)
 
 
 def _source_of(invite: IncomingInvite) -> Source:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from santral.engine.calls.leg import Leg, Party
 from santral.engine.cdr.store import CdrStore
 from santral.engine.config import Config
-from santral.engine.config.convert import routing_table
+from santral.engine.config.convert import policy_of, routing_table
 from santral.engine.config.model import InterfaceTable
 from santral.engine.config.sounds import Sound, find_sound
 from santral.engine.events import EventLog
@@ -39,7 +39,6 @@ class TrunkSide:
     try_timeout_s: float
     progress_timeout_s: float
     full_status: int
-    from_host: str  # host of From in calls we make
     tls_profile: str = ""  # its own certificates, where it has any
 
 
@@ -105,6 +104,7 @@ def _side(config: Config, name: str, networks: Mapping[str, InterfaceTable]) -> 
         codecs=tuple(trunk.codecs),
         ptime_ms=trunk.ptime,
         latch_networks=tuple(str(one) for one in trunk.media_from),
+        policy=policy_of(config, trunk, str(config.sip.domain or network.advertise or network.sip[0].host)),
         nat=trunk.nat,
         hold=trunk.hold,
     )
@@ -115,7 +115,6 @@ def _side(config: Config, name: str, networks: Mapping[str, InterfaceTable]) -> 
         try_timeout_s=trunk.try_timeout,
         progress_timeout_s=trunk.progress_timeout,
         full_status=trunk.full,
-        from_host=str(config.sip.domain or network.advertise or network.sip[0].host),
     )
 
 

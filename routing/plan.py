@@ -1,7 +1,7 @@
 """The plan of a call: which route, which attempts in which order, and why. Decides only; dialling is the engine's."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
@@ -80,6 +80,7 @@ class Plan:
     attempts: tuple[Attempt, ...]
     why: tuple[str, ...]
     refusal: int | None = None
+    custom: Mapping[str, str] = field(default_factory=dict)  # of the route
 
 
 def plan(table: RoutingTable, facts: CallFacts, draw: float = 0.0, turns: Mapping[str, int] = NO_TURNS) -> Plan:
@@ -114,9 +115,10 @@ class _Decision:
         route, groups = chosen
         attempts = tuple(self.attempts(route, groups))
         if attempts:
-            return Plan(route.name, route.tenant, attempts, tuple(self.why))
+            return Plan(route.name, route.tenant, attempts, tuple(self.why), custom=route.custom)
         self.why.append(f"route {route.name}: no destination is left")
-        return Plan(route.name, route.tenant, (), tuple(self.why), FORBIDDEN if self.forbidden else NOT_FOUND)
+        refusal = FORBIDDEN if self.forbidden else NOT_FOUND
+        return Plan(route.name, route.tenant, (), tuple(self.why), refusal, route.custom)
 
     def by_number(self) -> tuple[Route, Mapping[str, str]] | None:
         """The route of an exact number, if its filters hold."""

@@ -64,6 +64,7 @@ class Route:
     called: Pattern | None = None
     caller: Pattern | None = None
     hours: tuple[Hours, ...] = ()
+    custom: Mapping[str, str] = field(default_factory=dict, compare=False)  # put on its calls, for whoever reads them
 
 
 @dataclass(frozen=True, slots=True)

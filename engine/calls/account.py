@@ -52,6 +52,16 @@ def refusal_cause(status: int) -> str:
     return REFUSAL_CAUSES.get(status, "refused")
 
 
+def ties(call: "Call") -> dict[str, Any]:
+    """What connects a call with others and with what lies outside: in its events, its record and its picture."""
+    return {
+        "linked": call.linked,
+        "parent": call.parent,
+        "custom": dict(call.custom),
+        "x_headers": dict(call.origin.presented.x_headers),
+    }
+
+
 def opened(call: "Call", node: str) -> CallOpen:
     caller = call.caller
     return CallOpen(
@@ -64,7 +74,7 @@ def opened(call: "Call", node: str) -> CallOpen:
         started=caller.times.started,
         leg=caller.id,
         sip_call_id=caller.sip_call_id,
-        linked=call.id,
+        **ties(call),
     )
 
 
@@ -96,7 +106,7 @@ def closed(call: "Call", node: str) -> CallRecord:
         hung_up_by=call.outcome.by,
         duration_ms=max(0, ended - caller.times.started),
         billed_s=billed_seconds(answered_for_ms),
-        linked=call.id,
+        **ties(call),
         legs=tuple(leg_record(leg) for leg in call.legs),
     )
 
@@ -139,6 +149,7 @@ def snapshot(call: "Call") -> dict[str, Any]:
         "called": facts.called,
         "route": call.plan.route,
         "plan": list(call.plan.why),
+        **ties(call),
         "started": utc.text_of(times.started),
         "answered": None if times.answered is None else utc.text_of(times.answered),
         "legs": [leg_snapshot(leg) for leg in call.legs],

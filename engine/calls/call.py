@@ -49,6 +49,9 @@ class Call:
 
     def __init__(self, services: Services, world: World, facts: CallFacts, on_end: Callable[["Call"], None]) -> None:
         self.id = new_id()
+        self.linked = self.id  # shared by calls that belong together
+        self.parent: str | None = None  # the call this one was made from
+        self.custom: dict[str, str] = {}  # what routes and applications put on it
         self.tenant = facts.tenant
         self.facts = facts
         self.plan = NO_PLAN
@@ -109,7 +112,8 @@ class Call:
         self._origin = self.roles[Role.CALLER] = caller
         self.plan, self.tenant, self.dialer = plan, plan.tenant, Dialer(plan.attempts)
         facts = self.facts
-        self.emit("call.started", trunk=facts.trunk, caller=facts.caller, called=facts.called)
+        self.custom.update(plan.custom)
+        self.emit("call.started", trunk=facts.trunk, caller=facts.caller, called=facts.called, **account.ties(self))
         self.log.info("call started", trunk=facts.trunk, caller=facts.caller, called=facts.called, route=plan.route)
         self.emit("leg.started", leg=caller.id, role=caller.role.value, trunk=caller.party.trunk, target=caller.target)
         self.services.cdrs.call_started(account.opened(self, self.world.node))

@@ -4,28 +4,25 @@ Options, dialog headers and addresses are computed for this leg (never copied); 
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from santral.engine.calls import crossing
+from santral.engine.calls.crossing import Outbound
 from santral.engine.calls.leg import Leg
 from santral.sip.events import Hop
-from santral.sip.uri import NameAddr, Uri, escape_user, format_host
+from santral.sip.uri import format_host
 
 if TYPE_CHECKING:
     from santral.engine.signalling import Signalling
-    from santral.engine.world import TrunkSide
-
-ANONYMOUS: Final = "anonymous"  # RFC 3323 4.1.1.3, for a caller without a user part
 
 
 @dataclass(frozen=True, slots=True)
 class Invite:
     """All that goes into one INVITE."""
 
-    side: "TrunkSide"
-    called: str
-    caller_number: str
     caller: Leg
     leg: Leg
+    out: Outbound
     offer: bytes
 
 
@@ -36,15 +33,13 @@ def text_of(hop: Hop) -> str:
 
 def send(invite: Invite, hop: Hop, signalling: "Signalling") -> None:
     """Start the session of `invite.leg` towards `hop`."""
-    target = Uri.parse(invite.leg.target).with_(user=escape_user(invite.called))
+    made = crossing.invite(invite.caller.presented, invite.out, invite.leg.party.policy)
     session, actions = signalling.agent.invite(
         hop=hop,
-        uri=target,
-        from_=NameAddr(
-            invite.caller.display_name,
-            Uri(user=escape_user(invite.caller_number or ANONYMOUS), host=invite.side.from_host),
-        ),
-        to=NameAddr("", target.with_(params=())),
+        uri=made.uri,
+        from_=made.from_,
+        to=made.to,
+        headers=made.headers,
         body=invite.offer,
         max_forwards=invite.caller.max_forwards - 1,
         now=signalling.now(),

@@ -1,5 +1,8 @@
 """From the configuration to the values `routing` decides on. No decision of its own."""
 
+from types import MappingProxyType
+
+from santral.engine.calls.crossing import HeaderRule, Policy
 from santral.engine.config.model import Config, DestinationTable, NumberTable, RouteTable, TrunkTable
 from santral.engine.config.sounds import find_sound
 from santral.routing.numbering import AS_IT_IS, Numbering
@@ -31,6 +34,23 @@ def routing_table(config: Config) -> RoutingTable:
 def numbering_of(config: Config, trunk: TrunkTable) -> Numbering:
     """How a trunk writes numbers: in its own format, at home in its tenant's country."""
     return Numbering(trunk.number_format, config.tenants[trunk.tenant].country)
+
+
+def policy_of(config: Config, trunk: TrunkTable, our_host: str) -> Policy:
+    """What the trunk is believed and told of the other side of its calls. `our_host`: where it names no from_domain."""
+    return Policy(
+        host=trunk.from_domain or our_host,
+        numbering=numbering_of(config, trunk),
+        trust=trunk.trust,
+        identity=trunk.identity,
+        caller_name=trunk.caller_name == "pass",
+        user_phone=trunk.user_phone,
+        diversion=trunk.diversion,
+        user_to_user=trunk.user_to_user,
+        session_id=trunk.session_id,
+        rules=tuple(HeaderRule(row.direction, row.action, row.name, row.value, row.to or "") for row in trunk.header),
+        x_headers=trunk.x_headers,
+    )
 
 
 def home_numbering(country: str | None) -> Numbering:
@@ -84,6 +104,7 @@ def _route(config: Config, route: RouteTable) -> Route:
         called=route.called,
         caller=route.caller,
         hours=route.hours,
+        custom=MappingProxyType(dict(route.custom)),
     )
 
 

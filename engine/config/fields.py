@@ -10,6 +10,7 @@ from pydantic import Field, PlainValidator, StrictBool, ValidationInfo
 from pydantic.fields import FieldInfo
 from pydantic.types import Strict
 
+from santral.engine.calls.crossing.rules import MAX_VALUE, TEMPLATE_NAMES
 from santral.engine.config.values import (
     HostPort,
     Listen,
@@ -68,6 +69,16 @@ def parse_network(text: str) -> IPv4Network | IPv6Network:
         raise ValueError(str(problem)) from None
 
 
+def parse_header_value(text: str) -> Template:
+    """A template for the value of a header: bounded, printable, with names that rules can fill."""
+    if len(text) > MAX_VALUE or not text.isprintable():
+        raise ValueError(f"must be at most {MAX_VALUE} characters and no control characters")
+    template = Template.parse(text)
+    if unknown := sorted(template.names - TEMPLATE_NAMES):
+        raise ValueError(f"there is no {{{unknown[0]}}} here: {', '.join(sorted(TEMPLATE_NAMES))}")
+    return template
+
+
 def _path(value: Any, info: ValidationInfo) -> Path:
     """A path, made absolute: relative ones start at the configuration file's folder (`info.context`)."""
     if isinstance(value, Path):
@@ -117,5 +128,9 @@ SipListen = Annotated[Listen, parsed(Listen.parse, Listen), Words("`TRANSPORT:AD
 Ports = Annotated[PortRange, parsed(PortRange.parse, PortRange), Words("`FIRST-LAST` or `0`")]
 Uri = Annotated[TargetUri, parsed(TargetUri.parse, TargetUri), Words("SIP URI")]
 FullMatch = Annotated[Pattern, parsed(Pattern, Pattern), Words("RE2 pattern, full match")]
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!%*_+`'~.-]{1,64}$"), Words("header name")]
+XHeaderName = Annotated[str, Field(pattern=r"^[Xx]-[A-Za-z0-9_.-]{1,62}$"), Words("header name `X-…`")]
+CustomName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$"), Words("name")]
+HeaderTemplate = Annotated[Template, parsed(parse_header_value, Template), Words("template")]
 NumberTemplate = Annotated[Template, parsed(Template.parse, Template), Words("template")]
 OpenHours = Annotated[Hours, parsed(Hours.parse, Hours), Words("`DAYS TIMES ZONE`")]

@@ -12,16 +12,20 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
 
+from santral.engine.calls.crossing.rules import MAX_RULES, objection
 from santral.engine.config.fields import (
     AcceptFrom,
     Address,
     ConfigPath,
     Count,
     Country,
+    CustomName,
     Database,
     DialNumber,
     Domain,
     FullMatch,
+    HeaderName,
+    HeaderTemplate,
     Label,
     ListenAddress,
     Name,
@@ -39,6 +43,7 @@ from santral.engine.config.fields import (
     Uri,
     Whole,
     Words,
+    XHeaderName,
     Yes,
 )
 from santral.engine.config.problems import Problem
@@ -183,6 +188,37 @@ class TargetTable(Table):
     weight: Whole = Field(1, ge=0, le=65535, description="Share of the calls with strategy `weighted`; 0 comes last.")
 
 
+class HeaderTable(Table):
+    """A change to the headers of the INVITEs of a trunk, in the order of the file.
+
+    `in`: what it sends, before anything is read of it. `out`: what it is sent. Templates: `{caller}`, `{called}`,
+    `{caller_name}`, `{tenant}`, `{trunk}`, `{call}`, and slices of them.
+    """
+
+    direction: Literal["in", "out"] = Field(description="Which INVITEs: those it sends or those it is sent.")
+    action: Literal["add", "remove", "rename", "copy"] = Field(
+        description="`add` a header, `remove` all of that name, `rename` them, or `copy` them: with `out` from the "
+        "INVITE of the other side, which is the only way for a header to cross."
+    )
+    name: HeaderName = Field(description="Name of the header. Those of the SIP stack are refused.")
+    value: HeaderTemplate | None = Field(None, description="With `add`: the value, a template.")
+    to: HeaderName | None = Field(None, description="With `rename` and `copy`: the new name.")
+
+    @model_validator(mode="after")
+    def _fits_the_action(self) -> "HeaderTable":
+        if (self.value is not None) != (self.action == "add"):
+            raise ValueError("value goes with add, which needs one")
+        if self.to is not None and self.action not in ("rename", "copy"):
+            raise ValueError("to goes with rename and copy only")
+        if self.to is None and (self.action == "rename" or (self.action == "copy" and self.direction == "in")):
+            raise ValueError("to is required: the new name")
+        for name in (self.name, self.to):
+            said = objection(self.action, name, is_target=name is self.to) if name is not None else None
+            if said is not None:
+                raise ValueError(said)
+        return self
+
+
 class TrunkTable(Table):
     """A way to and from a carrier or a PBX."""
 
@@ -220,6 +256,32 @@ class TrunkTable(Table):
         description="How it writes numbers, both ways: `+905551112233`, `905551112233`, or as dialled in the tenant's "
         "country, `05551112233`. Inside they are E.164; what is no number stays as it is.",
     )
+    trust: Yes = Field(
+        False,
+        description="It belongs to our trust domain (RFC 3325): the identity and diversions it tells are believed, and "
+        "the number of a caller who hides is told to it, marked as private.",
+    )
+    identity: Literal["none", "pai", "ppi", "rpid"] = Field(
+        "none",
+        description="Which header tells it the caller beside From: P-Asserted-Identity (only numbers that a trusted "
+        "side vouches for), P-Preferred-Identity or Remote-Party-ID.",
+    )
+    caller_name: Literal["pass", "none"] = Field("pass", description="Whether it is told the caller's name.")
+    from_domain: Annotated[Domain | None, Remark("`sip.domain`, else our address")] = Field(
+        None, description="Host of From and of every identity in calls to it."
+    )
+    user_phone: Yes = Field(False, description="Telephone numbers in calls to it are marked `user=phone` (RFC 3966).")
+    diversion: Literal["none", "diversion", "history-info"] = Field(
+        "none", description="Which header tells it by whom a call was diverted (RFC 5806, RFC 7044)."
+    )
+    user_to_user: Yes = Field(False, description="User-to-User (RFC 7433) is taken from it and given to it.")
+    session_id: Literal["none", "own", "pass"] = Field(
+        "none", description="Session-ID (RFC 7989) in calls to it: one of ours, or the caller's where it sent one."
+    )
+    x_headers: tuple[XHeaderName, ...] = Field(
+        (), max_length=16, description="Headers of its INVITEs that are kept with the call: in events and call records."
+    )
+    header: tuple[HeaderTable, ...] = Field((), max_length=MAX_RULES, description="Header rules.")
     hold: Literal["pass", "music"] = Field(
         "pass",
         description="What hold by this side does: it is passed on to the other side, or kept from it, which hears "
@@ -292,6 +354,9 @@ class RouteTable(Table):
     called: FullMatch | None = Field(None, description="Only calls to such numbers.")
     caller: FullMatch | None = Field(None, description="Only calls from such numbers.")
     hours: tuple[OpenHours, ...] = Field((), description="Only at these times; any of them is enough.")
+    custom: Annotated[dict[CustomName, Label], Words("table of texts")] = Field(
+        default_factory=dict, max_length=32, description="Put on its calls: in events, `call.get` and call records."
+    )
     destinations: tuple[DestinationTable, ...] = Field(min_length=1, max_length=32, description="Where calls go.")
 
 
@@ -363,6 +428,7 @@ TABLES: Final[Mapping[str, type[Table]]] = {  # every table by its name in the f
     "tenant": TenantTable,
     "trunk": TrunkTable,
     "trunk.targets": TargetTable,
+    "trunk.header": HeaderTable,
     "number": NumberTable,
     "route": RouteTable,
     "route.destinations": DestinationTable,

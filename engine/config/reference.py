@@ -41,8 +41,8 @@ def key_tables() -> str:
 
 def _heading(name: str) -> str:
     outer, _, inner = name.rpartition(".")
-    if name == "control.token":
-        return "`[[control.token]]`"
+    if name in ("control.token", "trunk.header"):
+        return f"`[[{name}]]`"
     if outer:
         return f"Each of `{inner}` in `[[{outer}]]`"
     return f"`[[{name}]]`" if get_origin(Config.model_fields[name].annotation) is tuple else f"`[{name}]`"

@@ -169,7 +169,7 @@ async def test_octets_that_are_no_utf8_cross(start: Start) -> None:
     await bench.left.expect(180)
     cancel = dialog.text("CANCEL", "", "Reason: Q.850;cause=16;text=@@\r\n").replace("From: ", 'From: "@@" ')
     await bench.left.send(cancel.encode().replace(b"@@", b"\xff\xfe"))
-    assert (await bench.right.expect("CANCEL")).get("Reason") == "Q.850;cause=16;text=\xff\xfe"
+    assert (await bench.right.expect("CANCEL")).get("Reason") == "Q.850;cause=16"
 
 
 async def test_a_tel_uri_is_a_number(start: Start) -> None:

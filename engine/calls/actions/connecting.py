@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from santral.engine.calls import negotiation, playing
 from santral.engine.calls.actions.branches import TIMERS, give_up
+from santral.engine.calls.crossing import STRANGER, connected
 from santral.engine.calls.dialer import AnswerHere, Failure, Fault
 from santral.engine.calls.joins import Bridge, Endpoint
 from santral.engine.calls.leg import Leg, Role, sure
@@ -56,7 +57,10 @@ def connect(call: "Call", _what: Input, heard: Heard) -> None:
 
 
 def answer(call: "Call") -> None:
-    call.caller.answer()
+    """Answer the caller, with the name of who was reached where the sides allow it."""
+    caller, callee = call.caller, call.callee
+    answering = (None, STRANGER) if callee is None else (callee.response, callee.party.policy)
+    caller.answer(connected(*answering, caller.party.policy, call.id))
     call.services.cdrs.call_answered(call.id, sure(call.caller.times.answered))
     call.announce_answer(call.caller)
     call.arm(Input.TOO_LONG, call.world.max_duration_s[call.tenant])

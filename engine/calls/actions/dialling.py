@@ -11,6 +11,7 @@ from santral.engine.calls import negotiation, outgoing
 from santral.engine.calls.actions import connecting
 from santral.engine.calls.actions.beginning import OWN_OVERLOAD, OWN_OVERLOAD_RETRY_S, go, open_media
 from santral.engine.calls.actions.branches import TIMERS, Branch, give_up
+from santral.engine.calls.crossing import Outbound, connected
 from santral.engine.calls.dialer import Dial, Failure, Fault, best, may_try_elsewhere
 from santral.engine.calls.leg import Leg, Role
 from santral.engine.calls.table import Heard, Input
@@ -20,6 +21,7 @@ from santral.routing.plan import DialTrunk
 from santral.sip.errors import NotAcceptable
 from santral.sip.events import Hop
 from santral.sip.offer_answer import Codec
+from santral.sip.uri import Uri
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
@@ -109,8 +111,22 @@ def invite(call: "Call", _what: Input, branch: Branch) -> None:
     hop = branch.hops.popleft()
     call.arm(Input.NO_TRY, side.try_timeout_s, Heard(leg))
     call.arm(Input.NO_PROGRESS, side.progress_timeout_s, Heard(leg))
-    wanted = outgoing.Invite(side, branch.attempt.called, call.facts.caller, call.caller, leg, branch.offer)
-    outgoing.send(wanted, hop, call.services.signalling)
+    outgoing.send(
+        outgoing.Invite(call.caller, leg, _outbound(call, branch), branch.offer), hop, call.services.signalling
+    )
+
+
+def _outbound(call: "Call", branch: Branch) -> Outbound:
+    """Where the branch's INVITE goes, and the name of the number it shows, where that is the tenant's own."""
+    row = call.world.table.numbers.get(call.caller.presented.shown)
+    return Outbound(
+        called=branch.attempt.called,
+        target=Uri.parse(branch.target),
+        call=call.id,
+        tenant=call.tenant,
+        trunk=branch.side.name,
+        caller_name=row.caller_name if row is not None and row.tenant == call.tenant else "",
+    )
 
 
 def stop_try_timer(call: "Call", _what: Input, heard: Heard) -> None:
@@ -128,7 +144,7 @@ def carry_progress(call: "Call", _what: Input, heard: Heard) -> None:
     if leg.agreement is not None and not call.caller.is_late:
         connecting.answer_caller_with(call, leg)
         connecting.bridge(call, leg)
-    call.caller.progress(status)
+    call.caller.progress(status, connected(leg.response, leg.party.policy, call.caller.party.policy, call.id))
 
 
 # ---- the end of a branch, and of an attempt ----

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 from santral.engine.calls import account
 from santral.engine.calls.dialer import GiveUp
 from santral.engine.calls.leg import Leg
+from santral.engine.calls.leg.model import HeaderLines
 from santral.engine.calls.table import Heard, Input
 from santral.engine.cdr.record import CallRecord
 
@@ -37,14 +38,14 @@ def cancel_dialled(call: "Call", what: Input, data: Any) -> None:
         call.outcome.end("cancelled", "caller")
     reasons = data.data if what is Input.CALLER_CANCELLED and data.data else (TERMINATED,)
     for leg in call.dialled:
-        leg.hang_up(reasons)
+        leg.hang_up(reasons, told(call.caller, leg))
 
 
 def hang_up_callee(call: "Call", _what: Input, heard: Heard) -> None:
     cause = heard.data
     call.outcome.end(account.end_cause(cause), "caller" if cause == "bye" else "engine")
     if call.callee is not None:
-        call.callee.hang_up(said(heard.leg, cause))
+        call.callee.hang_up(said(heard.leg, cause), told(heard.leg, call.callee))
 
 
 def hang_up_caller(call: "Call", _what: Input, heard: Heard | None) -> None:
@@ -55,7 +56,7 @@ def hang_up_caller(call: "Call", _what: Input, heard: Heard | None) -> None:
         return
     cause = heard.data
     call.outcome.end(account.end_cause(cause), "callee" if cause == "bye" else "engine")
-    call.caller.hang_up(said(heard.leg, cause))
+    call.caller.hang_up(said(heard.leg, cause), told(heard.leg, call.caller))
 
 
 def said(leg: Leg, cause: str) -> tuple[str, ...]:
@@ -63,6 +64,11 @@ def said(leg: Leg, cause: str) -> tuple[str, ...]:
     if cause != "bye":
         return RECOVERY
     return leg.reasons or NORMAL
+
+
+def told(leg: Leg, other: Leg) -> HeaderLines:
+    """What the peer of `leg` said beside its reasons, as far as the other side takes part in it (RFC 7433)."""
+    return leg.last_words if other.party.policy.user_to_user else ()
 
 
 def hang_up_both(call: "Call", what: Input, data: Any) -> None:
@@ -111,6 +117,7 @@ def _hand_over(call: "Call", record: CallRecord) -> None:
         status=record.status,
         hung_up_by=record.hung_up_by,
         duration_ms=record.duration_ms,
+        **account.ties(call),
     )
     call.log.info(
         "call ended", cause=record.cause, status=record.status, by=record.hung_up_by, duration_ms=record.duration_ms

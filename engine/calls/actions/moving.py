@@ -38,6 +38,7 @@ def join_call(call: "Call", _what: Input, joining: Joining) -> None:
             del call.roles[role]
             own.hang_up(NORMAL)
             call.let_go(own)
+    other.linked = call.linked  # one story from here on, in both records
     move(leg, other, call, Role.CALLEE if keep.role is Role.CALLER else Role.CALLER)
     call.join = bridge = Bridge(call, keep, leg)
     bridge.announce()

@@ -32,6 +32,7 @@ def _progress(leg: "Leg", event: sip.Progress) -> None:
         leg.tell(leg, News.TRYING, None)
         return
     leg.times.ringing = leg.times.ringing or utc.now_ms()
+    leg.note_response(response)
     try:
         if (body := sdp_body(response)) is not None:
             leg.sdp.take_early(event.to_tag, body)
@@ -44,6 +45,7 @@ def _answered(leg: "Leg", event: sip.Answered) -> None:
     response = event.response
     leg.status = response.status
     leg.times.answered = utc.now_ms()
+    leg.note_response(response)
     try:
         leg.sdp.take_final(response.to.tag or "", sdp_body(response))
     except RemoteError as problem:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from santral.engine import utc
-from santral.engine.calls import negotiation
+from santral.engine.calls import crossing, negotiation
+from santral.engine.calls.crossing import Presented
 from santral.engine.calls.leg import hearing
 from santral.engine.calls.leg.description import Description, Stream
 from santral.engine.calls.leg.model import METHOD_NOT_ALLOWED, HeaderLines, Line, News, Party, Role, Times, sure
@@ -21,7 +22,6 @@ from santral.sip.message import Request, Response, make_response, sdp_body
 from santral.sip.offer_answer import Codec, RemoteStream, answer_direction
 from santral.sip.session import Session
 
-MAX_REASONS: Final = 4  # Reason values carried over from one leg to the other
 PASSED_HEADERS: Final = ("Info-Package", "Content-Disposition", "Content-Language")  # of an INFO or MESSAGE
 _Q850: Final = re.compile(r"Q\.850\s*;(?:.*;)?\s*cause\s*=\s*([0-9]{1,3})(?![0-9])", re.IGNORECASE | re.ASCII).match
 
@@ -53,7 +53,9 @@ class Leg:
         self.reasons: tuple[str, ...] = ()  # what the peer said when it hung up
         self.target = ""
         self.sip_call_id = ""
-        self.display_name = ""  # of the caller, as the callee is to see it
+        self.presented = Presented()  # the caller, on the leg that calls
+        self.response: Response | None = None  # the latest 18x or 2xx to our INVITE, where something of it may cross
+        self.last_words: HeaderLines = ()  # headers of the request that ended it, for the other side
         self.max_forwards = 70  # RFC 3261 8.1.1.6, as the INVITE came
         self.is_open = True
         self.is_held = False  # by its peer, as last announced
@@ -170,17 +172,17 @@ class Leg:
         session.follow_source = self.party.nat
         self.sdp.heard_from = session.last_source.host
 
-    def progress(self, status: int) -> None:
+    def progress(self, status: int, headers: HeaderLines = ()) -> None:
         """Pass a 18x on to the caller, with our answer in it once there is one."""
         body = self.sdp.body if self.agreement is not None else b""
-        self.do(self.live.progress(status, self.line.now(), body=body))
+        self.do(self.live.progress(status, self.line.now(), headers=headers, body=body))
 
-    def answer(self) -> None:
+    def answer(self, headers: HeaderLines = ()) -> None:
         """200 to the caller with the settled answer; to a late offer, with the offer made before."""
         self.status = 200
         self.times.answered = utc.now_ms()
         self.awaits_ack_answer = self.is_late
-        self.do(self.live.answer(self.line.now(), body=self.sdp.body))
+        self.do(self.live.answer(self.line.now(), headers=headers, body=self.sdp.body))
 
     def reject(self, status: int, reasons: Iterable[str] = (), headers: HeaderLines = ()) -> None:
         """Refuse the caller and close."""
@@ -191,7 +193,7 @@ class Leg:
         self.close()
         self.do(session.reject(status, self.line.now(), headers=(*_reason_lines(reasons), *headers)))
 
-    def hang_up(self, reasons: Iterable[str] = ()) -> None:
+    def hang_up(self, reasons: Iterable[str] = (), headers: HeaderLines = ()) -> None:
         """End the leg whatever its state. It is closed for the call at once; the session finishes its messages by
         itself (a 200 that crosses our CANCEL is acknowledged and ended by it).
         """
@@ -202,7 +204,7 @@ class Leg:
             return
         reasons = tuple(reasons)
         self.q850 = self.q850 or q850_of(reasons)
-        now, headers = self.line.now(), _reason_lines(reasons)
+        now, headers = self.line.now(), (*_reason_lines(reasons), *headers)
         if self.is_answered:
             self.do(self.session.bye(now, headers=headers))
             return
@@ -304,9 +306,20 @@ class Leg:
             self.tell(self, News.BROKEN, event)
 
     def note_reasons(self, message: Request | Response | None) -> None:
-        if message is not None and "Reason" in message.headers:
-            self.reasons = tuple(message.headers.values("Reason")[:MAX_REASONS])
+        """What the message that ends the leg says why, and what the other side is to be told beside that."""
+        if message is None:
+            return
+        if "Reason" in message.headers:
+            self.reasons = crossing.reasons(message)
             self.q850 = q850_of(self.reasons)
+        if self.party.policy.user_to_user:
+            self.last_words = crossing.user_to_user(message, self.party.policy)
+
+    def note_response(self, response: Response) -> None:
+        """Keep this 18x or 2xx for the other side, if this one is believed in anything."""
+        policy = self.party.policy
+        if policy.trust or policy.user_to_user or policy.session_id == "pass":
+            self.response = response
 
     def do(self, actions: Iterable[sip.Action]) -> None:
         self.line.perform(actions)

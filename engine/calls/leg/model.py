@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, Protocol, TypeVar
 
+from santral.engine.calls.crossing.policy import STRANGER, Policy
 from santral.sip import events as sip
 from santral.sip.errors import LocalError
 from santral.sip.message import Response
@@ -75,6 +76,7 @@ class Party:
     ptime_ms: int = 20
     latch_networks: tuple[str, ...] = ()
     hold: str = "pass"  # or "music": what hold by its peer does to the other side
+    policy: Policy = STRANGER  # what it is believed and told of the other side
     nat: bool = False  # it is where its packets come from, whatever its Contact and SDP say (RFC 3581, RFC 7362)
 
 

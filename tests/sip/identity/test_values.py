@@ -1,4 +1,4 @@
-"""Identity headers: what is written reads back the same, limits hold, and nothing but a refusal comes out of a parser."""
+"""Identity headers: what is written reads back the same, limits hold, nothing but a refusal comes out of a parser."""
 
 from collections.abc import Callable
 
@@ -54,7 +54,9 @@ VALUES: dict[Callable[[str], object], st.SearchStrategy[object]] = {
     ),
     SessionId.parse: st.builds(SessionId, uuids, st.none() | uuids),
     EarlyMedia.parse: st.builds(
-        EarlyMedia, st.lists(st.sampled_from(["sendrecv", "inactive"]), min_size=1, max_size=8).map(tuple), st.booleans()
+        EarlyMedia,
+        st.lists(st.sampled_from(["sendrecv", "inactive"]), min_size=1, max_size=8).map(tuple),
+        st.booleans(),
     ),
 }  # fmt: skip
 PARSERS = [pytest.param(parse, id=parse.__qualname__) for parse in VALUES]
