@@ -27,6 +27,7 @@ MODULES = [
     "engine.media.core.rewrite",
     "engine.media.core.rtcp",
     "engine.media.core.rtp",
+    "engine.media.core.secure.srtp",
     "engine.media.core.thread",
     "engine.media.core.upkeep",
 ]

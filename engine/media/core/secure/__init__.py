@@ -1,0 +1,1 @@
+"""Encrypted media: libsrtp called from the media thread."""
