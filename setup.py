@@ -9,6 +9,7 @@ MODULES = [
     "bench.generator",
     "codecs.codec",
     "codecs.comfort_noise",
+    "codecs.detect.dtmf",
     "codecs.g711",
     "codecs.g722",
     "codecs.l16",

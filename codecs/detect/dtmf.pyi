@@ -1,0 +1,28 @@
+from typing import NamedTuple
+
+from typing_extensions import Buffer
+
+class Digit(NamedTuple):
+    digit: str
+    start: int
+    end: int
+    low_dbm0: float
+    high_dbm0: float
+
+class Report(NamedTuple):
+    kind: str
+    digit: str
+    start: int
+    end: int
+    low_dbm0: float
+    high_dbm0: float
+
+class DtmfDetector:
+    """Samples are 16-bit mono at 8 kHz in native byte order; times count samples."""
+
+    @property
+    def is_suspected(self) -> bool: ...
+    def feed(self, samples: Buffer) -> list[Report]: ...
+    def finish(self) -> list[Report]: ...
+
+def digits(samples: Buffer) -> list[Digit]: ...
