@@ -13,7 +13,6 @@ from santral.sip.events import (
     Action,
     Hop,
     IncomingInvite,
-    InDialog,
     Refused,
     RequestAnswered,
     RequestFailed,
@@ -22,8 +21,12 @@ from santral.sip.events import (
 )
 from santral.sip.framing import is_keep_alive
 from santral.sip.message import Request, Response, parse_message, serialise
-from santral.sip.session import Moment, Session
-from santral.sip.ua.challenge import CHALLENGES, Attempt, next_try
+from santral.sip.session import Session, SessionTimer, Subscription
+from santral.sip.session.replacing import find_replaced
+from santral.sip.session.subscription import refer_lines
+from santral.sip.session.values import EventType, one_replaces
+from santral.sip.session.watch import larger_interval, request_lines, too_brief
+from santral.sip.ua.challenge import CHALLENGES, Amendment, Attempt, credentials_for
 from santral.sip.ua.compose import (
     MAX_FORWARDS,
     NOTHING,
@@ -41,7 +44,6 @@ from santral.sip.ua.dialog import Dialog
 from santral.sip.ua.runner import client_key, merge_key, server_key
 from santral.sip.ua.screen import Refusal, screen, screen_first
 from santral.sip.ua.transaction import INVITE_CLIENT, Input, Transaction
-from santral.sip.ua.usage import Cue
 
 if TYPE_CHECKING:
     from santral.sip.auth.account import Account
@@ -50,11 +52,17 @@ if TYPE_CHECKING:
 __all__ = ["AgentSettings", "Timers", "UserAgent"]
 
 MAX_FORKS: Final = 16  # To-tags remembered per INVITE: more answers than that are ignored
+MAX_RESENDS: Final = 6  # of one request, each time for another reason
 _NOBODY: Final = Refusal(481, "dialog", "no such dialog")
+_LOOP: Final = Refusal(482, "loop", "our own request came back unchanged")
 _NO_INVITE: Final = Refusal(481, "dialog", "nothing to cancel")
 _OLD: Final = Refusal(500, "sequence", "CSeq out of order")
 _MERGED: Final = Refusal(482, "merged", "the same request came by another way")
 _OVERLOAD: Final = Refusal(503, "overload", "too many transactions", (("Retry-After", "5"),))
+
+
+_UNTOLD: Final = frozenset({"BYE", "CANCEL", "PRACK", "UPDATE"})  # nobody waits for how these end, but a session
+_OF_EVENTS: Final = frozenset({"NOTIFY", "SUBSCRIBE"})
 
 
 class UserAgent:
@@ -63,7 +71,7 @@ class UserAgent:
     def __init__(self, settings: AgentSettings, entropy: Callable[[int], bytes]) -> None:
         self._settings = settings
         self._composer = Composer(settings, entropy)
-        self._core = Core(self, settings.timers, self._composer)
+        self._core = Core(self, settings, self._composer)
         self._runner = self._core.runner
         self._outbox = self._core.outbox
         self._out = self._core.out
@@ -80,6 +88,7 @@ class UserAgent:
         """How many of each are alive: all zero once everything has ended and its timers ran out."""
         return {
             "sessions": len(self._sessions),
+            "subscriptions": sum(map(len, self._core.subscriptions.values())),
             "client_transactions": len(self._runner.clients),
             "server_transactions": len(self._runner.servers),
             "merge_keys": len(self._runner.merged),
@@ -134,13 +143,15 @@ class UserAgent:
         transaction = self._runner.servers.get(key)
         if transaction is None or transaction.request is None:
             return []
-        request, session = transaction.request, transaction.owner
         if response.to.tag is None:
             response.headers.set("To", f"{response.headers.get('To')};tag={self._composer.tag()}")
         self._runner.respond(transaction, response, now)
-        if session is not None and request.method == "UPDATE" and response.status < 300:
-            session.refresh(request)
         return self._outbox.flush()
+
+    def find_session(self, call_id: str, local_tag: str, remote_tag: str) -> Session | None:
+        """The session with this dialog, early ones included; `local_tag` is our own."""
+        session = self._sessions.get((call_id, local_tag))
+        return session if session is not None and session.find_dialog(remote_tag) is not None else None
 
     def invite(
         self,
@@ -156,14 +167,17 @@ class UserAgent:
         max_forwards: int = MAX_FORWARDS,
         routes: Sequence[str] = (),
         account: Account | None = None,
+        session_timer: SessionTimer | None = None,
         now: float,
     ) -> tuple[Session, list[Action]]:
         """Begin a session. Without a body the peer is asked for an offer, and the owner owes `session.ack`.
 
         `routes` are Route values. With an `account` the session answers challenges to its requests, as long as they
-        come from the host of this hop.
+        come from the host of this hop; with a `session_timer` it is kept alive by refreshes, or ends (RFC 4028).
         """
         tag = from_.tag or self._composer.tag()
+        if session_timer is not None:
+            headers = (*request_lines(session_timer), *headers)
         request = self._composer.request(
             "INVITE",
             uri,
@@ -178,6 +192,7 @@ class UserAgent:
             max_forwards=max_forwards,
         )
         session = Session(self._core, "uac", request, tag, hop)
+        session.session_timer = session_timer
         if account is not None:
             session.attempt = Attempt(account, hop.host)
         session.start(hop, now)
@@ -205,21 +220,82 @@ class UserAgent:
         `call_id` and `cseq` go on where an earlier request ended (REGISTER, RFC 3261 10.2); an `account` answers
         challenges from this hop's host.
         """
-        request = self._composer.request(
-            method,
-            uri,
-            hop,
-            branch=self._composer.branch(),
-            from_=str(from_ if from_.tag else from_.with_tag(self._composer.tag())),
-            to=str(to),
-            call_id=call_id or self._composer.call_id(),
-            cseq=cseq,
-            routes=routes,
-            draft=Draft(headers, body, content_type),
+        draft = Draft(headers, body, content_type)
+        request = self._alone(
+            method, hop, uri, from_=from_, to=to, draft=draft, call_id=call_id, cseq=cseq, routes=routes
         )
         attempt = None if account is None else Attempt(account, hop.host)
         transaction = self._runner.start_client(request, hop, None, now, attempt)
         return transaction.key, self._outbox.flush()
+
+    def subscribe(
+        self,
+        *,
+        hop: Hop,
+        uri: Uri,
+        from_: NameAddr,
+        to: NameAddr,
+        event: str,
+        expires_s: int,
+        headers: HeaderList = (),
+        body: bytes = b"",
+        content_type: str = SDP,
+        now: float,
+    ) -> tuple[Subscription, list[Action]]:
+        """Ask to be told of an event package (RFC 6665); the subscription refreshes itself until `unsubscribe`."""
+        lines = (("Event", event), ("Expires", f"{expires_s}"), *headers)
+        request = self._alone("SUBSCRIBE", hop, uri, from_=from_, to=to, draft=Draft(lines, body, content_type))
+        subscription = Subscription(self._core, request.call_id, request.from_.tag or "", hop, event)
+        subscription.expires_s, subscription.refreshes = expires_s, True
+        subscription.start_alone(request, hop, now)
+        return subscription, self._outbox.flush()
+
+    def refer(
+        self,
+        *,
+        hop: Hop,
+        uri: Uri,
+        from_: NameAddr,
+        to: NameAddr,
+        refer_to: str,
+        headers: HeaderList = (),
+        subscribes: bool = True,
+        now: float,
+    ) -> tuple[Subscription, list[Action]]:
+        """REFER outside any dialog (RFC 3515): as `session.refer`."""
+        lines = (*refer_lines(refer_to, "", subscribes=subscribes), *headers)
+        request = self._alone("REFER", hop, uri, from_=from_, to=to, draft=Draft(lines))
+        subscription = Subscription(self._core, request.call_id, request.from_.tag or "", hop, "refer")
+        subscription.start_alone(request, hop, now, subscribes=subscribes)
+        return subscription, self._outbox.flush()
+
+    def _alone(
+        self,
+        method: str,
+        hop: Hop,
+        uri: Uri,
+        *,
+        from_: NameAddr,
+        to: NameAddr,
+        draft: Draft,
+        call_id: str | None = None,
+        cseq: int = 1,
+        routes: Sequence[str] = (),
+    ) -> Request:
+        """A request outside any dialog."""
+        composer = self._composer
+        return composer.request(
+            method,
+            uri,
+            hop,
+            branch=composer.branch(),
+            from_=str(from_ if from_.tag else from_.with_tag(composer.tag())),
+            to=str(to),
+            call_id=call_id or composer.call_id(),
+            cseq=cseq,
+            routes=routes,
+            draft=draft,
+        )
 
     # -- responses -------------------------------------------------------------------------------------------------
 
@@ -243,7 +319,7 @@ class UserAgent:
 
     def on_response(self, transaction: Transaction, response: Response, now: float) -> None:
         """Part of `Listener`: a response that its transaction lets through."""
-        if response.status in CHALLENGES and self._try_again(transaction, response, now):
+        if response.status >= 400 and self._send_again(transaction, response, now):
             return
         owner = transaction.owner
         if transaction.table is INVITE_CLIENT:
@@ -256,34 +332,10 @@ class UserAgent:
             if owner is not None:
                 owner.on_invite_response(transaction, response, now)
             return
-        method = response.cseq.method
-        if method == "BYE":
-            if owner is not None:
-                owner.feed(Cue.BYE_DONE, Moment(now))
-        elif method != "CANCEL":
-            self._out.append(RequestAnswered(transaction.told_as, owner, response))
-            if owner is not None:
-                owner.on_request_failure(response.status, now)
-
-    def _try_again(self, transaction: Transaction, response: Response, now: float) -> bool:
-        """Answer a challenge with the same request and credentials, where there are any; nobody hears of the first."""
-        request, owner = transaction.request, transaction.owner
-        if request is None:
-            return False
-        dialog = owner.find_dialog(request.to.tag) if owner is not None and request.to.tag is not None else None
-        cseq = (request.cseq.number if dialog is None else dialog.local_cseq) + 1
-        found = next_try(transaction, response, self._composer, cseq)
-        if found is None:
-            return False
-        again, attempt = found
-        if transaction.table is not INVITE_CLIENT:
-            self._runner.start_client(again, transaction.hop, owner, now, attempt)
-        elif owner is None or not owner.on_challenge(again, attempt, now):
-            return False
-        if dialog is not None:
-            dialog.local_cseq = cseq
-        self.counters["challenges_answered"] += 1
-        return True
+        if owner is not None:
+            owner.on_final(transaction, response.status, response, now)
+        elif transaction.origin and response.cseq.method not in _UNTOLD:
+            self._out.append(RequestAnswered(transaction.origin, None, response))
 
     def on_failure(self, transaction: Transaction, status: int, now: float) -> None:
         """Part of `Listener`: no response at all."""
@@ -292,14 +344,38 @@ class UserAgent:
             if owner is not None:
                 owner.on_invite_failure(status, now)
             return
-        method = transaction.key.rpartition(" ")[2]
-        if method == "BYE":
-            if owner is not None:
-                owner.feed(Cue.BYE_DONE, Moment(now))
-        elif method != "CANCEL":
-            self._out.append(RequestFailed(transaction.told_as, owner, status))
-            if owner is not None:
-                owner.on_request_failure(status, now)
+        if owner is not None:
+            owner.on_final(transaction, status, None, now)
+        elif transaction.origin and transaction.key.rpartition(" ")[2] not in _UNTOLD:
+            self._out.append(RequestFailed(transaction.origin, None, status))
+
+    def _send_again(self, transaction: Transaction, response: Response, now: float) -> bool:
+        """Whether a refused request has been sent once more, with what it lacked; nobody hears of the refusal then."""
+        request, owner = transaction.request, transaction.owner
+        if request is None or transaction.resends >= MAX_RESENDS or (owner is None and request.method in _UNTOLD):
+            return False
+        amended = self._cure(transaction, request, response)
+        if amended is None or not (owner or self).resend(transaction, amended, now):
+            return False
+        self.counters["challenges_answered"] += response.status in CHALLENGES
+        return True
+
+    def resend(self, transaction: Transaction, amended: Amendment, now: float) -> bool:
+        """A refused request outside any session once more, amended."""
+        request = transaction.request
+        if request is None or not transaction.origin:
+            return False
+        again = self._composer.again(request, transaction.hop, request.cseq.number + 1, amended.headers)
+        made = self._runner.start_client(again, transaction.hop, None, now, amended.attempt)
+        made.origin, made.resends = transaction.origin, transaction.resends + 1
+        return True
+
+    def _cure(self, transaction: Transaction, request: Request, response: Response) -> Amendment | None:
+        """What a refused request lacked; None where nothing helps."""
+        if response.status in CHALLENGES:
+            return credentials_for(transaction, response, self._composer)
+        lines = larger_interval(request, response) if response.status == 422 else None
+        return None if lines is None else Amendment(lines, transaction.attempt)
 
     def _receive_late_answer(self, transaction: Transaction, tag: str, response: Response, now: float) -> None:
         """A 2xx that no session waits for: the same again, or that of another fork, which is ACKed and BYEd."""
@@ -379,47 +455,91 @@ class UserAgent:
             session.on_cancel(request, now)
 
     def _receive_in_dialog(self, request: Request, key: str, tag: str, now: float) -> None:
+        method, remote_tag = request.method, request.from_.tag or ""
         session = self._sessions.get((request.call_id, tag))
-        dialog = session.find_dialog(request.from_.tag or "") if session is not None else None
-        refusal = _NOBODY if dialog is None else screen(request, self._settings)
+        dialog = session.find_dialog(remote_tag) if session is not None else None
+        usage: Session | Subscription | None = session if dialog is not None else None
+        refusal = None
+        if method in _OF_EVENTS:
+            usage, refusal = self._find_subscription(request, tag, usage)
+            dialog = usage.find_dialog(remote_tag) if usage is not None else None
+        if usage is None:
+            refusal = refusal or _NOBODY
+        refusal = refusal or screen(request, self._settings)
         if refusal is None and dialog is not None and not dialog.accepts(request.cseq.number):
-            refusal = _OLD
-        if refusal is not None or session is None:
+            is_late_prack = method == "PRACK" and session is not None and session.awaits(request)
+            refusal = None if is_late_prack else _OLD
+        if refusal is not None or usage is None:
             self._refuse(request, refusal or _NOBODY)
             return
-        session.last_source = self._source
-        transaction = self._runner.start_server(request, self._source, session, now, key)
-        if request.method == "INVITE":
-            found = session.on_invite(transaction, request, now)
-        elif request.method == "BYE":
-            found = session.feed(Cue.GOT_BYE, Moment(now, request, transaction))
-        elif found := not session.is_over:
-            self._out.append(InDialog(session, key, request))
-        if not found:
+        usage.last_source = self._source
+        transaction = self._runner.start_server(request, self._source, usage, now, key)
+        if not usage.on_request(transaction, request, now):
             self._runner.respond(transaction, self._composer.response(request, 481, tag), now)
             self._note_refusal(_NOBODY)
+
+    def _find_subscription(
+        self, request: Request, tag: str, session: Session | Subscription | None
+    ) -> tuple[Session | Subscription | None, Refusal | None]:
+        """Whom a NOTIFY or SUBSCRIBE with our tag concerns: a subscription, or a session that gets a new one."""
+        event, remote_tag = EventType.of(request), request.from_.tag or ""
+        for subscription in self._core.subscriptions.get((request.call_id, tag), ()):
+            if subscription.is_about(request.method, event, remote_tag):
+                return subscription, None
+        if event.package != "refer" and event.package not in self._settings.event_packages:
+            return None, self._bad_event(event)
+        if isinstance(session, Session) and request.method == "SUBSCRIBE" and event.package != "refer":
+            return session, None
+        return None, _NOBODY
+
+    def _bad_event(self, event: EventType) -> Refusal:
+        packages = ", ".join(("refer", *self._settings.event_packages))
+        return Refusal(489, "event", f"event package {event.package[:40]!r}", (("Allow-Events", packages),))
 
     def _receive_first(self, request: Request, key: str, now: float) -> None:
         """A request outside any dialog: something new, or something wrong."""
         method = request.method
-        refusal = screen(request, self._settings) or screen_first(request)
+        refusal = screen(request, self._settings) or screen_first(request) or self._screen_new(request)
         if refusal is None and merge_key(request) in self._runner.merged:
             refusal = _MERGED
-        if refusal is None and method == "BYE":
-            refusal = _NOBODY
         if refusal is None and len(self._runner.servers) >= self._settings.max_transactions:
             refusal = _OVERLOAD
         if refusal is not None:
             self._refuse(request, refusal)
             return
         source = self._source
+        replaces = one_replaces(request) if method == "INVITE" and "replaces" in self._settings.supported else None
         transaction = self._runner.start_server(request, source, None, now, key)
-        if method != "INVITE":
+        if method == "INVITE":
+            session = Session(self._core, "uas", request, self._composer.tag(), source)
+            replacement = None if replaces is None else find_replaced(self._sessions, replaces)
+            session.adopt(transaction)
+            self._out.append(IncomingInvite(session, request, source, replacement))
+        elif method in ("REFER", "SUBSCRIBE"):
+            event = "refer" if method == "REFER" else EventType.of(request).package
+            subscription = Subscription(self._core, request.call_id, self._composer.tag(), source, event)
+            subscription.take(transaction, request, now)
+        else:
             self._out.append(Stray(key, request, source))
-            return
-        session = Session(self._core, "uas", request, self._composer.tag(), source)
-        session.adopt(transaction)
-        self._out.append(IncomingInvite(session, request, source))
+
+    def _screen_new(self, request: Request) -> Refusal | None:
+        """What makes a request outside any dialog unacceptable by what we are and have."""
+        method, settings = request.method, self._settings
+        if method in ("BYE", "PRACK", "UPDATE", "NOTIFY"):
+            return _NOBODY
+        if method == "SUBSCRIBE":
+            event = EventType.of(request)
+            if event.package not in settings.event_packages:
+                return self._bad_event(event)
+        if method == "INVITE" and "timer" in settings.supported and too_brief(request, settings.min_se_s):
+            least = (("Min-SE", f"{settings.min_se_s}"),)
+            return Refusal(422, "session timer", f"Session-Expires below {settings.min_se_s} s", least)
+        if len(vias := request.vias) > 1:
+            for via in vias[1:]:
+                ours = self._runner.clients.get(client_key(via.branch, method))
+                if ours is not None and ours.request is not None and ours.request.uri == request.uri:
+                    return _LOOP
+        return None
 
     # -- refusals: no state is kept (RFC 3261 8.2.7), so that nobody can fill our memory with them -------------------
 

@@ -1,4 +1,4 @@
-"""A request of ours met 401 or 407: the same request again, with credentials (RFC 3261 22.2, 22.3; RFC 7616).
+"""A request of ours met 401 or 407: what it needs to be sent again (RFC 3261 22.2, 22.3; RFC 7616).
 
 Only where the owner gave an account for it, only towards the host it was given for, never for a request that was
 cancelled. The owner hears of nothing but what comes of the second try, under the key of the first.
@@ -7,19 +7,18 @@ cancelled. The owner hears of nothing but what comes of the second try, under th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from santral.sip.auth.digest import challenges_in
-from santral.sip.headers import Headers
-from santral.sip.message import Request, Response
 from santral.sip.uri import quote
 
 if TYPE_CHECKING:
     from santral.sip.auth.account import Account, Answered
-    from santral.sip.ua.compose import Composer
+    from santral.sip.message import Request, Response
+    from santral.sip.ua.compose import Composer, HeaderList
     from santral.sip.ua.transaction import Transaction
 
-__all__ = ["CHALLENGES", "Attempt", "next_try", "proofs_of"]
+__all__ = ["CHALLENGES", "Amendment", "Attempt", "credentials_for", "proofs_of"]
 
 MAX_TRIES: Final = 4  # of one request: two realms, or one whose nonces run out under way
 _HEADERS: Final = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
@@ -33,8 +32,14 @@ class Attempt:
 
     account: Account
     host: str
-    key: str = ""  # of the first try: what the owner knows the request by
     answered: Answered = ()
+
+
+class Amendment(NamedTuple):
+    """What a refused request is sent again with: headers instead of those it has, and how the next challenge is met."""
+
+    headers: HeaderList
+    attempt: Attempt | None = None
 
 
 def proofs_of(request: Request) -> tuple[tuple[str, str], ...]:
@@ -42,10 +47,8 @@ def proofs_of(request: Request) -> tuple[tuple[str, str], ...]:
     return tuple(item for item in request.headers.items() if item[0] in _PROOFS)
 
 
-def next_try(
-    transaction: Transaction, response: Response, composer: Composer, cseq: int
-) -> tuple[Request, Attempt] | None:
-    """The request to send instead, with this CSeq number; None when the challenge stays a refusal."""
+def credentials_for(transaction: Transaction, response: Response, composer: Composer) -> Amendment | None:
+    """The credentials this challenge asks for; None when it stays a refusal."""
     attempt, request = transaction.attempt, transaction.request
     names = _HEADERS.get(response.status)
     if attempt is None or request is None or names is None or transaction.hop.host != attempt.host:
@@ -56,16 +59,11 @@ def next_try(
     challenge = attempt.account.choose(challenges_in(response.headers.all(asked)), attempt.answered)
     if challenge is None:
         return None
-    method = request.method
-    proof = attempt.account.answer(challenge, method, str(request.uri), request.body, composer.entropy)
-    items = [item for item in request.headers.items() if item[0] != answers or not _is_about(item[1], challenge.realm)]
-    headers = Headers.of_canonical(items)
-    headers.replace_first("Via", composer.via(transaction.hop, composer.branch()))
-    headers.set("CSeq", f"{cseq} {method}")
-    headers.add(answers, str(proof))
-    again = Request(method, request.uri, headers, request.body)
+    proof = attempt.account.answer(challenge, request.method, str(request.uri), request.body, composer.entropy)
+    others = [line for line in request.headers.all(answers) if not _is_about(line, challenge.realm)]
+    lines = tuple([(answers, line) for line in (*others, str(proof))])
     answered = (*attempt.answered, (challenge.realm, challenge.nonce))
-    return again, Attempt(attempt.account, attempt.host, attempt.key, answered)
+    return Amendment(lines, Attempt(attempt.account, attempt.host, answered))
 
 
 def _is_about(line: str, realm: str) -> bool:

@@ -44,6 +44,8 @@ class AgentSettings:
     allow: tuple[str, ...] = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")
     supported: tuple[str, ...] = ()
     max_transactions: int = MAX_TRANSACTIONS
+    min_se_s: int = 90  # RFC 4028 section 5: shorter session intervals of peers get 422
+    event_packages: tuple[str, ...] = ()  # besides "refer"; SUBSCRIBE to others gets 489
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ class Composer:
         if method != "ACK":
             if method in _WITH_CONTACT and "Contact" not in own:
                 items.append(("Contact", self.contact(hop)))
-            if method == "INVITE":
+            if method in _WITH_ABILITIES:
                 items += self._abilities(own)
             if "User-Agent" not in own:
                 items.append(("User-Agent", self._user_agent))
@@ -196,6 +198,22 @@ class Composer:
             found.append(("Supported", self._supported))
         return found
 
+    def again(self, request: Request, hop: Hop, cseq: int, changes: HeaderList) -> Request:
+        """A refused request to be sent once more: new branch, this CSeq, the headers named in `changes` replaced.
+
+        A name with an empty value is only taken away.
+        """
+        gone = {canonical_name(name) for name, _ in changes} | {"Via", "CSeq"}
+        items = [("Via", self.via(hop, self.branch()))]
+        items += [item for item in request.headers.items() if item[0] not in gone]
+        items.append(("CSeq", f"{cseq} {request.method}"))
+        items += [(canonical_name(name), value) for name, value in changes if value]
+        return Request(request.method, request.uri, Headers.of_canonical(items), request.body)
+
+    def random_below(self, bound: int) -> int:
+        """A number from 0 to `bound` - 1 (bound up to 2^31)."""
+        return int.from_bytes(self.entropy(8), "big") % bound
+
     def ack_failure(self, invite: Request, response: Response) -> Request:
         """The ACK that belongs to the transaction of a failed INVITE (RFC 3261 17.1.1.3)."""
         return self._twin("ACK", invite, response.headers.get("To") or "", ())
@@ -219,6 +237,7 @@ class Composer:
         return Request(method, invite.uri, _finish(items, Draft(extra)))
 
 
+_WITH_ABILITIES: Final = frozenset({"INVITE", "UPDATE", "REFER", "SUBSCRIBE"})
 _WITH_CONTACT: Final = frozenset({"INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER"})  # target refresh requests
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from santral.sip.ua.deadlines import Deadlines, Timers
+from santral.sip.ua.deadlines import Deadlines
 from santral.sip.ua.runner import Due, Listener, Runner
 
 if TYPE_CHECKING:
     from santral.sip.events import Action
-    from santral.sip.session import Session
-    from santral.sip.ua.compose import Composer
+    from santral.sip.session import Session, Subscription
+    from santral.sip.ua.compose import AgentSettings, Composer
 
 __all__ = ["Core", "Outbox"]
 
@@ -35,10 +35,22 @@ class Outbox:
 class Core:
     """Owned by the agent; a session gets it at birth and uses nothing else of the agent."""
 
-    __slots__ = ("_last_session", "composer", "deadlines", "out", "outbox", "runner", "sessions", "timers")
+    __slots__ = (
+        "_last_session",
+        "composer",
+        "deadlines",
+        "out",
+        "outbox",
+        "runner",
+        "sessions",
+        "settings",
+        "subscriptions",
+        "timers",
+    )
 
-    def __init__(self, listener: Listener, timers: Timers, composer: Composer) -> None:
-        self.timers = timers
+    def __init__(self, listener: Listener, settings: AgentSettings, composer: Composer) -> None:
+        self.settings = settings
+        self.timers = timers = settings.timers
         self.composer = composer
         self.outbox = Outbox()
         self.out = self.outbox.actions
@@ -46,6 +58,7 @@ class Core:
         self.runner = Runner(listener, timers, composer, self.deadlines, self.outbox)
         self._last_session = 0
         self.sessions: dict[tuple[str, str], Session] = {}  # by Call-ID and our own tag
+        self.subscriptions: dict[tuple[str, str], tuple[Subscription, ...]] = {}  # likewise; several in one dialog
 
     def next_session(self) -> int:
         """The number of a new session."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Self
 
 from santral.sip.errors import RemoteError
@@ -14,9 +15,18 @@ from santral.sip.uri import NameAddr, Uri
 if TYPE_CHECKING:
     from santral.sip.message import Request, Response
 
-__all__ = ["Dialog", "numeric_hop"]
+__all__ = ["Dialog", "Exchange", "numeric_hop"]
 
 _IS_IPV4: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}").fullmatch
+
+
+class Exchange(IntEnum):
+    """How far the first offer and answer of a dialog have come (RFC 3264, RFC 6337); what follows is a change."""
+
+    NONE = 0  # the INVITE had no offer: the callee's first reliable message makes it
+    OURS = 1  # we offered; the answer has not come reliably yet
+    THEIRS = 2  # they offered; we owe the answer
+    SETTLED = 3
 
 
 def numeric_hop(uri: Uri, base: Hop, spoken: Collection[tuple[str, str]]) -> Hop | None:
@@ -41,14 +51,21 @@ class Dialog:
 
     __slots__ = (
         "_first_route",
+        "allow",
         "call_id",
+        "exchange",
         "local",
         "local_cseq",
         "next_hop",
+        "owed_rack",
+        "pracking",
         "remote",
         "remote_cseq",
         "remote_tag",
         "routes",
+        "rseq",
+        "rseq_cseq",
+        "supported",
         "target",
     )
 
@@ -62,21 +79,28 @@ class Dialog:
         self.local_cseq = 0
         self.remote_cseq: int | None = None
         self.next_hop: Hop | None = None
+        self.exchange = Exchange.NONE
+        self.allow = ""
+        self.supported = ""
+        self.rseq = self.rseq_cseq = 0  # the last reliable provisional response taken, and the INVITE it is about
+        self.pracking = ""  # key of our last PRACK while it is unanswered
+        self.owed_rack = ""  # of the reliable provisional response whose offer waits for the owner's answer
         self._first_route: Uri | None = None
 
     @classmethod
     def of_callee(cls, request: Request, local_tag: str, base: Hop, spoken: Collection[tuple[str, str]]) -> Self:
-        """The dialog an INVITE makes at its receiver (RFC 3261 12.1.1)."""
-        contact = request.contact
+        """The dialog a request makes at its receiver (RFC 3261 12.1.1); one made by a NOTIFY knows our tag already."""
+        contact, to = request.contact, request.headers.get("To")
         dialog = cls(
             request.call_id,
-            f"{request.headers.get('To')};tag={local_tag}",
+            to if to and request.to.tag else f"{to};tag={local_tag}",
             request.headers.get("From") or "",
             request.from_.tag or "",
             request.from_.uri if contact is None else contact.uri,
         )
         dialog.remote_cseq = request.cseq.number
         dialog.set_route(request.record_routes, base, spoken)
+        dialog.note_abilities(request)
         return dialog
 
     @classmethod
@@ -99,7 +123,17 @@ class Dialog:
         )
         dialog.local_cseq = response.cseq.number
         dialog.set_route(response.record_routes[::-1], base, spoken)
+        dialog.note_abilities(response)
         return dialog
+
+    def note_abilities(self, message: Request | Response) -> None:
+        """Remember what the peer says it can do; a message that says nothing changes nothing."""
+        headers = message.headers
+        allow, supported = headers.all("Allow"), headers.all("Supported")
+        if allow:
+            self.allow = allow[0] if len(allow) == 1 else ", ".join(allow)
+        if supported:
+            self.supported = supported[0] if len(supported) == 1 else ", ".join(supported)
 
     def set_route(self, routes: Sequence[NameAddr], base: Hop, spoken: Collection[tuple[str, str]]) -> None:
         """Take over a route set, the next hop first."""
@@ -109,6 +143,7 @@ class Dialog:
 
     def refresh(self, message: Request | Response, base: Hop, spoken: Collection[tuple[str, str]]) -> None:
         """A target refresh: Contact of a re-INVITE, of an UPDATE or of their 2xx (RFC 3261 12.2)."""
+        self.note_abilities(message)
         contact = message.contact
         if contact is not None and contact.uri != self.target:
             self.target = contact.uri

@@ -6,7 +6,6 @@ Decides nothing about calls: what matters to them goes to the `Listener`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from santral.sip.events import Hop, Send
@@ -25,16 +24,23 @@ from santral.sip.ua.transaction import (
 )
 
 if TYPE_CHECKING:
-    from santral.sip.session import Session
+    from santral.sip.session.base import Usage
     from santral.sip.ua.challenge import Attempt
     from santral.sip.ua.core import Outbox
 
-__all__ = ["Due", "Listener", "Runner", "client_key", "merge_key", "server_key"]
+__all__ = ["Due", "Listener", "Runner", "Timed", "client_key", "merge_key", "server_key"]
 
 TIMED_OUT: Final = 408  # RFC 3261 8.1.3.1: how silence is reported to the owner
 UNREACHABLE: Final = 503
 
-Due = tuple["Transaction | Session", Any]  # whose timer it is, and what to feed to its table
+Due = tuple["Transaction | Timed", Any]  # whose timer it is, and what to feed to its table
+
+
+class Timed(Protocol):
+    """What can have a timer besides a transaction."""
+
+    def on_timer(self, cue: Any, now: float, /) -> None:
+        """One of its timers has come due."""
 
 
 class Listener(Protocol):
@@ -91,23 +97,20 @@ class Runner:
     # -- what starts a transaction ---------------------------------------------------------------------------------
 
     def start_client(
-        self, request: Request, hop: Hop, owner: Session | None, now: float, attempt: Attempt | None = None
+        self, request: Request, hop: Hop, owner: Usage | None, now: float, attempt: Attempt | None = None
     ) -> Transaction:
-        """Send a request of ours. A challenge to it is answered by `attempt`, or as its session's requests are."""
+        """Send a request of ours. A challenge to it is answered by `attempt`, or as its owner's requests are."""
         method, data = request.method, serialise(request)
         table = INVITE_CLIENT if method == "INVITE" else OTHER_CLIENT
         transaction = Transaction(client_key(request.via.branch, method), table, hop, owner)
         transaction.request = request
-        if attempt is None and owner is not None:
-            attempt = owner.attempt
-        if attempt is not None:
-            transaction.attempt = attempt if attempt.key else replace(attempt, key=transaction.key)
+        transaction.attempt = owner.attempt if attempt is None and owner is not None else attempt
         self.clients[transaction.key] = transaction
         self._watch(transaction)
         self.feed(transaction, Input.REQUEST, now, data)
         return transaction
 
-    def start_server(self, request: Request, source: Hop, owner: Session | None, now: float, key: str) -> Transaction:
+    def start_server(self, request: Request, source: Hop, owner: Usage | None, now: float, key: str) -> Transaction:
         """Take in a request that belongs to no transaction yet."""
         hop, written = reply_hop(request, source)
         note_source(request, source)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from santral.sip.events import Hop
     from santral.sip.message import Request
-    from santral.sip.session import Session
+    from santral.sip.session.base import Usage
     from santral.sip.ua.challenge import Attempt
 
 __all__ = [
@@ -82,7 +82,7 @@ class Do(StrEnum):
     FALL_BACK = "fall back"  # the connection is gone: answer where Via says (RFC 3261 18.2.2)
     STOP = "stop timers"
     DROP = "drop message"  # the request and its bytes: nobody needs them again
-    RELEASE = "release owner"
+    RELEASE = "release owner"  # and the request: nobody will send it again
     ARM_A = "arm A"
     ARM_B = "arm B"
     ARM_D = "arm D"
@@ -179,9 +179,10 @@ OTHER_SERVER: Final[Table] = {  # RFC 3261 17.2.2 + RFC 4320: 100 after 3.5 s at
 class Transaction:
     """One running machine. Once finished it holds its key, its state and the last bytes, nothing parsed and no owner.
 
-    `owner` is the session that hears of it (None: nobody). `tags` are the To-tags of the 2xx an INVITE client has seen,
-    so that a late fork can be told from a repeated answer even when the session is gone. `attempt` is there when we may
-    answer a challenge to its request.
+    `owner` is the usage that hears of it (None: nobody). `tags` are the To-tags of the 2xx an INVITE client has seen,
+    so that a late fork can be told from a repeated answer even when the session is gone. `origin` is the key of the
+    first try of a request that was refused and sent again `resends` times: by that name its owner knows it. `attempt`
+    is there when we may answer a challenge to the request.
     """
 
     __slots__ = (
@@ -193,20 +194,23 @@ class Transaction:
         "key",
         "last",
         "merge_key",
+        "origin",
         "owner",
         "request",
+        "resends",
         "retry",
         "state",
         "table",
         "tags",
     )
 
-    def __init__(self, key: str, table: Table, hop: Hop, owner: Session | None = None) -> None:
-        self.key = key
+    def __init__(self, key: str, table: Table, hop: Hop, owner: Usage | None = None) -> None:
+        self.key = self.origin = key
+        self.resends = 0
         self.table = table
         self.state = State.START
         self.hop = hop
-        self.owner = owner
+        self.owner: Any = owner
         self.request: Request | None = None
         self.attempt: Attempt | None = None
         self.last = b""
@@ -216,11 +220,6 @@ class Transaction:
         self.interval = 0.0
         self.retry = 0
         self.expiry = 0
-
-    @property
-    def told_as(self) -> str:
-        """The key its owner knows it by: that of the first try, where it is a second one with credentials."""
-        return self.key if self.attempt is None else self.attempt.key
 
     @property
     def is_client(self) -> bool:

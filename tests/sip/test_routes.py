@@ -148,7 +148,7 @@ def test_many_early_dialogs_are_bounded(peer: Any) -> None:
     peer.take(actions)
     for number in range(100):
         peer.answer(180, tag=f"fork{number}", Contact="<sip:peer@192.0.2.9>")
-    assert len(session._early) == 32
+    assert len(session.early) == 32
     for number in range(100):
         peer.answer(200, tag=f"fork{number}", Contact="<sip:peer@192.0.2.9>")
     assert peer.agent.counters["extra_answers"] == 15

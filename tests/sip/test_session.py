@@ -2,7 +2,7 @@
 
 import pytest
 
-from santral.sip import session as session_module
+from santral.sip.session import rows
 from santral.sip.ua.usage import CHANGE, SESSION, Change, Cue, Do, Stage
 
 TERMINAL = {
@@ -15,6 +15,8 @@ TERMINAL = {
     Do.TELL_LOCAL,
     Do.TELL_NO_ACK,
     Do.TELL_LOST,
+    Do.TELL_NO_PRACK,
+    Do.TELL_EXPIRED,
 }
 TOLD = {Stage.BYE_HELD, Stage.ENDING, Stage.ENDED}  # the owner has had its terminal event
 OWNER = {Cue.PROGRESS, Cue.ANSWER, Cue.REJECT, Cue.CANCEL, Cue.ACK, Cue.BYE, Cue.REINVITE}
@@ -72,7 +74,7 @@ def test_every_change_comes_to_an_end_with_the_session(change: Change) -> None:
 
 def test_every_action_is_used_and_performed() -> None:
     used = {do for table in (SESSION, CHANGE) for _, todo in table.values() for do in todo}
-    assert used == set(Do) == set(session_module._PERFORM)
+    assert used == set(Do) == set(rows.PERFORM)
 
 
 def test_every_cue_is_used() -> None:

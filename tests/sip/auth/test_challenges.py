@@ -203,7 +203,7 @@ def test_a_session_the_peer_began_proves_nothing(trunk: Any) -> None:
 
 def test_credentials_go_to_the_host_that_was_dialled_only(trunk: Any) -> None:
     session = connect(trunk)
-    session._dialog.next_hop = trunk.hop._replace(host="198.51.100.1")
+    session.dialog.next_hop = trunk.hop._replace(host="198.51.100.1")
     trunk.take(session.bye(trunk.now))
     assert reply(trunk, requests(trunk, "BYE")[0], 401) == []
 
