@@ -186,10 +186,10 @@ class Network:
 class Pair:
     """A caller and a callee in the state a test begins in."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, **settings: Any) -> None:
         self.network = network
-        self.a = network.node("alice")
-        self.b = network.node("bob")
+        self.a = network.node("alice", **settings)
+        self.b = network.node("bob", **settings)
         self.caller: Any = None
         self.callee: Any = None
 
@@ -349,6 +349,16 @@ def sdp() -> bytes:
 def pair(network: Network) -> Pair:
     """A caller and a callee on a network in fair weather."""
     return Pair(network)
+
+
+@pytest.fixture
+def make_pair(network: Network) -> Callable[..., Pair]:
+    """For a pair with these methods and options besides the plain ones."""
+
+    def make(*methods: str, supported: tuple[str, ...] = (), **settings: Any) -> Pair:
+        return Pair(network, allow=(*METHODS, *methods), supported=supported, **settings)
+
+    return make
 
 
 @pytest.fixture
