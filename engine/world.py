@@ -39,6 +39,7 @@ class TrunkSide:
     try_timeout_s: float
     progress_timeout_s: float
     full_status: int
+    late_offer: bool  # INVITEs to it carry no offer
     tls_profile: str = ""  # its own certificates, where it has any
 
 
@@ -115,6 +116,7 @@ def _side(config: Config, name: str, networks: Mapping[str, InterfaceTable]) -> 
         try_timeout_s=trunk.try_timeout,
         progress_timeout_s=trunk.progress_timeout,
         full_status=trunk.full,
+        late_offer=trunk.offer == "late",
     )
 
 

@@ -65,6 +65,7 @@ class Call:
         self.failures: list[Failure] = []  # of this attempt's legs
         self.dialer = Dialer(())
         self.join: Join | None = None
+        self.entertained: dict[str, tuple[str, str]] = {}  # legs that wait -> file and codec they are played
         self.outcome = account.Outcome()
         self.probes: dict[str, Leg] = {}
         self.doubted: dict[str, int] = {}  # leg that was silent and answered the probe -> packets it had sent by then
@@ -174,6 +175,8 @@ class Call:
                 self.emit("dtmf.received", leg=leg.id, **event.data)
             case "silent":
                 self.emit("media.silent", leg=leg.id, seconds=event.data["after_s"])
+            case "first_packet":
+                self.post(Input.CALLEE_AUDIBLE, leg)
             case "timeout":
                 self.emit("media.timeout", leg=leg.id, seconds=event.data["after_s"])
                 self.post(Input.MEDIA_TIMEOUT, leg)

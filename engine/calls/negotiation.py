@@ -77,6 +77,17 @@ def answer_with(offer: RemoteStream, codec: str, *, events: bool) -> Agreement:
     return Agreement(both, both)
 
 
+def answer_from(wanted: Sequence[Codec], offer: RemoteStream) -> Agreement:
+    """Our answer to the offer of a peer that we called without one: the first codec we want that it has."""
+    if offer.rejected:
+        raise NotAcceptable("the audio stream was refused")
+    offered = {codec.key for codec in offer.codecs}
+    for codec in wanted:
+        if codec.key in offered:
+            return answer_with(offer, codec.key, events=any(one.name == EVENT for one in wanted))
+    raise NotAcceptable("the offer has no codec that the other side takes")
+
+
 def answer_locally(offer: RemoteStream, allowed: Sequence[str]) -> Agreement:
     """Our answer when the call ends in the engine itself (echo, play): our first choice of the offer."""
     codecs = common(offer.codecs, allowed)

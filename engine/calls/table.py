@@ -37,6 +37,7 @@ class Input(Enum):
     AUDIO_READY = auto()  # (PreparedAudio)
     CALLEE_TRYING = auto()  # (Heard)
     CALLEE_RINGING = auto()  # (Heard: status)
+    CALLEE_AUDIBLE = auto()  # (Leg): its first packet
     CALLEE_ANSWERED = auto()  # (Heard)
     CALLEE_FAILED = auto()  # (Heard: Failure): one dialled leg; others may ring on
     NO_TRY = auto()  # (Heard)
@@ -65,6 +66,8 @@ class Do(Enum):
     INVITE = auto()
     STOP_TRY_TIMER = auto()
     CARRY_PROGRESS = auto()
+    HEAR_AUDIO = auto()
+    HEAR_ANOTHER = auto()
     DROP_BRANCH = auto()
     DROP_ATTEMPT = auto()
     TAKE_NEXT_STEP = auto()
@@ -94,11 +97,12 @@ def _dialling(here: State) -> dict[Input, Row]:
         Input.LOCATED: (here, (Do.INVITE,)),
         Input.CALLEE_TRYING: (here, (Do.STOP_TRY_TIMER,)),
         Input.CALLEE_RINGING: (State.RINGING, (Do.CARRY_PROGRESS,)),
+        Input.CALLEE_AUDIBLE: (here, (Do.HEAR_AUDIO,)),
         Input.CALLEE_ANSWERED: (State.CONNECTED, (Do.CONNECT,)),
-        Input.CALLEE_FAILED: (here, (Do.DROP_BRANCH,)),
-        Input.CALLEE_ENDED: (here, (Do.DROP_BRANCH,)),
-        Input.NO_TRY: (here, (Do.DROP_BRANCH,)),
-        Input.NO_PROGRESS: (here, (Do.DROP_BRANCH,)),
+        Input.CALLEE_FAILED: (here, (Do.DROP_BRANCH, Do.HEAR_ANOTHER)),
+        Input.CALLEE_ENDED: (here, (Do.DROP_BRANCH, Do.HEAR_ANOTHER)),
+        Input.NO_TRY: (here, (Do.DROP_BRANCH, Do.HEAR_ANOTHER)),
+        Input.NO_PROGRESS: (here, (Do.DROP_BRANCH, Do.HEAR_ANOTHER)),
         Input.NO_ANSWER: (State.DIALING, (Do.DROP_ATTEMPT, Do.TAKE_NEXT_STEP)),
         Input.ATTEMPT_FAILED: (State.DIALING, (Do.TAKE_NEXT_STEP,)),
         Input.DIAL: (State.DIALING, (Do.DIAL,)),

@@ -282,6 +282,9 @@ class TrunkTable(Table):
         (), max_length=16, description="Headers of its INVITEs that are kept with the call: in events and call records."
     )
     header: tuple[HeaderTable, ...] = Field((), max_length=MAX_RULES, description="Header rules.")
+    offer: Literal["early", "late"] = Field(
+        "early", description="Whether our INVITEs carry an offer, or leave it to this side to make one in its answer."
+    )
     hold: Literal["pass", "music"] = Field(
         "pass",
         description="What hold by this side does: it is passed on to the other side, or kept from it, which hears "

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from santral.engine.calls.actions import beginning, connecting, dialling, ending, midcall, moving
+from santral.engine.calls.actions import beginning, connecting, dialling, ending, midcall, moving, ringing
 from santral.engine.calls.table import Do, Input
 
 if TYPE_CHECKING:
@@ -13,8 +13,10 @@ PERFORM: Final[dict[Do, Callable[["Call", Input, Any], None]]] = {
     Do.TAKE_FIRST_STEP: beginning.take_first_step,
     Do.DIAL: dialling.dial,
     Do.INVITE: dialling.invite,
-    Do.STOP_TRY_TIMER: dialling.stop_try_timer,
-    Do.CARRY_PROGRESS: dialling.carry_progress,
+    Do.STOP_TRY_TIMER: ringing.stop_try_timer,
+    Do.CARRY_PROGRESS: ringing.carry_progress,
+    Do.HEAR_AUDIO: ringing.hear_audio,
+    Do.HEAR_ANOTHER: ringing.hear_another,
     Do.DROP_BRANCH: dialling.drop_branch,
     Do.DROP_ATTEMPT: dialling.drop_attempt,
     Do.TAKE_NEXT_STEP: dialling.take_next_step,

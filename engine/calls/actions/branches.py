@@ -27,7 +27,6 @@ class Branch:
     leg: Leg
     offer: bytes = b""
     hops: deque[Hop] = field(default_factory=deque)
-    is_located: bool = False
 
 
 def give_up(call: "Call", legs: Iterable[Leg], reasons: tuple[str, ...] = ()) -> None:

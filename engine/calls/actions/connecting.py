@@ -47,6 +47,11 @@ def connect(call: "Call", _what: Input, heard: Heard) -> None:
     call.disarm(Input.NO_ANSWER)
     call.roles[Role.CALLEE] = callee
     give_up(call, call.dialled, ELSEWHERE)
+    if call.caller.is_answered:
+        joined = bridge(call, callee)
+        joined.announce()
+        joined.align()
+        return
     if call.caller.is_late:
         call.caller.offer(callee.agreed.ours, callee.peer.direction)
     else:

@@ -8,13 +8,13 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine.calls import negotiation, outgoing
-from santral.engine.calls.actions import connecting
 from santral.engine.calls.actions.beginning import OWN_OVERLOAD, OWN_OVERLOAD_RETRY_S, go, open_media
-from santral.engine.calls.actions.branches import TIMERS, Branch, give_up
-from santral.engine.calls.crossing import Outbound, connected
+from santral.engine.calls.actions.branches import Branch, give_up
+from santral.engine.calls.crossing import Outbound
 from santral.engine.calls.dialer import Dial, Failure, Fault, best, may_try_elsewhere
 from santral.engine.calls.leg import Leg, Role
 from santral.engine.calls.table import Heard, Input
+from santral.engine.calls.waiting import entertain
 from santral.engine.limits import Refusal
 from santral.engine.media import PortsExhausted
 from santral.routing.plan import DialTrunk
@@ -53,7 +53,11 @@ def _add_branch(call: "Call", attempt: DialTrunk, target: str, hops: deque[Hop] 
     call.emit("leg.started", leg=leg.id, role=leg.role.value, trunk=side.name, target=target)
     try:
         open_media(call, leg)
-        branch.offer = leg.offer(*_wanted_from(call, side))
+        wanted = _wanted_from(call, side)
+        if side.late_offer:
+            leg.sdp.await_offer(*wanted)
+        else:
+            branch.offer = leg.offer(*wanted)
     except (PortsExhausted, OSError) as problem:
         call.log.error("no media for the callee", trunk=side.name, error=str(problem))
         failure = Failure(Fault.NO_PORTS, retry_after_s=OWN_OVERLOAD_RETRY_S)
@@ -68,7 +72,7 @@ def _add_branch(call: "Call", attempt: DialTrunk, target: str, hops: deque[Hop] 
             call.spawn(_locate(call, branch))
             return
         hops = deque(known)
-    branch.hops, branch.is_located = hops, True
+    branch.hops = hops
     invite(call, Input.LOCATED, branch)
 
 
@@ -96,7 +100,6 @@ async def _locate(call: "Call", branch: Branch) -> None:
     """Look the target's name up; whether anybody still waits for it is decided when the answer is there."""
     side = branch.side
     branch.hops.extend(await call.services.locator.hops(branch.target, side.party.interface, side.tls_profile))
-    branch.is_located = True
     call.post(Input.LOCATED, branch)
 
 
@@ -127,24 +130,6 @@ def _outbound(call: "Call", branch: Branch) -> Outbound:
         trunk=branch.side.name,
         caller_name=row.caller_name if row is not None and row.tenant == call.tenant else "",
     )
-
-
-def stop_try_timer(call: "Call", _what: Input, heard: Heard) -> None:
-    call.disarm(Input.NO_TRY, leg=heard.leg)
-
-
-def carry_progress(call: "Call", _what: Input, heard: Heard) -> None:
-    """A far end rings: tell the caller, with early media once the far end described any (RFC 3960)."""
-    leg, status = heard
-    for timer in TIMERS:
-        call.disarm(timer, leg=leg)
-    branch = call.branches.get(leg.id)
-    if branch is not None and not call.is_armed(Input.NO_ANSWER):
-        call.arm(Input.NO_ANSWER, branch.attempt.timeout_s)
-    if leg.agreement is not None and not call.caller.is_late:
-        connecting.answer_caller_with(call, leg)
-        connecting.bridge(call, leg)
-    call.caller.progress(status, connected(leg.response, leg.party.policy, call.caller.party.policy, call.id))
 
 
 # ---- the end of a branch, and of an attempt ----
@@ -180,4 +165,5 @@ def take_next_step(call: "Call", what: Input, data: Any) -> None:
     failure = data if what is Input.ATTEMPT_FAILED else Failure(Fault.NO_ANSWER, rang=True)
     give_up(call, call.dialled)
     call.disarm(Input.NO_ANSWER)
+    entertain(call, call.caller, None)
     go(call, call.dialer.after(failure))

@@ -23,12 +23,18 @@ TIMED_OUT: Final = {Input.MEDIA_LOST: "media_timeout", Input.TOO_LONG: "max_dura
 def refuse_caller(call: "Call", _what: Input, step: GiveUp) -> None:
     headers = () if step.retry_after_s is None else (("Retry-After", str(step.retry_after_s)),)
     call.outcome.end(account.refusal_cause(step.status), step.by)
+    if call.caller.is_answered:
+        call.caller.hang_up(step.reasons)
+        return
     call.caller.reject(step.status, step.reasons, headers)
 
 
 def refuse_by_command(call: "Call", _what: Input, data: tuple[int | None, str]) -> None:
     status, by = data
     call.outcome.end("hung_up", by)
+    if call.caller.is_answered:
+        call.caller.hang_up(NORMAL)
+        return
     call.caller.reject(status or BY_COMMAND_STATUS, NORMAL)
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine.calls import negotiation
 from santral.engine.calls.joins.join import HELD, announce_change
-from santral.engine.calls.joins.music import WaitingMusic
 from santral.engine.calls.leg import NOT_ACCEPTABLE, REQUEST_PENDING, Leg, News
+from santral.engine.calls.waiting import entertain
 from santral.sip.errors import NotAcceptable
 from santral.sip.message import Request
 from santral.sip.offer_answer import Codec, answer_direction
@@ -31,8 +31,9 @@ class Bridge:
         self._call, self._a, self._b = call, a, b
         self._questions: dict[str, tuple[Leg, str, Request]] = {}  # key of what was passed on -> who asked, its key
         self._refused: dict[str, Wanted] = {}  # what a leg's peer would not have: it is not asked for again
-        self._music = WaitingMusic(call)
         self._is_announced = False
+        for leg in self.legs:
+            entertain(call, leg, None)
         call.services.plane.bridge(a.rtp, b.rtp)
 
     @property
@@ -46,7 +47,7 @@ class Bridge:
 
     def end(self) -> None:
         for leg in self.legs:
-            self._music.set(leg, None)
+            entertain(self._call, leg, None)
         if self._is_announced:
             self._call.emit("bridge.ended", legs=[self._a.id, self._b.id])
         if self._a.media is not None and self._a.media.final is None:
@@ -164,7 +165,7 @@ class Bridge:
                 and plays_music(other)
                 and leg.wish in negotiation.HEARING
             )
-            self._music.set(leg, self._call.world.hold_music[self._call.tenant] if waits else None)
+            entertain(self._call, leg, self._call.world.hold_music[self._call.tenant] if waits else None)
 
 
 def plays_music(leg: Leg) -> bool:

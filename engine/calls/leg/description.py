@@ -72,7 +72,9 @@ class Description:
         self.heard_from = ""  # the host its signalling comes from: with `nat` its audio may come from there
         self.forks: dict[str, Fork] = {}
         self.heard_tag = ""  # of the early dialog that is heard
+        self.awaits_offer = False  # our INVITE had none: its peer offers, we answer
         self._local: LocalSession | None = None
+        self._wanted = "sendrecv"  # the direction of our answer to an awaited offer
         self._lines: tuple[RemoteStream, ...] = ()  # every m= line of the peer's last description
         self._standing = Standing((), None, "sendrecv", ())  # before the change under way, either way
 
@@ -116,7 +118,11 @@ class Description:
         known = self.forks.get(tag)
         if (known is not None and known.remote == stream) or (known is None and len(self.forks) >= MAX_FORKS):
             return False
-        self.forks[tag] = Fork(lines, stream, negotiation.agree(self.audio.offered, stream))
+        if self.awaits_offer:
+            agreement = negotiation.answer_from(self.audio.offered, stream)
+        else:
+            agreement = negotiation.agree(self.audio.offered, stream)
+        self.forks[tag] = Fork(lines, stream, agreement)
         self._hear_fork(tag)
         return True
 
@@ -137,6 +143,9 @@ class Description:
         fork = self.forks[tag]
         self.heard_tag = tag
         self._lines, self.audio.remote = fork.lines, fork.remote
+        if self.awaits_offer:
+            self.answer(fork.agreement, self._wanted, is_new=True)
+            return
         self._note_wish(fork.remote)
         self.settle(fork.agreement, is_new=True)
 
@@ -147,13 +156,18 @@ class Description:
         self.audio.offered = codecs
         return self._describe(codecs, direction)
 
-    def answer(self, agreement: Agreement, limit: str) -> bytes:
+    def await_offer(self, codecs: tuple[Codec, ...], direction: str) -> None:
+        """Our INVITE goes without an offer: the first of these codecs that the peer offers will be our answer."""
+        self.awaits_offer = True
+        self.audio.offered, self._wanted = codecs, direction
+
+    def answer(self, agreement: Agreement, limit: str, *, is_new: bool = False) -> bytes:
         """Our answer to the peer's offer, in no more directions than `limit`; settled at once."""
         remote = self.audio.remote
         mirrored = "sendrecv" if remote is None else answer_direction(remote.direction)
         body = self._describe(agreement.theirs, negotiation.meet(mirrored, limit))
         self.audio.wish = "sendrecv" if remote is None else remote.direction
-        self.settle(agreement)
+        self.settle(agreement, is_new=is_new)
         return body
 
     def settle_answer_of(self, stream: RemoteStream) -> None:

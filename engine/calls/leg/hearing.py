@@ -48,6 +48,9 @@ def _answered(leg: "Leg", event: sip.Answered) -> None:
     leg.note_response(response)
     try:
         leg.sdp.take_final(response.to.tag or "", sdp_body(response))
+        if leg.sdp.awaits_offer:
+            leg.sdp.awaits_offer = False
+            leg.do(leg.live.ack(leg.line.now(), leg.sdp.body))
     except RemoteError as problem:
         leg.hang_up((f"SIP;cause={problem.status}",))
         leg.tell(leg, News.FAILED, Failure(Fault.REFUSED, NOT_ACCEPTABLE))
