@@ -10,6 +10,7 @@ MODULES = [
     "codecs.codec",
     "codecs.comfort_noise",
     "codecs.detect.dtmf",
+    "codecs.generate.score",
     "codecs.g711",
     "codecs.g722",
     "codecs.l16",

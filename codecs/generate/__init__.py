@@ -1,0 +1,1 @@
+"""What is sounded: digits and tones, at any rate."""
