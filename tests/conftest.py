@@ -1,11 +1,17 @@
 """What a test may lack: a program or a resource. It skips then, or fails if CI_STRICT=1, so that CI runs everything."""
 
+import datetime
 import os
 import shutil
 from collections.abc import Callable
+from ipaddress import ip_address
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core"}
 
@@ -31,3 +37,70 @@ def need(lacking: Callable[[str], NoReturn]) -> Callable[[str], None]:
             lacking(f"{program} is not installed (apt install {PACKAGES.get(program, program)})")
 
     return ask
+
+
+class Authority:
+    """Issues certificates into a folder: `issue("gw.example")` gives the files of chain and key."""
+
+    def __init__(self, folder: Path, name: str = "authority") -> None:
+        self._folder = folder
+        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self.file = folder / f"{name}.pem"
+        self._serial = 0
+        own = self._certificate(self._name, self._key.public_key())
+        own = own.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        self.file.write_bytes(own.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+
+    def _certificate(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+        now = datetime.datetime.now(datetime.UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=2))
+        )
+
+    def issue(self, *names: str, into: str = "") -> tuple[Path, Path]:
+        """A certificate for these DNS names, addresses or `sip:` URIs; `into` overwrites files issued before."""
+        self._serial += 1
+        stem = into or f"{self.file.stem}-{self._serial}"
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "nobody reads this")])
+        made = self._certificate(subject, key.public_key())
+        if names:
+            made = made.add_extension(
+                x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False
+            )
+        chain, private = self._folder / f"{stem}.pem", self._folder / f"{stem}.key"
+        chain.write_bytes(made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        private.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        return chain, private
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    if name.startswith("sip:"):
+        return x509.UniformResourceIdentifier(name)
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """A certificate authority of this test alone."""
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def stranger_authority(tmp_path: Path) -> Authority:
+    """Another one, whom nobody trusts."""
+    return Authority(tmp_path, "stranger")

@@ -14,6 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from santral.sip.events import Hop
+from santral.sip.transport import stun
 from santral.sip.transport.wire import Listener, Upward, family_of
 
 if TYPE_CHECKING:
@@ -133,10 +134,18 @@ class UdpPort:
             except OSError:
                 self._read_errors()
                 continue
-            if size:
+            if size and buffer[0] < stun.FIRST_SIP_OCTET:
+                self._answer_stun(bytes(buffer[:size]), address)
+            elif size:
                 self._upward.on_bytes(bytes(buffer[:size]), self._peers.get(address) or self._hop(address))
                 if not self._is_open:
                     return
+
+    def _answer_stun(self, request: bytes, address: Any) -> None:
+        response = stun.answer(request, address[0], address[1])
+        self._upward.counters["stun_requests" if response else "stun_ignored"] += 1
+        if response and not self._queue:
+            self._send_now(response, address)
 
     def _hop(self, address: Any) -> Hop:
         """One Hop object per peer, so that thousands of transactions share it."""

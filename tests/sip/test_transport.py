@@ -9,8 +9,7 @@ import pytest
 
 from santral.sip.errors import LocalError
 from santral.sip.events import Hop
-from santral.sip.transport import Listener, Transports
-from santral.sip.transport import tcp as tcp_module
+from santral.sip.transport import Listener, Transports, streams, wire
 from santral.sip.transport import udp as udp_module
 
 
@@ -217,7 +216,7 @@ async def test_tcp_reset_by_the_peer_is_reported() -> None:
 
 
 async def test_tcp_peer_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tcp_module, "MAX_UNSENT", 200_000)
+    monkeypatch.setattr(streams, "MAX_UNSENT", 200_000)
     async with node("tcp") as a:
         with socket.create_server(("127.0.0.1", 0)) as server:
             target = Hop("tcp", *server.getsockname()[:2], "lan")
@@ -238,7 +237,7 @@ async def test_tcp_peer_that_does_not_read_is_cut_off(monkeypatch: pytest.Monkey
 
 
 async def test_tcp_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tcp_module, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(wire, "MAX_CONNECTIONS", 3)
     async with node("tcp") as a:
         address = a.transports.addresses["lan", "tcp"]
         pairs = [await asyncio.open_connection(*address) for _ in range(5)]
@@ -252,14 +251,15 @@ async def test_tcp_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_tcp_closes_what_is_idle_or_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tcp_module, "STALL_S", 0.1)
+    monkeypatch.setattr(streams, "STALL_S", 0.1)
+    monkeypatch.setattr(streams, "SWEEP_S", 0.05)
     async with node("tcp") as a:
         address = a.transports.addresses["lan", "tcp"]
         stalled, idle = [await asyncio.open_connection(*address) for _ in range(2)]
         stalled[1].write(b"OPTIONS sip:a")
         assert await stalled[0].read() == b""
         assert a.transports.connections == 1  # the idle one has time
-        monkeypatch.setattr(tcp_module, "IDLE_S", 0.1)
+        monkeypatch.setattr(streams, "IDLE_S", 0.1)
         assert await idle[0].read() == b""
         for _, writer in (stalled, idle):
             writer.close()
