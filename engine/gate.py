@@ -138,4 +138,5 @@ def _source_of(invite: IncomingInvite) -> Source:
         domain=uri.host.lower(),
         called=uri.number,
         trunk_group=(uri.param("tgrp") or "").lower(),
+        names=source.verified,
     )

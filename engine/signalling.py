@@ -3,11 +3,17 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
+from santral.engine import log
 from santral.sip.agent import AgentSettings, UserAgent
-from santral.sip.events import Action, Event, Hop, Send
+from santral.sip.errors import RemoteError
+from santral.sip.events import Action, Alias, Event, Hop, Send
+from santral.sip.framing import KeepAlive
 from santral.sip.message import Response
-from santral.sip.transport import Listener, Transports
+from santral.sip.transport import Keyring, Listener, TlsError, Transports
+
+CERTIFICATES_S: Final = 10.0  # how often changes of certificate files are looked for
 
 
 class Signalling:
@@ -19,19 +25,37 @@ class Signalling:
         listeners: Sequence[Listener],
         settings: AgentSettings,
         on_event: Callable[[Event], None],
+        keyring: Keyring | None = None,
     ) -> None:
         self.allow = settings.allow
         self.agent = UserAgent(settings, secrets.token_bytes)
-        self.transports = Transports(loop, listeners, self._receive, self._fail)
+        self.transports = Transports(
+            loop,
+            listeners,
+            self._receive,
+            self._fail,
+            on_closed=self._tell_closed,
+            on_broken=self._refuse_unframed,
+            keyring=keyring,
+        )
+        self.flow_closed: list[Callable[[Hop], None]] = []  # who is told of connections that are gone
         self._loop = loop
         self._on_event = on_event
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = float("inf")
+        self._watch: asyncio.Task[None] | None = None
+        self._log = log.get("signalling")
 
     async def start(self) -> None:
+        """Listen. Raises OSError for an address that cannot be had, TlsError for a certificate that cannot be used."""
+        self.transports.keyring.load()
         await self.transports.start()
+        self._watch = self._loop.create_task(self._watch_certificates())
 
     async def close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
         if self._timer is not None:
             self._timer.cancel()
         await self.transports.close()
@@ -44,6 +68,8 @@ class Signalling:
         for action in actions:
             if isinstance(action, Send):
                 self.transports.send(action.hop, action.data)
+            elif isinstance(action, Alias):
+                self.transports.add_alias(action.hop, action.port)
             else:
                 self._on_event(action)
         deadline = self.agent.next_deadline()
@@ -52,6 +78,35 @@ class Signalling:
 
     def respond(self, key: str, response: Response) -> None:
         self.perform(self.agent.respond(key, response, self.now()))
+
+    def has_flow(self, hop: Hop) -> bool:
+        """Whether the connection this hop came by still stands."""
+        return self.transports.has_flow(hop)
+
+    def keep_alive(self, hop: Hop) -> None:
+        """Hold a binding of address translators on the way to this peer open (RFC 5626 section 3.5)."""
+        self.transports.send(hop, KeepAlive.PING.value)
+
+    def _tell_closed(self, hop: Hop) -> None:
+        for tell in self.flow_closed:
+            tell(hop)
+
+    def _refuse_unframed(self, error: RemoteError, source: Hop) -> None:
+        self.perform(self.agent.refuse_unframed(error, source))
+
+    async def _watch_certificates(self) -> None:
+        """Take over certificate files that have changed; wrong ones are told of, and the old ones stay."""
+        keyring = self.transports.keyring
+        while True:
+            await asyncio.sleep(CERTIFICATES_S)
+            if not keyring.has_changed():
+                continue
+            try:
+                await asyncio.to_thread(keyring.load)
+            except TlsError as problem:
+                self._log.error("a changed certificate cannot be used; the old ones stay", problem=str(problem))
+            else:
+                self._log.info("certificates read again")
 
     def _receive(self, data: bytes, source: Hop) -> None:
         self.perform(self.agent.receive(data, source, self._loop.time()))

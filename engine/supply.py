@@ -1,12 +1,13 @@
 """From the configuration to what the parts of the engine are made with. Values only; `app.py` makes the parts."""
 
 import os
+from collections.abc import Mapping
 from typing import Any, Final
 
-from santral.engine.config.model import Config
-from santral.engine.config.values import bracketed
+from santral.engine.config.model import Config, InterfaceTable, SipTable, TrunkTable
+from santral.engine.config.values import SECURED, bracketed
 from santral.engine.control.access import Token
-from santral.sip.transport import Listener
+from santral.sip.transport import Keyring, Listener, TlsSettings
 
 __all__ = ["SPARE_LEGS", "bracketed", "control_tcp", "examine", "listeners", "media_threads", "tokens"]
 
@@ -24,6 +25,43 @@ def listeners(config: Config) -> list[Listener]:
         for network in config.interfaces.values()
         for where in network.sip
     ]
+
+
+def keyring(config: Config, networks: Mapping[str, InterfaceTable]) -> Keyring:
+    """The certificates of all networks that speak TLS, and of trunks with some of their own; not read yet.
+
+    Clients are asked for theirs where a trunk is known by it.
+    """
+    asks = any(trunk.auth_inbound == "tls" for trunk in config.trunk)
+    interfaces = {}
+    for name, network in networks.items():
+        if any(where.transport in SECURED for where in network.sip):
+            table = {one.name: one for one in config.interface}.get(name)
+            interfaces[name] = _tls(config.sip if table is None else table, config.sip, asks_peer=asks)
+    profiles = {
+        trunk.name: _tls(trunk, config.interface_of(trunk), config.sip, wildcards=trunk.tls_wildcards)
+        for trunk in config.trunk
+        if has_tls_profile(trunk)
+    }
+    return Keyring(interfaces, profiles)
+
+
+def has_tls_profile(trunk: TrunkTable) -> bool:
+    """Whether connections to this trunk's servers are secured in a way of their own."""
+    return trunk.certificate is not None or trunk.ca is not None or trunk.tls_wildcards
+
+
+def _tls(
+    *tables: SipTable | InterfaceTable | TrunkTable, asks_peer: bool = False, wildcards: bool = False
+) -> TlsSettings:
+    """The first table with a certificate, and the first with authorities, count."""
+    chain = next((table for table in tables if table.certificate is not None), tables[-1])
+    ca = next((table.ca for table in tables if table.ca is not None), None)
+    return TlsSettings(
+        *("" if file is None else str(file) for file in (chain.certificate, chain.private_key, ca)),
+        asks_peer,
+        wildcards,
+    )
 
 
 def control_tcp(config: Config) -> tuple[str, int] | None:

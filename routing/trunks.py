@@ -72,7 +72,10 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class Trunk:
-    """What routing knows of a trunk. A discriminator that is `None` asks nothing; domain and group are lower case."""
+    """What routing knows of a trunk. A discriminator that is `None` asks nothing; domain and group are lower case.
+
+    A trunk with `names` (lower case) is known by a certificate with one of them, and `accept_from` only narrows that.
+    """
 
     name: str
     tenant: str
@@ -80,6 +83,7 @@ class Trunk:
     strategy: Strategy = Strategy.FAILOVER
     shared: bool = False
     accept_from: tuple[Acceptance, ...] = ()
+    names: tuple[str, ...] = ()
     match_interface: str | None = None
     match_domain: str | None = None
     match_called: Pattern | None = None
@@ -102,7 +106,8 @@ class Trunk:
 class Source:
     """Where a call comes from and what it asks for, as far as a trunk is recognised by it.
 
-    `domain` is the host of the request URI, `called` its user part, `trunk_group` its `tgrp` parameter (RFC 4904).
+    `domain` is the host of the request URI, `called` its user part, `trunk_group` its `tgrp` parameter (RFC 4904),
+    `names` those that the certificate of the connection has proved.
     """
 
     ip: str
@@ -112,6 +117,7 @@ class Source:
     domain: str
     called: str
     trunk_group: str = ""
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,17 +141,29 @@ class _Door:
 
 
 class Entrances:
-    """Every accept_from of all trunks, found by address: one dictionary per prefix length in use."""
+    """Every accept_from of all trunks, found by address: one dictionary per prefix length in use; and every name that
+    a certificate may prove.
+    """
 
     def __init__(self, trunks: Iterable[Trunk]) -> None:
         self._doors: dict[tuple[int, int], dict[int, list[_Door]]] = {}
+        self._named: dict[str, list[Trunk]] = {}
         for place, trunk in enumerate(trunks):
+            for name in trunk.names:
+                self._named.setdefault(name, []).append(trunk)
+            if trunk.names:
+                continue
             for accepts in trunk.accept_from:
                 network = accepts.network
                 rank = (-len(trunk.discriminators), -network.prefixlen, place)
                 same_length = self._doors.setdefault((network.version, network.max_prefixlen - network.prefixlen), {})
                 key = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
                 same_length.setdefault(key, []).append(_Door(trunk, accepts, rank))
+
+    def named(self, names: Iterable[str]) -> list[Trunk]:
+        """The trunks known by one of these names, the most demanding first."""
+        found = {trunk.name: trunk for name in names for trunk in self._named.get(name, ())}
+        return sorted(found.values(), key=lambda trunk: -len(trunk.discriminators))
 
     def at(self, address: IPv4Address | IPv6Address) -> list[_Door]:
         """The entries whose network holds this address, the most demanding trunk first."""
@@ -159,7 +177,8 @@ class Entrances:
 
 
 def identify(entrances: Entrances, source: Source) -> Identified | Unknown:
-    """The trunk a call comes from: by address (over UDP with the port), then by discriminators.
+    """The trunk a call comes from: by the connection's certificate if it proves the name of one, else by address (over
+    UDP with the port); then by discriminators.
 
     Of several that fit, the one with most discriminators wins, then the smaller network. A stream's source port says
     nothing about who calls, so over TCP it only breaks ties; the order of the file breaks the last ones.
@@ -171,14 +190,19 @@ def identify(entrances: Entrances, source: Source) -> Identified | Unknown:
         return Unknown(f"{seen} is no address")
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
+    objections = []
+    for trunk in entrances.named(source.names):
+        objection = _objection(trunk, source) or _wrong_place(trunk, address)
+        if objection is None:
+            return Identified(trunk.name, f"trunk {trunk.name}: by certificate")
+        objections.append(objection)
     doors = entrances.at(address)
     if source.transport == "udp":
         doors = [door for door in doors if door.accepts.port in (None, source.port)]
     else:
         doors.sort(key=lambda door: (door.rank[0], door.accepts.port != source.port))
-    if not doors:
+    if not doors and not objections:
         return Unknown(f"no trunk accepts calls from {seen}")
-    objections = []
     for door in doors:
         objection = _objection(door.trunk, source)
         if objection is None:
@@ -231,6 +255,13 @@ def _objection(trunk: Trunk, source: Source) -> str | None:
     if trunk.match_trunk_group is not None and trunk.match_trunk_group != source.trunk_group.lower():
         return f"trunk {trunk.name}: trunk group {source.trunk_group[:64] or 'none'} is not {trunk.match_trunk_group}"
     return None
+
+
+def _wrong_place(trunk: Trunk, address: IPv4Address | IPv6Address) -> str | None:
+    """A certificate may be good from everywhere, or from the networks of accept_from alone."""
+    if not trunk.accept_from or any(address in accepts.network for accepts in trunk.accept_from):
+        return None
+    return f"trunk {trunk.name}: certificate shown from {address}, outside accept_from"
 
 
 def _split_acceptance(text: str) -> tuple[str, str, str | None]:

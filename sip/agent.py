@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from santral.sip.errors import LocalError, RemoteError
 from santral.sip.events import (
     Action,
+    Alias,
     Hop,
     IncomingInvite,
     Refused,
@@ -35,6 +36,7 @@ from santral.sip.ua.compose import (
     Composer,
     Draft,
     HeaderList,
+    default_port,
     note_source,
     reply_hop,
 )
@@ -44,6 +46,7 @@ from santral.sip.ua.dialog import Dialog
 from santral.sip.ua.runner import client_key, merge_key, server_key
 from santral.sip.ua.screen import Refusal, screen, screen_first
 from santral.sip.ua.transaction import INVITE_CLIENT, Input, Transaction
+from santral.sip.uri import find_param
 
 if TYPE_CHECKING:
     from santral.sip.auth.account import Account
@@ -126,6 +129,12 @@ class UserAgent:
                 self._receive_request(message, now)
         except RemoteError as refusal:
             self._refuse_broken(refusal, data)
+        return self._outbox.flush()
+
+    def refuse_unframed(self, error: RemoteError, source: Hop) -> list[Action]:
+        """A stream cannot be cut into messages any further: answer the request it broke off at, if that can be read."""
+        self._source = source
+        self._refuse_broken(error, b"")
         return self._outbox.flush()
 
     def send_failed(self, hop: Hop, now: float) -> list[Action]:
@@ -412,7 +421,9 @@ class UserAgent:
     # -- requests --------------------------------------------------------------------------------------------------
 
     def _receive_request(self, request: Request, now: float) -> None:
-        method = request.method
+        method, source = request.method, self._source
+        if source.verified and source.flow and find_param(request.via.params, "alias") is not None:
+            self._out.append(Alias(source, request.via.port or default_port(source.transport)))
         if method == "ACK":
             invite = self._runner.servers.get(server_key(request, "INVITE"))
             if invite is not None:

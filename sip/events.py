@@ -1,7 +1,7 @@
 """What the user agent hands back: bytes to send and events to act upon, in the order in which they happened.
 
-`Send` is for the transport, everything else for the owner of the agent. Exactly one of the terminal events (`Rejected`,
-`Cancelled`, `Ended`) closes each session.
+`Send` and `Alias` are for the transport, everything else for the owner of the agent. Exactly one of the terminal events
+(`Rejected`, `Cancelled`, `Ended`) closes each session.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Acknowledged",
     "Action",
+    "Alias",
     "Answered",
     "Cancelled",
     "Ended",
@@ -65,10 +66,15 @@ class Hop(NamedTuple):
     flow: int = 0  # the accepted connection it came by; 0: any to that address
     verified: tuple[str, ...] = ()  # names that the peer's certificate has proved, in lower case
 
-    def elsewhere(self, port: int, server_name: str = "") -> Hop:
-        """The same peer at another port of the same address, by a connection of our own."""
-        name = self.server_name or (self.verified[0] if self.verified else server_name)
-        return Hop(self.transport, self.host, port, self.interface, name, self.profile)
+    def beside(self, transport: str, host: str, port: int, name: str) -> Hop:
+        """Another address of the same peer, by whatever connection there is or will be.
+
+        Over TLS it has to prove the name that the peer has proved here; else `name`, the host as the peer wrote it.
+        """
+        if transport != "tls":
+            return Hop(transport, host, port, self.interface)
+        proved = self.server_name or (self.verified[0] if self.verified else name)
+        return Hop(transport, host, port, self.interface, proved, self.profile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,14 @@ class Replacement:
     header: Replaces
     session: Session | None
     status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """The peer of this flow, known by its certificate, takes requests to its `port` by the flow (RFC 5923)."""
+
+    hop: Hop
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,4 +426,4 @@ Event = (
     | Stray
     | Refused
 )
-Action = Send | Event
+Action = Send | Alias | Event

@@ -81,12 +81,20 @@ def routing_trunk(trunk: TrunkTable, numbering: Numbering = AS_IT_IS) -> Trunk:
         strategy=Strategy(trunk.strategy),
         shared=trunk.shared,
         accept_from=trunk.accept_from,
+        names=_names(trunk),
         match_interface=trunk.match_interface,
         match_domain=trunk.match_domain,
         match_called=trunk.match_called,
         match_trunk_group=trunk.match_trunk_group and trunk.match_trunk_group.lower(),
         numbering=numbering,
     )
+
+
+def _names(trunk: TrunkTable) -> tuple[str, ...]:
+    """Whom a caller's certificate must name; empty for trunks that are known by address."""
+    if trunk.auth_inbound != "tls":
+        return ()
+    return trunk.tls_names or tuple(dict.fromkeys(target.uri.host.lower().rstrip(".") for target in trunk.targets))
 
 
 def tenant_of(config: Config, route: RouteTable) -> str:

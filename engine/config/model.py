@@ -51,6 +51,10 @@ from santral.engine.config.values import Listen, PortRange
 from santral.routing.routes import RING_S
 
 DEFAULT_INTERFACE: Final = "default"  # the name of the network that [sip] and [rtp] describe
+CERTIFICATE: Final = "Certificate chain (PEM) for tls and wss, shown to servers too. A changed file is read again."
+PRIVATE_KEY: Final = "Private key of the certificate (PEM, not encrypted)."
+AUTHORITIES: Final = "Authorities (PEM) that peers' certificates are checked with."
+LOCAL_NET: Final = "Networks whose peers are told the address listened on, not `advertise`."
 RESTART: Final = Remark(restart=True)
 IDLE: Final = Remark(idle=True)
 
@@ -101,7 +105,13 @@ class ControlTable(Table):
         Path("data/control.sock"), description="Unix socket, mode 0600; whoever can open it is `admin`."
     )
     tcp: Annotated[ListenAddress | None, RESTART] = Field(
-        None, description="TCP address for the same protocol. Needs tokens, and loopback while there is no TLS."
+        None, description="TCP address for the same protocol. Needs tokens, and off loopback a certificate."
+    )
+    cert: Annotated[ConfigPath | None, Remark(restart=True)] = Field(
+        None, description="Certificate chain (PEM) for TLS on `tcp`; a changed file is read again."
+    )
+    key: Annotated[ConfigPath | None, Remark("in `cert`", restart=True)] = Field(
+        None, description="Private key of `cert` (PEM)."
     )
     token: tuple[Token, ...] = Field((), description="Tokens for TCP.")
 
@@ -128,6 +138,10 @@ class SipTable(Table):
     domain: Annotated[Domain | None, Remark("our address")] = Field(
         None, description="Our domain in From of calls we make."
     )
+    certificate: ConfigPath | None = Field(None, description=CERTIFICATE)
+    private_key: Annotated[ConfigPath | None, Remark("in `certificate`")] = Field(None, description=PRIVATE_KEY)
+    ca: Annotated[ConfigPath | None, Remark("those of the system")] = Field(None, description=AUTHORITIES)
+    local_net: Annotated[tuple[Network, ...], RESTART] = Field((), description=LOCAL_NET)
     max_calls: Count = Field(2000, description="Calls at once; more are refused with 503 and Retry-After.")
     max_calls_per_second: Count = Field(100, description="New calls per second; more get 503 and Retry-After.")
     nameservers: Annotated[tuple[Nameserver, ...], Remark("those of the system")] = Field(
@@ -162,6 +176,10 @@ class InterfaceTable(Table):
     sip: Annotated[tuple[SipListen, ...], RESTART] = Field(min_length=1, description="Where SIP is listened for.")
     rtp: Annotated[Address, RESTART] = Field(description="Address of media.")
     advertise: Annotated[Address | None, RESTART] = Field(None, description="Public address in Contact, Via and SDP.")
+    local_net: Annotated[tuple[Network, ...], RESTART] = Field((), description=LOCAL_NET)
+    certificate: Annotated[ConfigPath | None, Remark("that of `[sip]`")] = Field(None, description=CERTIFICATE)
+    private_key: Annotated[ConfigPath | None, Remark("in `certificate`")] = Field(None, description=PRIVATE_KEY)
+    ca: Annotated[ConfigPath | None, Remark("that of `[sip]`")] = Field(None, description=AUTHORITIES)
 
 
 class TenantTable(Table):
@@ -245,7 +263,22 @@ class TrunkTable(Table):
         None, description="The network it is reached by."
     )
     full: Literal[486, 503] = Field(486, description="Answer to calls beyond `channels`.")
-    auth_inbound: Literal["ip"] = Field("ip", description="How callers prove who they are: by address.")
+    auth_inbound: Literal["ip", "tls"] = Field(
+        "ip", description="How callers prove who they are: by address, or by the certificate of their connection."
+    )
+    tls_names: Annotated[tuple[Domain, ...], Remark("the hosts of `targets`")] = Field(
+        (), max_length=64, description='With `auth_inbound = "tls"`: names of which the certificate must have one.'
+    )
+    tls_wildcards: Yes = Field(
+        False, description="Believe certificates of its servers that name `*.DOMAIN` (RFC 5922 advises against it)."
+    )
+    certificate: Annotated[ConfigPath | None, Remark("that of its network")] = Field(
+        None, description="Certificate chain (PEM) shown to its servers. A changed file is read again."
+    )
+    private_key: Annotated[ConfigPath | None, Remark("in `certificate`")] = Field(None, description=PRIVATE_KEY)
+    ca: Annotated[ConfigPath | None, Remark("that of its network")] = Field(
+        None, description="Authorities (PEM) that its servers' certificates are checked with."
+    )
     media_from: tuple[Network, ...] = Field(
         (), description="Networks its media may come from, besides the SDP address."
     )
@@ -386,7 +419,11 @@ class Config(Table):
         found = {one.name: one for one in self.interface}
         if self.sip.listen:
             found[DEFAULT_INTERFACE] = InterfaceTable(
-                name=DEFAULT_INTERFACE, sip=self.sip.listen, rtp=self.rtp.address, advertise=self.sip.advertise
+                name=DEFAULT_INTERFACE,
+                sip=self.sip.listen,
+                rtp=self.rtp.address,
+                advertise=self.sip.advertise,
+                local_net=self.sip.local_net,
             )
         return found
 

@@ -18,7 +18,6 @@ class NotYet:
     same_as_absent: tuple[Any, ...] = ()
 
 
-_TLS: Final = "TLS comes with a later version; leave it out and listen on udp and tcp."
 _DIGEST: Final = "Digest authentication and registration come with a later version; callers are known by accept_from."
 _RECORDING: Final = "Recording comes with a later version."
 _KIND: Final = "This kind of destination comes with a later version; there are trunk, echo, play and reject."
@@ -28,11 +27,6 @@ KEYS: Final[Mapping[str, NotYet]] = {
     "user": NotYet("Phones that register come with a later version."),
     "queue": NotYet("Queues come with a later version."),
     "agent": NotYet("Agents come with a later version."),
-    "control.cert": NotYet(_TLS),
-    "control.key": NotYet(_TLS),
-    "sip.certificate": NotYet(_TLS),
-    "sip.private_key": NotYet(_TLS),
-    "interface.local_net": NotYet("Peers inside a local network behind advertise come with a later version."),
     "tenant.recording_limit": NotYet(_RECORDING),
     "tenant.over_limit": NotYet(_RECORDING),
     "trunk.username": NotYet(_DIGEST),
@@ -57,7 +51,7 @@ _CODEC: Final = "This codec comes with a later version; there are pcma and pcmu.
 VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     "trunk.codecs": dict.fromkeys(("g722", "opus", "g729", "l16", "gsm", "ilbc", "amr", "amr-wb"), _CODEC),
     "trunk.dtmf": dict.fromkeys(("info", "inband"), "This way of digits comes with a later version; there is rfc4733."),
-    "trunk.auth_inbound": dict.fromkeys(("digest", "tls"), "Callers are known by address in this version: ip."),
+    "trunk.auth_inbound": {"digest": "Callers are known by address or certificate in this version: ip, tls."},
 }
 
 

@@ -50,8 +50,6 @@ class Listen:
     def parse(cls, text: str) -> Self:
         """`udp:127.0.0.1:5060`, `tls:[::1]:5061`; port 0 takes a free one. Raises ValueError."""
         transport, colon, rest = text.partition(":")
-        if transport in ("tls", "ws", "wss"):
-            raise ValueError(f"{transport} is not supported by this version: listen on udp or tcp")
         if not colon or transport not in TRANSPORTS:
             raise ValueError(f"{text} does not begin with udp:, tcp:, tls:, ws: or wss:, as in udp:127.0.0.1:5060")
         return cls(transport, *_host_port(rest, "udp:127.0.0.1:5060"))

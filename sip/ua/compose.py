@@ -20,7 +20,9 @@ __all__ = ["COOKIE", "SDP", "AgentSettings", "Composer", "Draft", "HeaderList", 
 
 COOKIE: Final = "z9hG4bK"  # RFC 3261 8.1.1.7: this branch is unique
 SDP: Final = "application/sdp"
+WEB_SOCKETS: Final = frozenset({"ws", "wss"})  # no connection can be opened to these peers (RFC 7118 section 5)
 DEFAULT_PORT: Final = 5060
+DEFAULT_TLS_PORT: Final = 5061  # RFC 3261 19.1.2
 MAX_FORWARDS: Final = 70  # RFC 3261 8.1.1.6
 MAX_TRANSACTIONS: Final = 200_000  # below 1 KiB each; 400 calls/s keep some 40,000 for their 32 s
 _TAG_OCTETS: Final = 8
@@ -81,8 +83,18 @@ NOTHING: Final = Draft()
 def reply_hop(request: Request, source: Hop) -> tuple[Hop, Hop]:
     """Where the answer goes, and where it goes when that connection is gone (RFC 3261 18.2.2, RFC 3581 section 4)."""
     via = request.via
-    written = source if source.port == (via.port or DEFAULT_PORT) else source._replace(port=via.port or DEFAULT_PORT)
-    return (source if source.transport != "udp" or via.rport is not None else written), written
+    port = via.port or default_port(source.transport)
+    if source.transport == "udp":
+        written = source if source.port == port else source._replace(port=port)
+        return (source if via.rport is not None else written), written
+    if source.transport in WEB_SOCKETS:
+        return source, source
+    return source, source.beside(source.transport, source.host, port, via.host)
+
+
+def default_port(transport: str) -> int:
+    """The port of a URI or Via without one."""
+    return DEFAULT_TLS_PORT if transport == "tls" else DEFAULT_PORT
 
 
 def note_source(request: Request, source: Hop) -> None:
@@ -128,7 +140,8 @@ class Composer:
 
     def contact(self, hop: Hop) -> str:
         """Where the peer behind a hop reaches us."""
-        suffix = "" if hop.transport == "udp" else f";transport={hop.transport}"
+        transport = "ws" if hop.transport == "wss" else hop.transport  # RFC 7118 section 5.2
+        suffix = "" if transport == "udp" else f";transport={transport}"
         return f"<sip:{self._our_name(hop)}{suffix}>"
 
     def _our_name(self, hop: Hop) -> str:

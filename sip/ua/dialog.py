@@ -8,11 +8,11 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Self
 
 from santral.sip.errors import RemoteError
-from santral.sip.events import Hop
-from santral.sip.ua.compose import DEFAULT_PORT
+from santral.sip.ua.compose import WEB_SOCKETS, default_port
 from santral.sip.uri import NameAddr, Uri
 
 if TYPE_CHECKING:
+    from santral.sip.events import Hop
     from santral.sip.message import Request, Response
 
 __all__ = ["Dialog", "Exchange", "numeric_hop"]
@@ -32,18 +32,19 @@ class Exchange(IntEnum):
 def numeric_hop(uri: Uri, base: Hop, spoken: Collection[tuple[str, str]]) -> Hop | None:
     """The hop a URI with an address names, on the interface of `base`; None for a host name: nothing here resolves.
 
-    A transport that interface does not speak (`spoken`: pairs of interface and transport) gives None as well.
+    A transport that interface does not speak (`spoken`: pairs of interface and transport) gives None as well, and so
+    does a web socket: its peer is only where it came from.
     """
     host = uri.host
     if uri.scheme not in ("sip", "sips") or not host or not (":" in host or _IS_IPV4(host)):
         return None
     transport = "tls" if uri.scheme == "sips" else (uri.param("transport") or "udp").lower()
-    if (base.interface, transport) not in spoken:
+    if (base.interface, transport) not in spoken or transport in WEB_SOCKETS:
         return None
-    port = uri.port or DEFAULT_PORT
-    if base.host == host and base.port == port and base.transport == transport:
+    port = uri.port or default_port(transport)
+    if base.host == host and base.port == port and base.transport == transport and not base.flow:
         return base  # shares the object: thousands of sessions talk to one peer
-    return Hop(transport, host, port, base.interface)
+    return base.beside(transport, host, port, host)
 
 
 class Dialog:

@@ -32,6 +32,10 @@ __all__ = ["Due", "Listener", "Runner", "Timed", "client_key", "merge_key", "ser
 
 TIMED_OUT: Final = 408  # RFC 3261 8.1.3.1: how silence is reported to the owner
 UNREACHABLE: Final = 503
+MAX_DATAGRAM: Final = 1300  # octets of a request by UDP where the path's MTU is unknown (RFC 3261 18.1.1)
+NO_STREAM_S: Final = 600.0
+MAX_NO_STREAM: Final = 4096
+_UNHEARD: Final = frozenset({State.CALLING, State.TRYING})  # nothing has come back yet
 
 Due = tuple["Transaction | Timed", Any]  # whose timer it is, and what to feed to its table
 
@@ -86,6 +90,7 @@ class Runner:
         self.clients: dict[str, Transaction] = {}
         self.servers: dict[str, Transaction] = {}
         self.merged: dict[str, str] = {}
+        self._no_stream: dict[Hop, float] = {}  # peers that lately took no TCP, and until when that is believed
         self._by_hop: dict[Hop, set[Transaction]] = {}  # what a broken connection would hit
         self._timers = timers
         self._composer = composer
@@ -100,9 +105,13 @@ class Runner:
         self, request: Request, hop: Hop, owner: Usage | None, now: float, attempt: Attempt | None = None
     ) -> Transaction:
         """Send a request of ours. A challenge to it is answered by `attempt`, or as its owner's requests are."""
-        method, data = request.method, serialise(request)
+        method, data, datagrams = request.method, serialise(request), hop
+        if len(data) > MAX_DATAGRAM and hop.transport == "udp" and self._has_stream(hop, now):
+            hop = hop._replace(transport="tcp")
+            data = self._readdress(request, hop)
         table = INVITE_CLIENT if method == "INVITE" else OTHER_CLIENT
         transaction = Transaction(client_key(request.via.branch, method), table, hop, owner)
+        transaction.fallback = None if hop is datagrams else datagrams
         transaction.request = request
         transaction.attempt = owner.attempt if attempt is None and owner is not None else attempt
         self.clients[transaction.key] = transaction
@@ -159,7 +168,35 @@ class Runner:
     def unreachable(self, hop: Hop, now: float) -> None:
         """The transport could not deliver to this hop (RFC 3261 8.1.3.1, 17.1.4, 18.4)."""
         for transaction in tuple(self._by_hop.get(hop, ())):
-            self.feed(transaction, Input.UNREACHABLE, now)
+            if transaction.is_client and transaction.fallback is not None and transaction.state in _UNHEARD:
+                self._go_back_to_datagrams(transaction, transaction.fallback, now)
+            else:
+                self.feed(transaction, Input.UNREACHABLE, now)
+
+    # -- what is too long for a datagram (RFC 3261 18.1.1) ---------------------------------------------------------
+
+    def _has_stream(self, hop: Hop, now: float) -> bool:
+        """Whether TCP to this peer is worth a try."""
+        return (hop.interface, "tcp") in self._composer.sent_by and self._no_stream.get(hop, 0.0) <= now
+
+    def _readdress(self, request: Request, hop: Hop) -> bytes:
+        """The same request with a Via for this hop's transport."""
+        request.headers.replace_first("Via", self._composer.via(hop, request.via.branch or ""))
+        return serialise(request)
+
+    def _go_back_to_datagrams(self, transaction: Transaction, hop: Hop, now: float) -> None:
+        """The peer takes no TCP: send by UDP after all, and remember that for a while."""
+        if len(self._no_stream) >= MAX_NO_STREAM:
+            self._no_stream.clear()
+        self._no_stream[hop] = now + NO_STREAM_S
+        self._counters["datagrams_after_all"] += 1
+        self._unwatch(transaction)
+        transaction.hop, transaction.fallback = hop, None
+        self._watch(transaction)
+        if transaction.request is not None:
+            self._send(transaction, now, self._readdress(transaction.request, hop))
+            arm = Do.ARM_A if transaction.table is INVITE_CLIENT else Do.ARM_E
+            _PERFORM[arm](self, transaction, now, None)
 
     def feed(
         self, transaction: Transaction, what: Input, now: float, cue: Request | Response | bytes | None = None

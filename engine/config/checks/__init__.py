@@ -2,6 +2,7 @@
 
 from santral.engine.config.checks.node import check_node
 from santral.engine.config.checks.routes import check_routes
+from santral.engine.config.checks.tls import check_tls
 from santral.engine.config.checks.trunks import check_trunks
 from santral.engine.config.draft import Draft
 
@@ -10,4 +11,5 @@ def check(draft: Draft) -> None:
     """Look at the whole. Every rule speaks for itself, so that one problem hides no other."""
     check_node(draft)
     check_trunks(draft)
+    check_tls(draft)
     check_routes(draft)

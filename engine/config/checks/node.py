@@ -57,15 +57,21 @@ def check_tokens(draft: Draft) -> None:
         return
     if not control.token:
         draft.blame(("control", "tcp"), "needs at least one [[control.token]]")
-    if not control.tcp.is_loopback:
-        draft.blame(("control", "tcp"), "must be a loopback address: without TLS, secrets would be readable on the way")
+    if not control.tcp.is_loopback and control.cert is None:
+        draft.blame(("control", "tcp"), "needs cert and key, or a loopback address: secrets could be read on the way")
 
 
 def check_listeners(draft: Draft) -> None:
     """No two listeners on one address and port; a wildcard address is told to nobody, so it needs `advertise`."""
     listeners: list[tuple[KeyPath, Listen]] = []
+    spoken: set[tuple[KeyPath, str]] = set()
     for path, listen, advertise in sip_listeners(draft):
         listeners.append((path, listen))
+        if (path[:-1], listen.transport) in spoken:
+            draft.blame(
+                path, f"a network has one address for {listen.transport}: give this one an [[interface]] of its own"
+            )
+        spoken.add((path[:-1], listen.transport))
         if listen.is_wildcard and advertise is None:
             draft.blame(path, f"{listen.host} is no address to be called at: set advertise beside it")
     if draft.control is not None and draft.control.tcp is not None:

@@ -18,9 +18,9 @@ def check_trunks(draft: Draft) -> None:
         draft.refer((*path, "tenant"), "tenant", trunk.tenant)
         if trunk.match_interface is not None:
             draft.refer((*path, "match_interface"), "interface", trunk.match_interface)
-        if not trunk.targets and not trunk.accept_from:
+        if not trunk.targets and not trunk.accept_from and not trunk.tls_names:
             draft.blame(path, f"trunk {trunk.name} needs targets, accept_from, or both")
-        if not trunk.accept_from and routing_trunk(trunk).discriminators:
+        if not trunk.accept_from and trunk.auth_inbound == "ip" and routing_trunk(trunk).discriminators:
             draft.warn(path, f"trunk {trunk.name} takes no calls: its match_ keys have nothing to choose from")
         for place, codec in enumerate(trunk.codecs):
             if codec in trunk.codecs[:place]:
@@ -115,7 +115,7 @@ def check_overlaps(draft: Draft) -> None:
 
 def overlaps(draft: Draft) -> Iterator[tuple[Claim, Claim]]:
     """Pairs of entries one datagram could come from. Networks nest or are apart, so one sorted pass finds them all."""
-    trunks = [(one.path, routing_trunk(one.table)) for one in draft.trunks]
+    trunks = [(one.path, routing_trunk(one.table)) for one in draft.trunks if one.table.auth_inbound == "ip"]
     claims = [
         Claim((*path, "accept_from", place), trunk, accepts)
         for path, trunk in trunks
