@@ -65,7 +65,9 @@ class Engine:
             self._hear_media,
         )
         settings = AgentSettings(user_agent=f"Santral/{version(DISTRIBUTION)}", allow=METHODS)
-        self.signalling = Signalling(loop, supply.listeners(config), settings, self._hear)
+        self.signalling = Signalling(
+            loop, supply.listeners(config), settings, self._hear, supply.keyring(config, self.world.networks)
+        )
         self.services = Services(
             loop=loop,
             signalling=self.signalling,
@@ -77,8 +79,17 @@ class Engine:
             locator=Locator(loop, self.signalling.transports.addresses, config.sip.nameservers),
         )
         self.gate = Gate(self.services, self._enter, self._leave)
+        certificate = supply.control_certificate(config)
+        if certificate is not None:
+            self.signalling.watched.append(certificate)
         self.control = ControlServer(
-            self, ControlSettings(config.control.socket, supply.control_tcp(config), supply.tokens(config))
+            self,
+            ControlSettings(
+                config.control.socket,
+                supply.control_tcp(config),
+                supply.tokens(config),
+                None if certificate is None else certificate.context,
+            ),
         )
         self.metrics = (
             None
@@ -96,8 +107,10 @@ class Engine:
         self.services.plane.start(self._loop)
         await self.signalling.start()
         for (interface, transport), (host, port) in self.signalling.transports.addresses.items():
-            public = self.world.networks[interface].advertise or host
-            self.signalling.agent.set_sent_by(interface, transport, f"{supply.bracketed(str(public))}:{port}")
+            network = self.world.networks[interface]
+            bound = f"{supply.bracketed(host)}:{port}"
+            public = bound if network.advertise is None else f"{supply.bracketed(network.advertise)}:{port}"
+            self.signalling.agent.set_sent_by(interface, transport, public, inside=bound, local_net=network.local_net)
         await self.control.start()
         if self.metrics is not None:
             await self.metrics.start()
@@ -157,6 +170,9 @@ class Engine:
                 "the new configuration is wrong; the old one stays",
                 [str(one) for one in problem.problems],
             ) from None
+        certificates = supply.keyring(config, self.world.networks)
+        await asyncio.to_thread(certificates.load)
+        self.signalling.transports.keyring.replace(certificates)
         kept = changes_needing_restart(self.world.config, config)
         self.world = World.of(config, self.world.networks)
         self.services.locator.use(config.sip.nameservers)
@@ -251,6 +267,7 @@ class Engine:
             "calls": len(self._calls),
             "listen": self.listening(),
             "sip": {**agent.counts, "counters": dict(agent.counters)},
+            "transport": self.signalling.transports.figures(),
             "locating": self.services.locator.counters(),
             "media": dict(plane),
             "gate": dict(self.gate.counters),

@@ -57,7 +57,7 @@ class Gate:
             self._refuse(session, OVERLOAD_STATUS, STOPPING_RETRY_S)
             return
         side = world.trunks[found.trunk]
-        party = world.party(found.trunk, source.interface)
+        party = world.party(found.trunk, source.interface).facing(source.host)
         try:
             who, facts = _facts(request, party.policy, side)
         except RemoteError as problem:

@@ -11,7 +11,7 @@ from santral.sip.errors import RemoteError
 from santral.sip.events import Action, Alias, Event, Hop, Send
 from santral.sip.framing import KeepAlive
 from santral.sip.message import Response
-from santral.sip.transport import Keyring, Listener, TlsError, Transports
+from santral.sip.transport import Certificate, Keyring, Listener, TlsError, Transports
 
 CERTIFICATES_S: Final = 10.0  # how often changes of certificate files are looked for
 
@@ -38,6 +38,7 @@ class Signalling:
             on_broken=self._refuse_unframed,
             keyring=keyring,
         )
+        self.watched: list[Keyring | Certificate] = [self.transports.keyring]
         self.flow_closed: list[Callable[[Hop], None]] = []  # who is told of connections that are gone
         self._loop = loop
         self._on_event = on_event
@@ -96,17 +97,19 @@ class Signalling:
 
     async def _watch_certificates(self) -> None:
         """Take over certificate files that have changed; wrong ones are told of, and the old ones stay."""
-        keyring = self.transports.keyring
         while True:
             await asyncio.sleep(CERTIFICATES_S)
-            if not keyring.has_changed():
-                continue
-            try:
-                await asyncio.to_thread(keyring.load)
-            except TlsError as problem:
-                self._log.error("a changed certificate cannot be used; the old ones stay", problem=str(problem))
-            else:
-                self._log.info("certificates read again")
+            for one in self.watched:
+                if one.has_changed():
+                    await self._read_again(one)
+
+    async def _read_again(self, changed: Keyring | Certificate) -> None:
+        try:
+            await asyncio.to_thread(changed.load)
+        except TlsError as problem:
+            self._log.error("a changed certificate cannot be used; the old ones stay", problem=str(problem))
+        else:
+            self._log.info("certificates read again")
 
     def _receive(self, data: bytes, source: Hop) -> None:
         self.perform(self.agent.receive(data, source, self._loop.time()))

@@ -2,14 +2,25 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from santral.engine.config.model import Config, InterfaceTable, SipTable, TrunkTable
 from santral.engine.config.values import SECURED, bracketed
 from santral.engine.control.access import Token
-from santral.sip.transport import Keyring, Listener, TlsSettings
+from santral.sip.transport import Certificate, Keyring, Listener, TlsSettings
 
-__all__ = ["SPARE_LEGS", "bracketed", "control_tcp", "examine", "listeners", "media_threads", "tokens"]
+__all__ = [
+    "SPARE_LEGS",
+    "bracketed",
+    "control_certificate",
+    "control_tcp",
+    "examine",
+    "keyring",
+    "listeners",
+    "media_threads",
+    "tokens",
+]
 
 SPARE_LEGS: Final = 256  # media slots beyond two a call, for legs that close while others open
 
@@ -41,14 +52,9 @@ def keyring(config: Config, networks: Mapping[str, InterfaceTable]) -> Keyring:
     profiles = {
         trunk.name: _tls(trunk, config.interface_of(trunk), config.sip, wildcards=trunk.tls_wildcards)
         for trunk in config.trunk
-        if has_tls_profile(trunk)
+        if trunk.tls_profile
     }
     return Keyring(interfaces, profiles)
-
-
-def has_tls_profile(trunk: TrunkTable) -> bool:
-    """Whether connections to this trunk's servers are secured in a way of their own."""
-    return trunk.certificate is not None or trunk.ca is not None or trunk.tls_wildcards
 
 
 def _tls(
@@ -58,10 +64,24 @@ def _tls(
     chain = next((table for table in tables if table.certificate is not None), tables[-1])
     ca = next((table.ca for table in tables if table.ca is not None), None)
     return TlsSettings(
-        *("" if file is None else str(file) for file in (chain.certificate, chain.private_key, ca)),
-        asks_peer,
-        wildcards,
+        certificate=_text(chain.certificate),
+        private_key=_text(chain.private_key),
+        authorities=_text(ca),
+        asks_peer=asks_peer,
+        wildcards=wildcards,
     )
+
+
+def _text(file: Path | None) -> str:
+    return "" if file is None else str(file)
+
+
+def control_certificate(config: Config) -> Certificate | None:
+    """What control clients over TCP are shown. Raises TlsError."""
+    control = config.control
+    if control.tcp is None or control.cert is None:
+        return None
+    return Certificate(TlsSettings(_text(control.cert), _text(control.key)))
 
 
 def control_tcp(config: Config) -> tuple[str, int] | None:

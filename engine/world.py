@@ -86,7 +86,13 @@ class World:
         if interface == usual.interface:
             return usual
         network = self.networks[interface]
-        return replace(usual, interface=interface, rtp_address=str(network.rtp), advertise=_advertised(network))
+        return replace(
+            usual,
+            interface=interface,
+            rtp_address=str(network.rtp),
+            advertise=_advertised(network),
+            local_net=network.local_net,
+        )
 
 
 def _advertised(network: InterfaceTable) -> str | None:
@@ -102,6 +108,7 @@ def _side(config: Config, name: str, networks: Mapping[str, InterfaceTable]) -> 
         interface=network.name,
         rtp_address=str(network.rtp),
         advertise=_advertised(network),
+        local_net=network.local_net,
         codecs=tuple(trunk.codecs),
         ptime_ms=trunk.ptime,
         latch_networks=tuple(str(one) for one in trunk.media_from),
@@ -117,6 +124,7 @@ def _side(config: Config, name: str, networks: Mapping[str, InterfaceTable]) -> 
         progress_timeout_s=trunk.progress_timeout,
         full_status=trunk.full,
         late_offer=trunk.offer == "late",
+        tls_profile=trunk.tls_profile,
     )
 
 

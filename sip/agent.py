@@ -50,6 +50,7 @@ from santral.sip.uri import find_param
 
 if TYPE_CHECKING:
     from santral.sip.auth.account import Account
+    from santral.sip.locating import Network
     from santral.sip.uri import NameAddr, Uri
 
 __all__ = ["AgentSettings", "Timers", "UserAgent"]
@@ -82,9 +83,13 @@ class UserAgent:
         self._source = Hop("udp", "", 0, "")  # of the message at hand
         self.counters = self._outbox.counters
 
-    def set_sent_by(self, interface: str, transport: str, address: str) -> None:
-        """Say as which "host:port" (IPv6 in brackets) peers reach us by this interface and transport."""
-        self._composer.sent_by[interface, transport] = address
+    def set_sent_by(
+        self, interface: str, transport: str, address: str, *, inside: str = "", local_net: Sequence[Network] = ()
+    ) -> None:
+        """Say as which "host:port" (IPv6 in brackets) peers reach us by this interface and transport; those inside
+        `local_net` reach us as `inside`.
+        """
+        self._composer.set_sent_by((interface, transport), address, inside, local_net)
 
     @property
     def counts(self) -> dict[str, int]:

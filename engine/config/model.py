@@ -331,6 +331,11 @@ class TrunkTable(Table):
     )
     calls_per_second: Count | None = Field(None, description="New calls per second. Left out: only the node's limit.")
 
+    @property
+    def tls_profile(self) -> str:
+        """Its name, if connections to its servers are secured in a way of their own."""
+        return self.name if self.certificate or self.ca or self.tls_wildcards else ""
+
     @field_validator("targets", mode="before")
     @classmethod
     def _texts_are_targets(cls, value: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from santral.sip.locating.records import Answers, Naptr, Question, Srv, order_services
@@ -16,7 +16,7 @@ from santral.sip.locating.records import Answers, Naptr, Question, Srv, order_se
 if TYPE_CHECKING:
     from santral.sip.uri import Uri
 
-__all__ = ["DEFAULT_PORTS", "Place", "Search", "address_version", "search"]
+__all__ = ["DEFAULT_PORTS", "Network", "Place", "Search", "address_version", "is_within", "search"]
 
 DEFAULT_PORTS: Final = {"udp": 5060, "tcp": 5060, "tls": 5061}  # RFC 3261 19.1.2
 MAX_PLACES: Final = 8  # more than anybody waits for
@@ -25,6 +25,9 @@ _PREFERRED: Final = ("udp", "tcp", "tls")  # where the name system does not say 
 _SERVICES: Final = {"SIP+D2U": "udp", "SIP+D2T": "tcp", "SIPS+D2T": "tls"}  # RFC 3263 section 4.1
 _PREFIXES: Final = {"udp": "_sip._udp.", "tcp": "_sip._tcp.", "tls": "_sips._tcp."}
 _LOOKS_NUMERIC: Final = re.compile(r"[0-9.]+").fullmatch
+
+
+Network = IPv4Network | IPv6Network
 
 
 class Place(NamedTuple):
@@ -46,6 +49,15 @@ def address_version(host: str) -> int | None:
         return ip_address(host.partition("%")[0]).version
     except ValueError:
         return None
+
+
+def is_within(host: str, networks: Sequence[Network]) -> bool:
+    """Whether an address lies in one of these networks; a name does not."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return any(address in network for network in networks)
 
 
 def search(uri: Uri, spoken: Mapping[str, int], draw: Callable[[], float]) -> Search:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final, NamedTuple
 
-__all__ = ["Client", "Keyring", "TlsError", "TlsSettings", "context_for_server", "is_named", "names_of"]
+__all__ = ["Certificate", "Client", "Keyring", "TlsError", "TlsSettings", "is_named", "names_of"]
 
 MIN_VERSION: Final = ssl.TLSVersion.TLSv1_2
 MAX_NAMES: Final = 64  # of one certificate
@@ -92,14 +92,37 @@ class Keyring:
 
     def _take(self, interfaces: Mapping[str, TlsSettings], profiles: Mapping[str, TlsSettings]) -> None:
         self._seen = self._state()  # a broken file is not tried again until it changes
-        servers = {name: context_for_server(one) for name, one in interfaces.items() if one.certificate}
+        servers = {name: _server(one) for name, one in interfaces.items() if one.certificate}
         clients = {("interface", name): _client(one) for name, one in interfaces.items()}
         clients |= {("profile", name): _client(one) for name, one in profiles.items()}
         self._contexts = Contexts(servers, clients)
 
     def _state(self) -> tuple[object, ...]:
-        files = {file for one in (*self._interfaces.values(), *self._profiles.values()) for file in one.files}
-        return tuple((file, _stamp(file)) for file in sorted(files))
+        return _stamps(*self._interfaces.values(), *self._profiles.values())
+
+
+class Certificate:
+    """One context for listening, `context`, for whoever cannot ask a keyring each time. Raises TlsError."""
+
+    def __init__(self, settings: TlsSettings) -> None:
+        self._settings = settings
+        self._seen = _stamps(settings)
+        self.context = _server(settings)
+
+    def has_changed(self) -> bool:
+        """Whether a file is another one than that last read (or read in vain)."""
+        return _stamps(self._settings) != self._seen
+
+    def load(self) -> None:
+        """Show what the files hold now from the next connection on; raises TlsError and shows the old chain then."""
+        self._seen = _stamps(self._settings)
+        _server(self._settings)
+        _load_chain(self.context, self._settings)
+
+
+def _stamps(*settings: TlsSettings) -> tuple[object, ...]:
+    """What tells the files of today from those of tomorrow."""
+    return tuple((file, _stamp(file)) for file in sorted({file for one in settings for file in one.files}))
 
 
 def _stamp(file: str) -> tuple[int, int, int] | None:
@@ -110,8 +133,7 @@ def _stamp(file: str) -> tuple[int, int, int] | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def context_for_server(settings: TlsSettings) -> ssl.SSLContext:
-    """For listening. Raises TlsError."""
+def _server(settings: TlsSettings) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = MIN_VERSION
     _load_chain(context, settings)
@@ -152,7 +174,8 @@ def _load_authorities(context: ssl.SSLContext, settings: TlsSettings, purpose: s
 
 def _said(problem: Exception) -> str:
     if isinstance(problem, ssl.SSLError):
-        return (problem.reason or "is no PEM file of a certificate or key").lower().replace("_", " ")
+        reason: str | None = problem.reason
+        return reason.lower().replace("_", " ") if reason else "is no PEM file of a certificate or key"
     return (problem.strerror if isinstance(problem, OSError) else "") or str(problem)
 
 

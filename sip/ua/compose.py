@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from santral.sip.errors import LocalError
 from santral.sip.headers import Headers, canonical_name
+from santral.sip.locating import is_within
 from santral.sip.message import Request, Response, make_response
 from santral.sip.ua.deadlines import Timers
 
 if TYPE_CHECKING:
     from santral.sip.events import Hop
+    from santral.sip.locating import Network
     from santral.sip.uri import Uri
 
 __all__ = ["COOKIE", "SDP", "AgentSettings", "Composer", "Draft", "HeaderList", "reply_hop"]
@@ -27,6 +29,8 @@ MAX_FORWARDS: Final = 70  # RFC 3261 8.1.1.6
 MAX_TRANSACTIONS: Final = 200_000  # below 1 KiB each; 400 calls/s keep some 40,000 for their 32 s
 _TAG_OCTETS: Final = 8
 _CALL_ID_OCTETS: Final = 16
+
+MAX_INSIDERS: Final = 4096  # addresses looked at before
 
 HeaderList = Sequence[tuple[str, str]]
 
@@ -107,15 +111,35 @@ def note_source(request: Request, source: Hop) -> None:
 class Composer:
     """Writes the messages of one agent. `entropy(n)` gives n random octets."""
 
-    __slots__ = ("_allow", "_secret", "_supported", "_user_agent", "entropy", "sent_by")
+    __slots__ = (
+        "_allow",
+        "_inside",
+        "_insiders",
+        "_local_nets",
+        "_secret",
+        "_supported",
+        "_user_agent",
+        "entropy",
+        "sent_by",
+    )
 
     def __init__(self, settings: AgentSettings, entropy: Callable[[int], bytes]) -> None:
         self.sent_by: dict[tuple[str, str], str] = dict(settings.sent_by)
         self.entropy = entropy
+        self._inside: dict[tuple[str, str], str] = {}
+        self._local_nets: dict[str, tuple[Network, ...]] = {}
+        self._insiders: dict[tuple[str, str], bool] = {}  # by interface and address, as found
         self._secret = entropy(_CALL_ID_OCTETS)
         self._user_agent = settings.user_agent
         self._allow = ", ".join(settings.allow)
         self._supported = ", ".join(settings.supported)
+
+    def set_sent_by(self, way: tuple[str, str], address: str, inside: str, local_net: Sequence[Network]) -> None:
+        """What this interface and transport are called: `inside` toward peers of `local_net`, else `address`."""
+        self.sent_by[way] = address
+        if inside and local_net:
+            self._inside[way] = inside
+            self._local_nets[way[0]] = tuple(local_net)
 
     def branch(self) -> str:
         """A new Via branch."""
@@ -145,10 +169,22 @@ class Composer:
         return f"<sip:{self._our_name(hop)}{suffix}>"
 
     def _our_name(self, hop: Hop) -> str:
+        way = (hop.interface, hop.transport)
+        if way in self._inside and self._is_insider(hop):
+            return self._inside[way]
         try:
-            return self.sent_by[hop.interface, hop.transport]
+            return self.sent_by[way]
         except KeyError:
             raise LocalError(f"interface {hop.interface!r} does not speak {hop.transport!r}") from None
+
+    def _is_insider(self, hop: Hop) -> bool:
+        who = (hop.interface, hop.host)
+        found = self._insiders.get(who)
+        if found is None:
+            if len(self._insiders) >= MAX_INSIDERS:
+                self._insiders.clear()
+            found = self._insiders[who] = is_within(hop.host, self._local_nets[hop.interface])
+        return found
 
     def request(
         self,

@@ -208,7 +208,7 @@ def test_two_networks(tmp_path: Path) -> None:
     assert list(config.interfaces) == ["lan"]
     assert config.sip.listen == ()
     assert config.interface_of(config.trunks["a"]).rtp == "10.0.0.9"
-    config = loads(f"{text}[sip]\nlisten = ['udp:127.0.0.1:0', 'udp:127.0.0.1:0']")
+    config = loads(f"{text}[sip]\nlisten = ['udp:127.0.0.1:0', 'tcp:127.0.0.1:0']")
     assert set(config.interfaces) == {"lan", DEFAULT_INTERFACE}
     assert config.interface_of(config.trunks["a"]).name == DEFAULT_INTERFACE
     assert config.interface_of(config.trunks["a"].model_copy(update={"interface": "lan"})).name == "lan"

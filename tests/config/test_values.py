@@ -23,7 +23,6 @@ def test_listen(text: str, listen: Listen) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ("tls:127.0.0.1:5061", "tls is not supported by this version"),
         ("127.0.0.1:5060", "does not begin with udp:"),
         ("sctp:127.0.0.1:5060", "does not begin with udp:"),
         ("udp:127.0.0.1", "has no port"),

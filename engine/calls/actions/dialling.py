@@ -39,7 +39,7 @@ def dial(call: "Call", _what: Input, step: Dial) -> None:
 
 
 def _add_branch(call: "Call", attempt: DialTrunk, target: str, hops: deque[Hop] | None) -> None:
-    """A leg for this target: channel, media, offer, look-up of its name unless its hops are known, INVITE."""
+    """A leg for this target: channel, look-up of its name unless its hops are known, media, offer, INVITE."""
     side = call.world.trunks[attempt.trunk]
     leg = Leg(Role.CALLEE, side.party, call.services.signalling, call.hear)
     leg.target = target
@@ -51,21 +51,6 @@ def _add_branch(call: "Call", attempt: DialTrunk, target: str, hops: deque[Hop] 
         return
     call.add_leg(leg)
     call.emit("leg.started", leg=leg.id, role=leg.role.value, trunk=side.name, target=target)
-    try:
-        open_media(call, leg)
-        wanted = _wanted_from(call, side)
-        if side.late_offer:
-            leg.sdp.await_offer(*wanted)
-        else:
-            branch.offer = leg.offer(*wanted)
-    except (PortsExhausted, OSError) as problem:
-        call.log.error("no media for the callee", trunk=side.name, error=str(problem))
-        failure = Failure(Fault.NO_PORTS, retry_after_s=OWN_OVERLOAD_RETRY_S)
-        call.post(Input.CALLEE_FAILED, Heard(leg, failure))
-        return
-    except NotAcceptable as problem:
-        call.post(Input.CALLEE_FAILED, Heard(leg, Failure(Fault.REFUSED, problem.status)))
-        return
     if hops is None:
         known = call.services.locator.hops_now(target, side.party.interface, side.tls_profile)
         if known is None:
@@ -103,8 +88,26 @@ async def _locate(call: "Call", branch: Branch) -> None:
     call.post(Input.LOCATED, branch)
 
 
+def _prepare(call: "Call", branch: Branch) -> Failure | None:
+    """Media and offer of a leg whose peer is known by now; what stands in the way."""
+    leg, side = branch.leg, branch.side
+    try:
+        open_media(call, leg)
+        wanted = _wanted_from(call, side)
+        if side.late_offer:
+            leg.sdp.await_offer(*wanted)
+        else:
+            branch.offer = leg.offer(*wanted)
+    except (PortsExhausted, OSError) as problem:
+        call.log.error("no media for the callee", trunk=side.name, error=str(problem))
+        return Failure(Fault.NO_PORTS, retry_after_s=OWN_OVERLOAD_RETRY_S)
+    except NotAcceptable as problem:
+        return Failure(Fault.REFUSED, problem.status)
+    return None
+
+
 def invite(call: "Call", _what: Input, branch: Branch) -> None:
-    """Send the branch's INVITE to its next hop, and give it so long to say something."""
+    """Open media that this hop can reach, send the INVITE there, and give it so long to say something."""
     leg, side = branch.leg, branch.side
     if leg.id not in call.branches:
         return
@@ -112,6 +115,11 @@ def invite(call: "Call", _what: Input, branch: Branch) -> None:
         call.post(Input.CALLEE_FAILED, Heard(leg, Failure(Fault.UNREACHABLE)))
         return
     hop = branch.hops.popleft()
+    leg.face(hop.host)
+    problem = _prepare(call, branch)
+    if problem is not None:
+        call.post(Input.CALLEE_FAILED, Heard(leg, problem))
+        return
     call.arm(Input.NO_TRY, side.try_timeout_s, Heard(leg))
     call.arm(Input.NO_PROGRESS, side.progress_timeout_s, Heard(leg))
     outgoing.send(

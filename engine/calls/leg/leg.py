@@ -164,6 +164,10 @@ class Leg:
 
     # ---- what the call asks of it ----
 
+    def face(self, host: str) -> None:
+        """The peer is at this address: before media is opened, so that its SDP names ours as that peer reaches it."""
+        self.party = self.sdp.party = self.party.facing(host)
+
     def attach(self, session: Session, target: str = "") -> None:
         self.session = session
         self.sip_call_id = session.call_id

@@ -1,13 +1,14 @@
 """What a leg is made of and what it says: roles, news, times, the configured side. Plain values, no behaviour."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final, Protocol, TypeVar
 
 from santral.engine.calls.crossing.policy import STRANGER, Policy
 from santral.sip import events as sip
 from santral.sip.errors import LocalError
+from santral.sip.locating import Network, is_within
 from santral.sip.message import Response
 
 HeaderLines = Sequence[tuple[str, str]]
@@ -66,7 +67,9 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """The configured side of a leg: its trunk, the codecs it may use, where its audio may come from."""
+    """The configured side of a leg: its trunk, the codecs it may use, where its audio may come from. Peers inside
+    `local_net` are told the address we are bound to instead of `advertise`.
+    """
 
     trunk: str
     interface: str
@@ -77,7 +80,12 @@ class Party:
     latch_networks: tuple[str, ...] = ()
     hold: str = "pass"  # or "music": what hold by its peer does to the other side
     policy: Policy = STRANGER  # what it is believed and told of the other side
+    local_net: tuple[Network, ...] = ()
     nat: bool = False  # it is where its packets come from, whatever its Contact and SDP say (RFC 3581, RFC 7362)
+
+    def facing(self, host: str) -> "Party":
+        """The same as a peer at this address is to see it."""
+        return replace(self, advertise=None) if self.local_net and is_within(host, self.local_net) else self
 
 
 def sure(value: T | None) -> T:

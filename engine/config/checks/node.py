@@ -68,9 +68,7 @@ def check_listeners(draft: Draft) -> None:
     for path, listen, advertise in sip_listeners(draft):
         listeners.append((path, listen))
         if (path[:-1], listen.transport) in spoken:
-            draft.blame(
-                path, f"a network has one address for {listen.transport}: give this one an [[interface]] of its own"
-            )
+            draft.blame(path, f"a network listens once on {listen.transport}: give this one an [[interface]]")
         spoken.add((path[:-1], listen.transport))
         if listen.is_wildcard and advertise is None:
             draft.blame(path, f"{listen.host} is no address to be called at: set advertise beside it")

@@ -1,4 +1,4 @@
-"""What must hold for TLS: certificates where they are needed, files that can be used, callers that can be told apart."""
+"""What must hold for TLS: certificates where they are needed, files that can be used, callers told apart by name."""
 
 from pathlib import Path
 from typing import Protocol
