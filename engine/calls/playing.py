@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from santral.engine.calls.leg import Leg
 from santral.engine.calls.table import Input
-from santral.engine.media import AudioError, MediaError, MediaEvent, PreparedAudio
+from santral.engine.media import AudioError, MediaError, MediaEvent, PreparedAudio, rate_of
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
@@ -21,7 +21,7 @@ class Playing(NamedTuple):
 async def prepare(call: "Call", leg: Leg, file: str, folder: str, codec: str = "") -> PreparedAudio | None:
     """The file as this leg can be played it; None, and a line in the log, when it cannot be."""
     try:
-        return await call.services.audio.prepare(file, codec or leg.agreed.audio.name, folder)
+        return await call.services.audio.prepare(file, rate_of(codec or leg.agreed.audio.key), folder)
     except AudioError as problem:
         call.log.error("cannot play", file=file, error=problem.reason)
         return None

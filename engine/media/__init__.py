@@ -1,6 +1,7 @@
-"""The media plane: RTP sockets, relay, RTCP, players. Audio never enters Python; commands, events and counters do."""
+"""The media plane: RTP sockets, relay, transcoding, digits, players, rooms, RTCP. Audio never enters Python."""
 
 from santral.engine.media.audio import AudioError, AudioLibrary, PreparedAudio
+from santral.engine.media.leg import MediaLeg
 from santral.engine.media.model import (
     Direction,
     LegClosed,
@@ -11,7 +12,9 @@ from santral.engine.media.model import (
     PortsExhausted,
     RemoteMedia,
 )
-from santral.engine.media.plane import MediaLeg, MediaPlane
+from santral.engine.media.plane import MediaPlane
+from santral.engine.media.remote import can_transcode, rate_of
+from santral.engine.media.taps import Tap, TapPacket
 
 __all__ = [
     "AudioError",
@@ -27,4 +30,8 @@ __all__ = [
     "PortsExhausted",
     "PreparedAudio",
     "RemoteMedia",
+    "Tap",
+    "TapPacket",
+    "can_transcode",
+    "rate_of",
 ]

@@ -1,4 +1,4 @@
-"""Sound files for `play`: read, resampled and encoded in a process apart, then kept as ready RTP frames.
+"""Sound files for `play`: read, resampled and mixed down in a process apart, then kept as samples.
 
 Only files inside the folder the caller names are read, only listed formats, only so long. A decoder that hangs, dies or
 grows too large costs the one file; the next file gets a new process.
@@ -16,10 +16,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-FRAME_BYTES: Final = 160  # 20 ms of G.711
-FRAME_MS: Final = 20
-FORMATS: Final = {".wav": "wav", ".flac": "flac"}  # suffix -> container, the whole allow-list
-CODECS: Final = ("PCMU", "PCMA")
+SAMPLE_BYTES: Final = 2
+FORMATS: Final = {  # suffix -> container, the whole allow-list
+    ".wav": "wav",
+    ".flac": "flac",
+    ".mp3": "mp3",
+    ".ogg": "ogg",
+    ".oga": "ogg",
+    ".opus": "ogg",
+    ".m4a": "mp4",
+    ".aac": "aac",
+    ".webm": "matroska",
+    ".au": "au",
+    ".aif": "aiff",
+    ".aiff": "aiff",
+}
+RATES_HZ: Final = (8000, 16000, 24000, 48000)
 DECODE_TIMEOUT_S: Final = 30.0
 CACHE_BYTES: Final = 64 * 1024 * 1024
 HEADER: Final = struct.Struct("!II")  # of a reply: length of its JSON part, length of the audio that follows
@@ -36,35 +48,35 @@ class AudioError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PreparedAudio:
-    """Whole 20 ms frames in one codec, the last one filled up with silence."""
+    """Samples at one rate: 16-bit mono in native byte order."""
 
-    codec: str  # codec key, "PCMU/8000"
-    frames: bytes
+    rate_hz: int
+    samples: bytes
 
     @property
     def duration_ms(self) -> int:
-        return len(self.frames) // FRAME_BYTES * FRAME_MS
+        return len(self.samples) // SAMPLE_BYTES * 1000 // self.rate_hz
 
 
 class AudioLibrary:
     """Prepares sound files and remembers the most recently used ones, up to `cache_bytes`."""
 
     def __init__(self, cache_bytes: int = CACHE_BYTES) -> None:
-        self._cache: OrderedDict[tuple[str, int, int, str], PreparedAudio] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, int, int, int], PreparedAudio] = OrderedDict()
         self._cache_limit = cache_bytes
         self.cached_bytes = 0
         self._decoder: _Decoder | None = None
         self._turn = asyncio.Lock()  # one file at a time: the decoder is one process
 
-    async def prepare(self, path: str | Path, codec: str, allowed_folder: str | Path) -> PreparedAudio:
-        """Raises `AudioError`; `codec` is "PCMU" or "PCMA"."""
-        if codec not in CODECS:
-            raise AudioError(str(path), f"no codec {codec} for playing")
+    async def prepare(self, path: str | Path, rate_hz: int, allowed_folder: str | Path) -> PreparedAudio:
+        """Raises `AudioError`. `rate_hz`: see `MediaLeg.sample_hz`; another rate is resampled while it plays."""
+        if rate_hz not in RATES_HZ:
+            raise AudioError(str(path), f"not prepared at {rate_hz} Hz")
         file = await asyncio.to_thread(_inside, path, allowed_folder)
-        key = (file.path, file.state.st_mtime_ns, file.state.st_size, codec)
+        key = (file.path, file.state.st_mtime_ns, file.state.st_size, rate_hz)
         async with self._turn:
             if key not in self._cache:
-                self._remember(key, await self._decode(file, codec))
+                self._remember(key, await self._decode(file, rate_hz))
             self._cache.move_to_end(key)
             return self._cache[key]
 
@@ -77,12 +89,12 @@ class AudioLibrary:
         async with self._turn:
             await self._discard_decoder()
 
-    async def _decode(self, file: "_SoundFile", codec: str) -> PreparedAudio:
+    async def _decode(self, file: "_SoundFile", rate_hz: int) -> PreparedAudio:
         request = {
             "path": file.path,
             "folder": file.folder,
             "format": FORMATS[Path(file.path).suffix.lower()],
-            "codec": codec,
+            "rate": str(rate_hz),
         }
         if self._decoder is None or not self._decoder.is_alive:
             await self._discard_decoder()
@@ -101,13 +113,13 @@ class AudioLibrary:
             raise
         if "error" in reply:
             raise AudioError(file.path, reply["error"])
-        return PreparedAudio(f"{codec}/8000", audio)
+        return PreparedAudio(rate_hz, audio)
 
-    def _remember(self, key: tuple[str, int, int, str], audio: PreparedAudio) -> None:
+    def _remember(self, key: tuple[str, int, int, int], audio: PreparedAudio) -> None:
         self._cache[key] = audio
-        self.cached_bytes += len(audio.frames)
+        self.cached_bytes += len(audio.samples)
         while self.cached_bytes > self._cache_limit and len(self._cache) > 1:
-            self.cached_bytes -= len(self._cache.popitem(last=False)[1].frames)
+            self.cached_bytes -= len(self._cache.popitem(last=False)[1].samples)
 
     async def _discard_decoder(self) -> None:
         decoder, self._decoder = self._decoder, None
@@ -178,7 +190,7 @@ def _inside(path: str | Path, folder: str | Path) -> _SoundFile:
     if os.path.commonpath([real, root]) != root:
         raise AudioError(str(path), "outside the sound folder")
     if Path(real).suffix.lower() not in FORMATS:
-        raise AudioError(str(path), f"not one of the formats {', '.join(sorted(FORMATS.values()))}")
+        raise AudioError(str(path), f"not one of the formats {', '.join(sorted(set(FORMATS.values())))}")
     try:
         return _SoundFile(real, root, os.stat(real))
     except OSError as problem:

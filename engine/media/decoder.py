@@ -1,4 +1,4 @@
-"""The decoder process: one sound file per request line on standard input (a socket), G.711 frames back.
+"""The decoder process: one sound file per request line on standard input (a socket), samples back.
 
 It runs apart from the engine because media libraries parse hostile bytes: a crash, a hang or a memory bomb here ends
 one request. Formats are forced, never probed; the file is opened once and must lie in the folder named with it.
@@ -15,14 +15,12 @@ from typing import Any, BinaryIO, Final
 import av
 from av.error import FFmpegError
 
-from santral.codecs import CODECS
-from santral.engine.media.audio import FORMATS, FRAME_BYTES, HEADER
+from santral.engine.media.audio import FORMATS, HEADER, RATES_HZ, SAMPLE_BYTES
 
 NICENESS: Final = 10
 MAX_FILE_BYTES: Final = 512 * 1024 * 1024
-MAX_AUDIO_S: Final = 3600  # 28.8 MB of G.711
+MAX_AUDIO_S: Final = 3600  # 57.6 MB at 8 kHz
 MAX_MEMORY_BYTES: Final = 2 * 1024**3  # address space, libraries included
-RATE_HZ: Final = 8000
 
 
 class RefusedFileError(Exception):
@@ -40,7 +38,7 @@ def main() -> None:
 
 def answer(request: dict[str, str]) -> tuple[bytes, bytes]:
     try:
-        audio = decode(request["path"], request["folder"], request["format"], request["codec"])
+        audio = decode(request["path"], request["folder"], request["format"], int(request["rate"]))
     except RefusedFileError as refusal:
         return json.dumps({"error": str(refusal)}).encode(), b""
     except OSError as problem:
@@ -50,18 +48,17 @@ def answer(request: dict[str, str]) -> tuple[bytes, bytes]:
     return json.dumps({"ok": True}).encode(), audio
 
 
-def decode(path: str, folder: str, container: str, codec: str) -> bytes:
+def decode(path: str, folder: str, container: str, rate_hz: int) -> bytes:
     """Raises `RefusedFileError` or `OSError`."""
     if container not in FORMATS.values():
         raise RefusedFileError(f"format {container} is not allowed")
+    if rate_hz not in RATES_HZ:
+        raise RefusedFileError(f"not prepared at {rate_hz} Hz")
     with open_inside(path, folder) as file:
         try:
-            samples = samples_of(file, container)
+            return samples_of(file, container, rate_hz)
         except FFmpegError as problem:
             raise RefusedFileError(f"not a readable {container} file ({problem.strerror})") from None
-    frames = CODECS[f"{codec}/8000"].encode(samples)
-    silence = CODECS[f"{codec}/8000"].encode(b"\0\0")
-    return frames + silence * (-len(frames) % FRAME_BYTES)
 
 
 def open_inside(path: str, folder: str) -> BinaryIO:
@@ -82,26 +79,26 @@ def open_inside(path: str, folder: str) -> BinaryIO:
         raise
 
 
-def samples_of(file: BinaryIO, container: str) -> bytes:
-    """The first audio stream as 16-bit mono at 8 kHz, native byte order."""
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE_HZ)
+def samples_of(file: BinaryIO, container: str, rate_hz: int) -> bytes:
+    """The first audio stream as 16-bit mono, native byte order."""
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=rate_hz)
     pcm = bytearray()
     with av.open(file, mode="r", format=container) as source:
         if not source.streams.audio:
             raise RefusedFileError("no audio in it")
         for frame in source.decode(source.streams.audio[0]):
             for piece in resampler.resample(frame):
-                take(piece, pcm)
+                take(piece, pcm, rate_hz)
         for piece in resampler.resample(None):
-            take(piece, pcm)
+            take(piece, pcm, rate_hz)
     if not pcm:
         raise RefusedFileError("no audio in it")
     return bytes(pcm)
 
 
-def take(piece: Any, pcm: bytearray) -> None:
-    pcm += bytes(piece.planes[0])[: piece.samples * 2]
-    if len(pcm) > MAX_AUDIO_S * RATE_HZ * 2:
+def take(piece: Any, pcm: bytearray, rate_hz: int) -> None:
+    pcm += bytes(piece.planes[0])[: piece.samples * SAMPLE_BYTES]
+    if len(pcm) > MAX_AUDIO_S * rate_hz * SAMPLE_BYTES:
         raise RefusedFileError(f"longer than {MAX_AUDIO_S // 60} minutes")
 
 

@@ -9,9 +9,15 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+Side = Literal["said", "heard"]  # of a leg's peer
+Gate = Literal["pass", "swallow", "mask"]
+Dtmf = Literal["auto", "rfc4733", "inband", "info"]
+Path = Literal["none", "relay", "repacketise", "transcode", "room", "echo", "impossible"]
 EventKind = Literal[
+    "digits_sent",
     "dtmf",
     "first_packet",
+    "path",
     "play_finished",
     "ports_low",
     "silent",
@@ -19,7 +25,7 @@ EventKind = Literal[
     "timeout",
 ]
 
-ReportKind = EventKind | Literal["closed", "released"]  # the last two are between the plane and its threads
+ReportKind = EventKind | Literal["closed", "released", "returned", "needs_stage"]  # these stay inside the plane
 
 TELEPHONE_EVENT: Final = "telephone-event"
 MAX_LATCH_NETWORKS: Final = 8
@@ -65,6 +71,7 @@ class RemoteMedia:
     `PCMU/8000` or `telephone-event/8000`; `sends` maps codec keys to the payload types it wants from us (those of *its*
     SDP). Dynamic numbers may differ per direction (RFC 3264 §5.1). Besides `address`, packets may come from any of
     `latch_networks` (CIDR: the trunk's `media_from`, or the signalling source behind NAT) while the source is learnt.
+    The first codec of `sends` that can be encoded is what we encode to where audio is made here.
     """
 
     address: str
@@ -78,7 +85,10 @@ class RemoteMedia:
     latch_networks: tuple[str, ...] = ()
     direction: Direction = "sendrecv"
     may_pause: bool = False  # CN, DTX or annexb is in use: silence is no fault, the time-out is not armed
-    ptime_ms: int = 20  # what the peer asked for; relayed packets keep the length they came with
+    ptime_ms: int = 0  # packets the peer asked for; 0: not stated, relayed ones keep the length they came with
+    maxptime_ms: int = 0  # 0: not stated
+    params: Mapping[str, str] = field(default_factory=dict)  # codec key -> fmtp of the peer's description
+    dtmf: Dtmf = "auto"  # how the peer hears digits; auto: RFC 4733 where negotiated, else in-band
     cname: str = ""  # empty: random (RFC 7022)
 
 
@@ -86,8 +96,9 @@ class RemoteMedia:
 class MediaEvent:
     """Something a media thread noticed. `leg` is `MediaLeg.id`, or 0 when it concerns the plane.
 
-    dtmf: digit, ms, via="rfc4733" · first_packet, source_changed: host, port, ssrc · play_finished: play_id, frames,
-    completed · silent, timeout: after_s · ports_low: free, resting, used.
+    dtmf: digit, ms, via ("rfc4733" or "inband"), masked · digits_sent: send_id, digits (how many), completed ·
+    first_packet, source_changed: host, port, ssrc · path: path · play_finished: play_id, frames, completed, reason
+    (completed, stopped, replaced, digit, closed) · silent, timeout: after_s · ports_low: free, resting, used.
     """
 
     leg: int

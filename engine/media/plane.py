@@ -8,119 +8,27 @@ return when that thread acknowledges.
 import asyncio
 import errno
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
 from itertools import count
 from random import SystemRandom
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 from santral.engine.media.audio import PreparedAudio
+from santral.engine.media.core.stage.pieces import Playlist
 from santral.engine.media.core.thread import LegTable
-from santral.engine.media.model import (
-    Direction,
-    LegClosed,
-    LegStats,
-    MediaError,
-    MediaEvent,
-    PlaneSettings,
-    PortsExhausted,
-    RemoteMedia,
-)
+from santral.engine.media.leg import DIGITS, MediaLeg, Seat
+from santral.engine.media.model import LegStats, MediaError, MediaEvent, PlaneSettings, PortsExhausted
+from santral.engine.media.paths import path_between
 from santral.engine.media.ports import PortPool
-from santral.engine.media.remote import CodecKeys, RemoteWire
+from santral.engine.media.remote import CodecKeys, first_encodable
 from santral.engine.media.sockets import SocketPair, bind_any_pair, bind_pair
 from santral.engine.media.worker import MediaWorker, Report
 
 BIND_TRIES: Final = 32  # ports of the range that another process holds are laid aside, so many at a time
 FIRST_SEQUENCE_BITS: Final = 15  # below 2^15, so that SRTP's roll-over counter starts unambiguous (RFC 3711 §3.3.1)
-
-
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """What a leg occupies, and gives back when it is closed."""
-
-    leg: int
-    slot: int
-    address: str
-    port: int
-
-
-class MediaLeg:
-    """One peer's RTP stream: a port pair of ours, the peer's address, counters. Made by `MediaPlane.open_leg`."""
-
-    def __init__(self, plane: "MediaPlane", worker: MediaWorker, seat: Seat) -> None:
-        self.id: Final = seat.leg
-        self.address: Final = seat.address
-        self.port: Final = seat.port
-        self.rtcp_port: Final = seat.port + 1
-        self.remote: RemoteMedia | None = None
-        self.peer: MediaLeg | None = None
-        self.slot: Final = seat.slot
-        self.worker = worker
-        self.final: asyncio.Future[LegStats] | None = None  # set by close(): the leg takes no more commands
-        self.playing: dict[int, PreparedAudio] = {}  # keeps the frames alive until the media thread is done with them
-        self._plane = plane
-        self._destination = worker
-        self._waiting: list[tuple[str, tuple[Any, ...]]] | None = (
-            None  # commands held back while moving between threads
-        )
-
-    def set_remote(self, remote: RemoteMedia) -> None:
-        """Point the leg at its peer; opens a new latch window. Raises `MediaError` for what cannot be an address."""
-        self.refuse_if_closed()
-        wire = RemoteWire.of(remote, self._plane.codec_keys, self.address)
-        self.remote = remote
-        self.post("set_remote", wire)
-
-    def set_direction(self, direction: Direction) -> None:
-        """Hold and resume without touching the learnt source. The direction is the peer's."""
-        self.refuse_if_closed()
-        if self.remote is None:
-            raise MediaError("the leg has no remote yet")
-        self.remote = replace(self.remote, direction=direction)
-        self.post("set_direction", direction in {"sendrecv", "sendonly"}, direction in {"sendrecv", "recvonly"})
-
-    def stats(self) -> LegStats:
-        """Counters as they stand; the final ones once the leg is closed."""
-        if self.final is not None and self.final.done():
-            return self.final.result()
-        return self._plane.read_stats(self)
-
-    async def close(self) -> LegStats:
-        """Close the sockets and wait for the media thread's acknowledgement. May be called again: same answer."""
-        final = self.final or self._plane.start_closing(self)
-        return await asyncio.shield(final)
-
-    def post(self, command: str, *arguments: Any) -> None:
-        """Send one command to the thread that owns the leg, in order, also across a move to another thread."""
-        if self._waiting is not None:
-            self._waiting.append((command, arguments))
-        else:
-            self.worker.post(command, self.slot, self.id, *arguments)
-
-    def move_to(self, worker: MediaWorker) -> None:
-        """Hand the leg to another media thread; packets wait in its socket buffers meanwhile."""
-        self.post("release")
-        self._waiting, self._destination = [], worker
-
-    def arrive(self) -> None:
-        """The former thread let go: the new one takes over, then hears what was held back."""
-        self.worker.legs -= 1
-        self.worker = self._destination
-        self.worker.legs += 1
-        waiting, self._waiting = self._waiting or [], None
-        self.post("adopt")
-        for command, arguments in waiting:
-            self.post(command, *arguments)
-
-    @property
-    def is_moving(self) -> bool:
-        return self._waiting is not None
-
-    def refuse_if_closed(self) -> None:
-        if self.final is not None:
-            raise LegClosed(f"media leg {self.id}")
+GAIN_DB: Final = (-60.0, 24.0)  # of a player
+ANY_DIGIT: Final = "any"
 
 
 class MediaPlane:
@@ -140,6 +48,7 @@ class MediaPlane:
         ]
         self._leg_ids = count(1)
         self._play_ids = count(1)
+        self._serials = count(1)
         self._refused = 0
         self._is_running = False
 
@@ -192,6 +101,7 @@ class MediaPlane:
         for leg in (a, b):
             self._part(leg)
         a.peer, b.peer = b, a
+        self.settle(a)
         self._join(a)
 
     def unbridge(self, a: MediaLeg) -> None:
@@ -204,19 +114,32 @@ class MediaPlane:
         """Send back what the leg hears, digits included, as a stream of our own."""
         leg.refuse_if_closed()
         self._part(leg)
+        leg.is_echoing = True
         leg.post("echo")
 
-    def play(self, leg: MediaLeg, audio: PreparedAudio, *, loop: bool = False) -> int:
-        """Play to the leg; what is relayed to it is held back meanwhile. A `play_finished` event follows in any case.
+    def play(
+        self,
+        leg: MediaLeg,
+        audio: PreparedAudio | Sequence[PreparedAudio],
+        *,
+        loop: bool = False,
+        offset_ms: int = 0,
+        gain_db: float = 0.0,
+        stop_on: str = "",
+    ) -> int:
+        """Play to the leg, one after the other; what is relayed to it is held back meanwhile.
 
-        Raises `MediaError` when the peer does not take the codec of `audio`.
+        `stop_on`: digits of the peer that end it ("any" for each of them). A `play_finished` event follows in any case.
+        Raises `MediaError` when nothing can be encoded for the peer, `ValueError` for what cannot be played.
         """
         leg.refuse_if_closed()
-        if leg.remote is None or audio.codec not in leg.remote.sends:
-            raise MediaError(f"media leg {leg.id} has no payload type for {audio.codec}")
+        if leg.remote is None or first_encodable(leg.remote) is None:
+            raise MediaError(f"media leg {leg.id} has no codec that audio could be encoded with")
         play_id = next(self._play_ids)
-        leg.playing[play_id] = audio
-        leg.post("play", play_id, audio.frames, self.codec_keys.number(audio.codec), loop)
+        what = playlist(play_id, audio, loop=loop, offset_ms=offset_ms, gain_db=gain_db, stop_on=stop_on)
+        leg.equip()
+        leg.playing[play_id] = what
+        leg.post("play", what)
         return play_id
 
     def stop_play(self, leg: MediaLeg) -> None:
@@ -243,6 +166,23 @@ class MediaPlane:
                     max(totals.get(name, 0), value) if name.startswith("max_") else totals.get(name, 0) + value
                 )
         return totals
+
+    def next_serial(self) -> int:
+        """For what is lent to media threads, and for orders whose end is told."""
+        return next(self._serials)
+
+    def settle(self, leg: MediaLeg) -> None:
+        """Have ready what the way between the leg and its peer needs. Called whenever either side may have changed."""
+        peer = leg.peer
+        for one in (leg, peer):
+            if one is not None and one.is_equipped:
+                one.equip()
+        if peer is None or leg.remote is None or peer.remote is None:
+            return
+        paths = path_between(leg.remote, peer.remote), path_between(peer.remote, leg.remote)
+        if "transcode" in paths or "repacketise" in paths:
+            leg.equip(peer.sample_hz)
+            peer.equip(leg.sample_hz)
 
     def read_stats(self, leg: MediaLeg) -> LegStats:
         return LegStats(**self._table.stats(leg.slot))
@@ -277,6 +217,7 @@ class MediaPlane:
 
     def _part(self, leg: MediaLeg) -> None:
         """Forget who the leg is bridged to; its media thread does the same when it carries out what follows."""
+        leg.is_echoing = False
         if leg.peer is not None:
             leg.peer.peer = None
             leg.peer = None
@@ -304,6 +245,12 @@ class MediaPlane:
             case "play_finished":
                 leg.playing.pop(int(report.data["play_id"]), None)
                 self._on_event(MediaEvent(leg.id, "play_finished", report.data))
+            case "returned":
+                leg.returned(int(report.data["serial"]))
+            case "needs_stage":
+                leg.equip(leg.peer.sample_hz if leg.peer is not None else 0)
+                if leg.peer is not None:
+                    leg.peer.equip(leg.sample_hz)
             case kind:
                 self._on_event(MediaEvent(leg.id, kind, report.data))
 
@@ -312,9 +259,35 @@ class MediaPlane:
         stats = self.read_stats(leg)
         del self.legs[leg.id]
         leg.worker.legs -= 1
-        leg.playing.clear()
+        leg.let_go()
         self._free_slots.append(leg.slot)
         if self._ports is not None:
             self._ports.give_back(leg.port, monotonic())
         if leg.final is not None and not leg.final.done():
             leg.final.set_result(stats)
+
+
+def playlist(
+    play_id: int,
+    audio: PreparedAudio | Sequence[PreparedAudio],
+    *,
+    loop: bool,
+    offset_ms: int,
+    gain_db: float,
+    stop_on: str,
+) -> Playlist:
+    """Raises `MediaError` for a gain or digits that make no sense, `ValueError` for samples that cannot be played."""
+    sounds = [audio] if isinstance(audio, PreparedAudio) else list(audio)
+    keys = DIGITS if stop_on == ANY_DIGIT else stop_on.upper()
+    if any(key not in DIGITS for key in keys):
+        raise MediaError(f"stop_on: not digits: {stop_on[:20]!r}")
+    if not GAIN_DB[0] <= gain_db <= GAIN_DB[1]:
+        raise MediaError(f"gain {gain_db} dB is not between {GAIN_DB[0]} and {GAIN_DB[1]}")
+    return Playlist(
+        play_id,
+        [(sound.samples, sound.rate_hz) for sound in sounds],
+        loop=loop,
+        gain=10 ** (gain_db / 20),
+        offset_ms=offset_ms,
+        stop_on=sum({1 << DIGITS.index(key) for key in keys}),
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Self
 
+from santral.codecs import CODECS, Codec
 from santral.engine.media.model import (
     MAX_CNAME_BYTES,
     MAX_LATCH_NETWORKS,
@@ -18,7 +19,13 @@ MAX_CODECS: Final = 64  # codec keys one plane can tell apart
 UNMAPPED: Final = 255  # in a send table: the peer has no number for this codec
 PAYLOAD_TYPES: Final = 128
 MAX_ADDRESSES: Final = 1024  # remembered with their meaning: calls come from few places
+FRAME_MS: Final = 20
+MAX_FRAME_MS: Final = 60  # of packets that we make
+DEFAULT_HZ: Final = 8000
+KEYS: Final = ("rfc4733", "inband", "info")  # as `keys_way_t` counts them
 MAPPED_PREFIX_BITS: Final = 96  # an IPv4 network is matched as ::ffff:a.b.c.d/96+n
+
+_BY_LOWER_KEY: Final = {key.lower(): codec for key, codec in CODECS.items()}
 
 
 class CodecKeys:
@@ -33,6 +40,10 @@ class CodecKeys:
                 raise MediaError(f"more than {MAX_CODECS - 1} different codecs")
             self._numbers[key] = len(self._numbers) + 1
         return self._numbers[key]
+
+    def name(self, number: int) -> str:
+        """The key of a number, empty for one never given."""
+        return next((key for key, one in self._numbers.items() if one == number), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,11 @@ class RemoteWire:
     rtcp: bool
     may_pause: bool
     cname: bytes
+    rows: tuple[Codec | None, ...]  # codec -> what is known of it
+    first_codec: int  # that it is sent, 0: none that we know
+    frame_ms: int  # packets it asked for, 0: any
+    event_codec: int  # the telephone-event it is sent, 0: none
+    keys: int  # one of `KEYS`
 
     @classmethod
     def of(cls, remote: RemoteMedia, keys: CodecKeys, own_address: str) -> Self:
@@ -61,12 +77,14 @@ class RemoteWire:
         version = _parsed(own_address).version
         receives, sends = bytearray(PAYLOAD_TYPES), bytearray([UNMAPPED]) * MAX_CODECS
         events, clocks = bytearray(MAX_CODECS), [0] * MAX_CODECS
+        rows: list[Codec | None] = [None] * MAX_CODECS
         for payload_type, key in [*remote.receives.items(), *((pt, key) for key, pt in remote.sends.items())]:
             if not 0 <= payload_type < PAYLOAD_TYPES:
                 raise MediaError(f"payload type {payload_type}")
             number = keys.number(key)
-            events[number] = key.partition("/")[0] == TELEPHONE_EVENT
+            events[number] = is_event(key)
             clocks[number] = _clock_hz(key)
+            rows[number] = codec_of(key)
         for payload_type, key in remote.receives.items():
             receives[payload_type] = keys.number(key)
         for key, payload_type in remote.sends.items():
@@ -91,7 +109,61 @@ class RemoteWire:
             rtcp=remote.rtcp,
             may_pause=remote.may_pause,
             cname=(remote.cname or secrets.token_urlsafe(12)).encode()[:MAX_CNAME_BYTES],
+            rows=tuple(rows),
+            first_codec=next((keys.number(key) for key in remote.sends if codec_of(key)), 0),
+            frame_ms=frame_ms(remote, stated_only=True),
+            event_codec=_event_codec(remote, keys),
+            keys=KEYS.index(digits_way(remote)),
         )
+
+
+def codec_of(key: str) -> Codec | None:
+    """The codec of a key, however its name is written; None for one known by name only."""
+    return CODECS.get(key) or _BY_LOWER_KEY.get(key.lower())
+
+
+def can_transcode(key: str) -> bool:
+    """Whether this codec can be decoded and encoded here; what cannot is passed through at best."""
+    codec = codec_of(key)
+    return codec is not None and codec.can_transcode
+
+
+def rate_of(key: str) -> int:
+    """Samples a second at which audio for this codec is best prepared."""
+    codec = codec_of(key)
+    return codec.sample_hz if codec is not None else DEFAULT_HZ
+
+
+def first_encodable(remote: RemoteMedia) -> str | None:
+    """The codec key that we encode to for this peer."""
+    return next((key for key in remote.sends if can_transcode(key)), None)
+
+
+def frame_ms(remote: RemoteMedia, *, stated_only: bool = False) -> int:
+    """Length of the packets the peer wants; where it states none, 0 or our usual."""
+    if not remote.ptime_ms and not remote.maxptime_ms and stated_only:
+        return 0
+    wanted = remote.ptime_ms or FRAME_MS
+    return min(wanted, remote.maxptime_ms or wanted, MAX_FRAME_MS)
+
+
+def digits_way(remote: RemoteMedia) -> str:
+    """How the peer is told digits: "rfc4733", "inband" or "info"."""
+    if remote.dtmf != "auto":
+        return remote.dtmf
+    return "rfc4733" if any(is_event(key) for key in remote.sends) else "inband"
+
+
+def is_event(key: str) -> bool:
+    return key.partition("/")[0] == TELEPHONE_EVENT
+
+
+def _event_codec(remote: RemoteMedia, keys: CodecKeys) -> int:
+    """The one with the clock of the audio, if there is one (RFC 4733 §2.1)."""
+    events = [key for key in remote.sends if is_event(key)]
+    clock = next((_clock_hz(key) for key in remote.sends if not is_event(key)), 0)
+    events.sort(key=lambda key: _clock_hz(key) != clock)
+    return keys.number(events[0]) if events else 0
 
 
 def _clock_hz(key: str) -> int:

@@ -15,7 +15,7 @@ from santral.engine.media import LegStats, MediaEvent, MediaLeg, MediaPlane, Pla
 
 OURS = "127.0.0.1"
 BOTH_WAYS = {"receives": {0: "PCMU/8000", 8: "PCMA/8000", 101: "telephone-event/8000"}}
-NUMBERS = {"PCMU/8000": 0, "PCMA/8000": 8, "telephone-event/8000": 101}
+NUMBERS = {"PCMA/8000": 8, "PCMU/8000": 0, "telephone-event/8000": 101}
 
 
 class Packet(NamedTuple):

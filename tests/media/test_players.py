@@ -6,11 +6,15 @@ from itertools import pairwise
 
 import pytest
 
+from santral.codecs import CODECS
 from santral.engine.media import MediaError, PreparedAudio
 
+PCMA = CODECS["PCMA/8000"]
 
-def audio(frames: int, codec: str = "PCMA/8000") -> PreparedAudio:
-    return PreparedAudio(codec, b"".join(bytes([n % 256]) * 160 for n in range(frames)))
+
+def audio(frames: int) -> PreparedAudio:
+    """Each frame is its number, as A-law has it."""
+    return PreparedAudio(8000, PCMA.decode(b"".join(bytes([n % 256]) * 160 for n in range(frames))))
 
 
 async def test_frames_are_exact_in_content_number_and_time(stage) -> None:
@@ -26,7 +30,9 @@ async def test_frames_are_exact_in_content_number_and_time(stage) -> None:
     assert all((y.timestamp - x.timestamp) & 0xFFFFFFFF == 160 for x, y in pairwise(heard))
     assert [p.marker for p in heard] == [True] + [False] * 24
     assert {p.payload_type for p in heard} == {8}
-    assert stage.of("play_finished", leg) == [{"play_id": play_id, "frames": 25, "completed": True}]
+    assert stage.of("play_finished", leg) == [
+        {"play_id": play_id, "frames": 25, "completed": True, "reason": "completed"}
+    ]
     assert 0.48 < took < 10
     await asyncio.sleep(0.1)
     assert a.heard() == []
@@ -50,12 +56,12 @@ async def test_another_play_takes_over_and_closing_ends_it(stage) -> None:
     leg = stage.leg(a)
     first = stage.plane.play(leg, audio(100))
     await a.hears(2)
-    second = stage.plane.play(leg, PreparedAudio("PCMU/8000", b"z" * 16000))
+    second = stage.plane.play(leg, PreparedAudio(8000, PCMA.decode(b"z" * 16000)))
     heard = await a.hears(5)
-    assert {p.payload_type for p in heard[-3:]} == {0}
+    assert {p.payload for p in heard[-3:]} == {b"z" * 160}
     await leg.close()
     ended = stage.of("play_finished", leg)
-    assert [(e["play_id"], e["completed"]) for e in ended] == [(first, False), (second, False)]
+    assert [(e["play_id"], e["reason"]) for e in ended] == [(first, "replaced"), (second, "closed")]
 
 
 async def test_relayed_audio_waits_while_something_is_played(stage) -> None:
@@ -101,11 +107,17 @@ async def test_many_players_share_the_frame_time(stage) -> None:
 
 async def test_what_cannot_be_played_is_refused(stage) -> None:
     a = stage.peer()
-    leg = stage.leg(a, sends={"PCMU/8000": 0})
-    with pytest.raises(MediaError, match="PCMA"):
+    leg = stage.leg(a, sends={"G729/8000": 18})
+    with pytest.raises(MediaError, match="no codec"):
         stage.plane.play(leg, audio(1))
-    with pytest.raises(ValueError, match="whole frames"):
-        stage.plane.play(leg, PreparedAudio("PCMU/8000", b"short"))
+    other = stage.leg(a)
+    for wrong in (PreparedAudio(8000, b"odd"), PreparedAudio(8000, b""), PreparedAudio(11025, b"ab")):
+        with pytest.raises(ValueError, match="played"):
+            stage.plane.play(other, wrong)
+    with pytest.raises(MediaError, match="gain"):
+        stage.plane.play(other, audio(1), gain_db=40)
+    with pytest.raises(MediaError, match="digits"):
+        stage.plane.play(other, audio(1), stop_on="x")
 
 
 async def test_digits_are_told_with_their_length(stage) -> None:
@@ -120,7 +132,7 @@ async def test_digits_are_told_with_their_length(stage) -> None:
             a.send(leg_a, bytes([code, 0x8A, 3, 0x20]), 101, timestamp=timestamp, sequence=a.sequence)
             a.sequence += 1
     await stage.until(lambda: len(stage.of("dtmf", leg_a)) == 2)
-    assert stage.of("dtmf") == [{"digit": d, "ms": 100, "via": "rfc4733"} for d in "5#"]
+    assert stage.of("dtmf") == [{"digit": d, "ms": 100, "via": "rfc4733", "masked": False} for d in "5#"]
     heard = await b.hears(16)
     assert len({p.timestamp for p in heard}) == 2  # event timestamps survive the relay
     assert heard[8].timestamp - heard[0].timestamp in {8000, 8000 - 2**32}
@@ -133,7 +145,7 @@ async def test_a_digit_without_an_end_is_told_after_silence(stage) -> None:
     a.send(leg, bytes([1, 10, 1, 0x40]), 101)
     await stage.until(lambda: bool(stage.of("dtmf", leg)))
     assert time.monotonic() - began > 0.1
-    assert stage.of("dtmf") == [{"digit": "1", "ms": 40, "via": "rfc4733"}]
+    assert stage.of("dtmf") == [{"digit": "1", "ms": 40, "via": "rfc4733", "masked": False}]
 
 
 async def test_an_open_digit_is_told_before_the_leg_goes(stage) -> None:
@@ -142,4 +154,4 @@ async def test_an_open_digit_is_told_before_the_leg_goes(stage) -> None:
     a.send(leg, bytes([1, 10, 1, 0x40]), 101)
     await stage.expect_counts(leg, packets_in=1)
     await leg.close()
-    assert stage.of("dtmf", leg) == [{"digit": "1", "ms": 40, "via": "rfc4733"}]
+    assert stage.of("dtmf", leg) == [{"digit": "1", "ms": 40, "via": "rfc4733", "masked": False}]

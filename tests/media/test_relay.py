@@ -110,10 +110,11 @@ async def test_dynamic_payload_types_are_mapped_per_direction(stage) -> None:
 async def test_what_the_other_leg_did_not_take_is_dropped_and_counted(stage) -> None:
     a, b = stage.peer(), stage.peer()
     leg_a = stage.leg(a)
+    leg_a.set_remote(stage.remote(a, receives={8: "PCMA/8000", 18: "G729/8000", 101: "telephone-event/8000"}))
     leg_b = stage.leg(b, receives={8: "PCMA/8000"}, sends={"PCMA/8000": 8})
     stage.plane.bridge(leg_a, leg_b)
     a.send(leg_a, payload_type=8)
-    a.send(leg_a, payload_type=0)  # µ-law is not transcoded in a relay
+    a.send(leg_a, payload_type=18)  # cannot be decoded here
     a.send(leg_a, b"\x01\x0a\x00\xa0", 101)
     a.send(leg_a, payload_type=8)
     heard = await b.hears(2)

@@ -81,11 +81,11 @@ def prepare_endpoint(call: "Call", _what: Input, step: AnswerHere) -> None:
         if caller.remote is None:
             codecs = negotiation.offer_to_far_end(None, caller.party.codecs[:1])
             caller.offer(codecs)
-            codec = codecs[0].name
+            codec = codecs[0].key
         else:
             agreement = negotiation.answer_locally(caller.remote, caller.party.codecs)
             caller.prepare_answer(agreement, "sendrecv")
-            codec = caller.agreed.audio.name
+            codec = caller.agreed.audio.key
     except NotAcceptable as problem:
         call.post(Input.ATTEMPT_FAILED, Failure(Fault.REFUSED, problem.status))
         return

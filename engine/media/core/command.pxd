@@ -1,8 +1,10 @@
 """What the event loop asks of a media thread: one record of the command ring."""
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from santral.engine.media.core.leg cimport media_t, remote_t
+from santral.engine.media.core.stage.block cimport gate_t, keys_t, playlist_t, stage_t, voice_t
+from santral.engine.media.core.stage.tap cimport tap_t
 
 cdef enum command_kind_t:
     COMMAND_OPEN
@@ -13,6 +15,13 @@ cdef enum command_kind_t:
     COMMAND_ECHO
     COMMAND_PLAY
     COMMAND_STOP_PLAY
+    COMMAND_GIVE_STAGE
+    COMMAND_GIVE_VOICE
+    COMMAND_GIVE_TAP
+    COMMAND_TAKE_TAP
+    COMMAND_MUTE
+    COMMAND_GATE
+    COMMAND_PRESS
     COMMAND_RELEASE
     COMMAND_ADOPT
     COMMAND_CLOSE
@@ -25,12 +34,10 @@ cdef struct open_t:
     uint16_t sequence
     uint32_t timestamp
 
-cdef struct play_order_t:
-    int64_t id
-    const uint8_t *frames  # owned by the event loop until the note that the play has ended
-    int64_t n_frames
-    int codec
-    bint loop
+cdef struct tap_order_t:
+    tap_t *tap  # to be given
+    uint64_t serial  # to be taken back
+    bint of_heard
 
 cdef struct link_t:
     int slot
@@ -45,7 +52,13 @@ cdef union argument_t:
     remote_t remote
     direction_t direction
     link_t link
-    play_order_t play
+    const playlist_t *playlist
+    stage_t *stage
+    voice_t *voice
+    tap_order_t tap
+    bint is_muted
+    gate_t gate
+    keys_t keys
 
 cdef struct command_t:
     command_kind_t kind

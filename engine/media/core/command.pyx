@@ -8,12 +8,17 @@ from santral.engine.media.core.deadlines cimport reschedule, unschedule
 from santral.engine.media.core.digits cimport forget_digits, reports_t
 from santral.engine.media.core.latch cimport latch_t, open_window
 from santral.engine.media.core.leg cimport (
-    NOBODY, NOTE_CLOSED, NOTE_RELEASED, leg_t, media_t, remote_t,
+    NOBODY, NOTE_CLOSED, NOTE_RELEASED, NOTE_RETURNED, leg_t, media_t, remote_t,
 )
-from santral.engine.media.core.player cimport pause_playing, start_playing, stop_playing
-from santral.engine.media.core.relay cimport tell, tell_digits
 from santral.engine.media.core.rewrite cimport begin_stream
 from santral.engine.media.core.ring cimport ring_oldest, ring_release, ring_room
+from santral.engine.media.core.stage.block cimport PLAY_CLOSED, PLAY_STOPPED, voice_t
+from santral.engine.media.core.stage.keys cimport press_keys, stop_pressing
+from santral.engine.media.core.stage.mouth cimport fall_silent
+from santral.engine.media.core.stage.player cimport start_playing, stop_playing
+from santral.engine.media.core.stage.send cimport tell, tell_digits
+from santral.engine.media.core.stage.tap cimport tap_publish, tap_t
+from santral.engine.media.core.stage.wheel cimport lay_aside, take_up
 from santral.engine.media.core.upkeep cimport plan_report, send_keepalive
 
 cdef extern from "<unistd.h>" nogil:
@@ -67,14 +72,60 @@ cdef void perform_on(media_t *m, leg_t *leg, const command_t *command) noexcept 
     elif command.kind == COMMAND_ECHO:
         unlink(m, leg)
         leg.peer = leg.slot
-    elif command.kind == COMMAND_PLAY:
-        play(m, leg, command.argument.play)
-    elif command.kind == COMMAND_STOP_PLAY:
-        stop_playing(m, leg)
+    elif command.kind == COMMAND_GIVE_STAGE:
+        leg.stage = command.argument.stage
     elif command.kind == COMMAND_RELEASE:
         release(m, leg)
     elif command.kind == COMMAND_CLOSE:
         close_leg(m, leg)
+    elif leg.stage != NULL:
+        perform_on_stage(m, leg, command)
+
+
+cdef void perform_on_stage(media_t *m, leg_t *leg, const command_t *command) noexcept nogil:
+    if command.kind == COMMAND_GIVE_VOICE:
+        use_voice(m, leg, command.argument.voice)
+    elif command.kind == COMMAND_PLAY:
+        start_playing(m, leg, command.argument.playlist)
+    elif command.kind == COMMAND_STOP_PLAY:
+        stop_playing(m, leg, PLAY_STOPPED)
+    elif command.kind == COMMAND_PRESS:
+        press_keys(m, leg, &command.argument.keys)
+    elif command.kind == COMMAND_MUTE:
+        leg.stage.muted = command.argument.is_muted
+    elif command.kind == COMMAND_GATE:
+        leg.stage.gate = command.argument.gate
+    elif command.kind == COMMAND_GIVE_TAP:
+        give_tap(leg, command.argument.tap)
+    elif command.kind == COMMAND_TAKE_TAP:
+        take_tap(m, leg, command.argument.tap)
+
+
+cdef void use_voice(media_t *m, leg_t *leg, voice_t *voice) noexcept nogil:
+    """Other codecs from here on. What had been begun in the old ones is over."""
+    if leg.stage.voice != NULL:
+        tell(m, leg, NOTE_RETURNED, <int64_t>leg.stage.voice.serial, 0)
+    leg.stage.voice = voice
+    leg.stage.ear.started = False
+    fall_silent(leg)
+
+
+cdef void give_tap(leg_t *leg, tap_order_t order) noexcept nogil:
+    cdef tap_t **at = &leg.stage.heard if order.of_heard else &leg.stage.said
+    order.tap.next = at[0]
+    at[0] = order.tap
+
+
+cdef void take_tap(media_t *m, leg_t *leg, tap_order_t order) noexcept nogil:
+    cdef tap_t **at = &leg.stage.heard if order.of_heard else &leg.stage.said
+    while at[0] != NULL:
+        if at[0].serial == order.serial:
+            at[0].delay_ns = 0
+            tap_publish(at[0], m.now_ns)
+            at[0] = at[0].next
+            tell(m, leg, NOTE_RETURNED, <int64_t>order.serial, 0)
+            return
+        at = &at[0].next
 
 
 cdef void begin_latch(latch_t *latch, int lock_after, int64_t relatch_ns) noexcept nogil:
@@ -88,7 +139,7 @@ cdef void open_leg(media_t *m, leg_t *leg, const command_t *command) noexcept no
     leg.slot = command.slot
     leg.rtp_fd = command.argument.open.rtp_fd
     leg.rtcp_fd = command.argument.open.rtcp_fd
-    leg.peer = leg.heap_at = leg.play.before = leg.play.after = NOBODY
+    leg.peer = leg.heap_at = leg.before = leg.after = NOBODY
     leg.report.rtt_ns = -1
     memset(leg.remote.sends, 0xFF, sizeof(leg.remote.sends))
     begin_latch(&leg.rtp_latch, LOCK_AFTER, m.limits.relatch_ns)
@@ -104,8 +155,8 @@ cdef void adopt(media_t *m, leg_t *leg) noexcept nogil:
     leg.owner = m.number
     watch(&m.io, leg.rtp_fd, token)
     watch(&m.io, leg.rtcp_fd, token + 1)
-    if leg.play.active:
-        start_playing(m, leg)
+    if leg.on_wheel:
+        take_up(m, leg)
     reschedule(m, leg)
 
 
@@ -118,8 +169,8 @@ cdef void let_go(media_t *m, leg_t *leg) noexcept nogil:
 
 
 cdef void release(media_t *m, leg_t *leg) noexcept nogil:
-    if leg.play.active:
-        pause_playing(m, leg)
+    if leg.on_wheel:
+        lay_aside(m, leg)
     let_go(m, leg)
     leg.owner = NOBODY
     tell(m, leg, NOTE_RELEASED, 0, 0)
@@ -130,12 +181,14 @@ cdef void close_leg(media_t *m, leg_t *leg) noexcept nogil:
     reports.n = 0
     forget_digits(&leg.digits, &reports)
     tell_digits(m, leg, &reports)
-    stop_playing(m, leg)
+    stop_playing(m, leg, PLAY_CLOSED)
+    stop_pressing(m, leg, False)
     let_go(m, leg)
     close(leg.rtp_fd)
     close(leg.rtcp_fd)
     tell(m, leg, NOTE_CLOSED, 0, 0)
     leg.owner = NOBODY
+    leg.stage = NULL
     leg.id = 0
 
 
@@ -144,7 +197,7 @@ cdef void close_leg_sockets(media_t *m) noexcept nogil:
     cdef int i
     for i in range(m.max_legs):
         if m.legs[i].id and m.legs[i].owner == m.number:
-            stop_playing(m, &m.legs[i])
+            stop_playing(m, &m.legs[i], PLAY_CLOSED)
             close(m.legs[i].rtp_fd)
             close(m.legs[i].rtcp_fd)
             m.legs[i].id = 0
@@ -158,6 +211,8 @@ cdef void use_networks(latch_t *latch, const remote_t *remote) noexcept nogil:
 cdef void set_remote(media_t *m, leg_t *leg, const remote_t *remote) noexcept nogil:
     leg.remote = remote[0]
     leg.has_remote = True
+    leg.frame_bytes = remote.frame_bytes
+    leg.has_asked = False
     leg.remote_ns = m.now_ns
     leg.has_heard = leg.silence_told = leg.timeout_told = False
     use_networks(&leg.rtp_latch, remote)
@@ -187,20 +242,10 @@ cdef void link(media_t *m, leg_t *leg, link_t to) noexcept nogil:
     unlink(m, peer)
     leg.peer = peer.slot
     peer.peer = leg.slot
+    leg.has_asked = peer.has_asked = False
 
 
 cdef void unlink(media_t *m, leg_t *leg) noexcept nogil:
     if leg.peer != NOBODY:
         m.legs[leg.peer].peer = NOBODY
         leg.peer = NOBODY
-
-
-cdef void play(media_t *m, leg_t *leg, play_order_t order) noexcept nogil:
-    stop_playing(m, leg)
-    memset(&leg.play, 0, sizeof(leg.play))
-    leg.play.id = order.id
-    leg.play.frames = order.frames
-    leg.play.n_frames = order.n_frames
-    leg.play.codec = order.codec
-    leg.play.loop = order.loop
-    start_playing(m, leg)

@@ -1,7 +1,8 @@
 """What a media thread knows: its legs, its rings, its clock. All memory is taken once, at start."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from santral.codecs.codec cimport codec_t
 from santral.engine.media.core.backend cimport backend_t
 from santral.engine.media.core.digits cimport digits_t
 from santral.engine.media.core.latch cimport MAX_NETWORKS, latch_t, network_t
@@ -10,6 +11,7 @@ from santral.engine.media.core.reception cimport reception_t
 from santral.engine.media.core.rewrite cimport stream_t
 from santral.engine.media.core.ring cimport ring_t
 from santral.engine.media.core.rtcp cimport MAX_CNAME
+from santral.engine.media.core.stage.block cimport stage_t
 
 cdef enum:
     NOBODY = -1
@@ -18,6 +20,9 @@ cdef enum:
     UNMAPPED = 255  # in `sends`: the peer has no number for this codec
     PHASES = 20  # of 1 ms: players are spread over one frame time
     PACKET_BYTES = 2048
+    PCM_SAMPLES = 9600  # 200 ms at 48 kHz
+    WHEEL_PLAY = 1
+    WHEEL_KEYS = 2
 
 cdef enum note_kind_t:
     NOTE_CLOSED
@@ -28,6 +33,14 @@ cdef enum note_kind_t:
     NOTE_SILENT
     NOTE_TIMEOUT
     NOTE_PLAY_FINISHED
+    NOTE_RETURNED  # memory that the event loop had given: a = its serial
+    NOTE_NEEDS_STAGE  # packets came that cannot be relayed as they are
+    NOTE_KEYS_SENT
+
+cdef enum keys_way_t:  # how the peer wants to be told digits
+    KEYS_IN_EVENTS
+    KEYS_IN_BAND
+    KEYS_BY_OTHERS  # SIP INFO: not the plane's affair
 
 cdef struct note_t:  # goes up to the event loop
     note_kind_t kind
@@ -39,6 +52,7 @@ cdef struct note_t:  # goes up to the event loop
 cdef struct codec_row_t:
     int32_t clock_hz
     bint is_event
+    const codec_t *row  # NULL: known by name only
 
 cdef struct remote_t:
     bint peer_sends
@@ -46,6 +60,10 @@ cdef struct remote_t:
     bint rtcp_mux
     bint rtcp_on
     bint may_pause
+    keys_way_t keys
+    int event_codec  # the telephone-event we send, 0: none
+    int frame_ms  # packets it asked for; 0: any
+    int frame_bytes  # of its first codec, where such packets can be had by cutting; 0: any
     uint8_t sends[MAX_CODECS]  # codec -> payload type
     uint8_t receives[PAYLOAD_TYPES]  # payload type -> codec, 0: not negotiated
     endpoint_t rtp
@@ -93,20 +111,6 @@ cdef struct report_state_t:
     uint32_t peer_jitter
     int64_t rtt_ns  # -1: not measured
 
-cdef struct play_t:
-    bint active
-    int64_t id
-    const uint8_t *frames
-    int64_t n_frames
-    int64_t next
-    int64_t ticks  # frame times gone by, rounds of a loop included
-    int64_t sent
-    int codec
-    bint loop
-    int phase
-    int after  # slots: neighbours in the list of the phase
-    int before
-
 cdef struct leg_t:
     # What every packet touches comes first and close together: with thousands of legs it is cache misses that cost.
     uint64_t id  # 0: the slot is free
@@ -120,14 +124,21 @@ cdef struct leg_t:
     int64_t sent_ns
     bint timeout_told
     bint has_heard  # audio, in this window
+    stage_t *stage  # NULL: relaying is all that is asked of the leg
+    int taken  # bits: who speaks to the peer instead of what is relayed to it
+    int frame_bytes  # as in `remote`: packets of another length are not relayed as they are
     stream_t out
     former_source_t former
     reception_t reception
     counters_t counters
     latch_t rtp_latch
     remote_t remote
-    play_t play
     # Now and then:
+    int on_wheel  # bits: what its turn every 20 ms is for
+    int phase
+    int after  # slots: neighbours in the list of the phase
+    int before
+    bint has_asked  # for a stage
     bint has_remote
     bint silence_told
     int event_clock_hz
@@ -156,6 +167,8 @@ cdef struct totals_t:
     uint64_t commands
     uint64_t notes
     uint64_t notes_dropped
+    uint64_t turns
+    uint64_t turns_late
     int64_t max_pass_ns
 
 cdef struct media_t:
@@ -173,17 +186,21 @@ cdef struct media_t:
     uint32_t notes_unrung
     int64_t now_ns
     uint64_t random
+    uint64_t keys_begun  # digits we pressed, for numbering them apart
     int *heap  # slots by deadline
     int heap_n
     int phase_heads[PHASES]
-    int phase_players[PHASES]
-    int players
+    int phase_legs[PHASES]
+    int on_wheel  # legs
     int64_t next_phase_ns
     bint busy
     int64_t window_ns
     uint64_t window_packets
     totals_t totals
-    uint8_t packet[PACKET_BYTES]
+    uint8_t packet[PACKET_BYTES]  # as received
+    uint8_t made[PACKET_BYTES]  # of our own making
+    int16_t pcm[PCM_SAMPLES]
+    int16_t converted[PCM_SAMPLES]  # at another rate
 
 cdef inline uint64_t next_random(media_t *m) noexcept nogil:
     """xorshift64*: spreads timers; nothing that must be hard to guess."""

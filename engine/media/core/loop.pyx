@@ -13,8 +13,8 @@ from santral.engine.media.core.command cimport (
 from santral.engine.media.core.deadlines cimport first_deadline
 from santral.engine.media.core.leg cimport NOBODY, leg_t, media_t
 from santral.engine.media.core.net cimport monotonic_ns
-from santral.engine.media.core.player cimport play_deadline, play_due
 from santral.engine.media.core.relay cimport on_rtcp_socket, on_rtp_socket
+from santral.engine.media.core.stage.turn cimport turn_deadline, turn_due
 from santral.engine.media.core.upkeep cimport run_due
 
 cdef extern from "<unistd.h>" nogil:
@@ -52,7 +52,7 @@ cdef void serve(media_t *m) noexcept nogil:
         began = m.now_ns = monotonic_ns()
         has_more = run_commands(m)  # first: what was asked before a packet came holds for that packet
         has_more |= take_packets(m, ready)
-        play_due(m)
+        turn_due(m)
         run_due(m)
         ring_up(m)
         judge_load(m)
@@ -64,8 +64,8 @@ cdef void serve(media_t *m) noexcept nogil:
 
 cdef int64_t next_wakeup(const media_t *m) noexcept nogil:
     cdef int64_t due = first_deadline(m)
-    cdef int64_t play = play_deadline(m)
-    return play if not due or play and play < due else due
+    cdef int64_t turn = turn_deadline(m)
+    return turn if not due or turn and turn < due else due
 
 
 cdef int wait(media_t *m, int64_t tick_ns) noexcept nogil:
@@ -119,7 +119,6 @@ cdef void fetch(const leg_t *leg) noexcept nogil:
     prefetch(&leg.rtp_latch)
     prefetch(&leg.remote)
     prefetch(&leg.remote.receives)
-    prefetch(&leg.play)
 
 
 cdef void take_batch(media_t *m, int ready) noexcept nogil:

@@ -1,55 +1,31 @@
-"""From a ready socket to the peer's: classify, check the source, count, see digits pass, rewrite, send.
+"""From a ready socket to the way through the stages: classify, check the source, count, see digits pass.
 
 Nothing here allocates, locks, raises or knows Python. A packet that is not forwarded has been counted as something.
 """
 
-from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t
 
-from santral.engine.media.core.backend cimport receive, transmit
-from santral.engine.media.core.digits cimport forget_digits, hear_packet, reports_t, EVENT_BYTES
+from santral.engine.media.core.backend cimport receive
+from santral.engine.media.core.deadlines cimport reschedule
+from santral.engine.media.core.digits cimport forget_digits, hear_packet, reports_t
 from santral.engine.media.core.latch cimport LATCH_LOCKED, LATCH_REFUSED, admit, latch_verdict_t
 from santral.engine.media.core.leg cimport (
-    NOBODY, NOTE_DIGIT, NOTE_FIRST_PACKET, NOTE_SOURCE_CHANGED, PACKET_BYTES, UNMAPPED, codec_row_t, leg_t, media_t,
-    note_kind_t, note_t,
+    NOBODY, NOTE_FIRST_PACKET, NOTE_SOURCE_CHANGED, PACKET_BYTES, codec_row_t, leg_t, media_t,
 )
-from santral.engine.media.core.net cimport endpoint_t, monotonic_ns, same_endpoint, clock_ns, CLOCK_REALTIME
+from santral.engine.media.core.net cimport CLOCK_REALTIME, clock_ns, endpoint_t, same_endpoint
 from santral.engine.media.core.reception cimport (
     ARRIVED_LATE, ARRIVED_TWICE, arrival_t, count_packet, measure_jitter, restart,
 )
-from santral.engine.media.core.rewrite cimport input_t, output_t, rewrite
-from santral.engine.media.core.ring cimport ring_next_free, ring_publish
 from santral.engine.media.core.rtcp cimport ntp_time, peer_report_t, read_report
 from santral.engine.media.core.rtp cimport (
-    KIND_DTLS, KIND_RTCP, KIND_RTP, KIND_STUN, MAX_DATAGRAM_BYTES, classify, get16, kind_t, parse_rtp, put_header, rtp_t,
+    KIND_DTLS, KIND_RTCP, KIND_RTP, KIND_STUN, MAX_DATAGRAM_BYTES, classify, kind_t, parse_rtp, rtp_t,
 )
-from santral.engine.media.core.deadlines cimport reschedule
+from santral.engine.media.core.stage.path cimport carry, forward
+from santral.engine.media.core.stage.send cimport tell, tell_digits
 
 cdef enum:
     RETURN_AFTER = 3  # packets in a row of a source left before: it is really back
-    EPOCH_BITS = 20
     MAX_RTT_MS = 30000
-
-
-cdef void tell(media_t *m, const leg_t *leg, note_kind_t kind, int64_t a, int64_t b) noexcept nogil:
-    cdef note_t *note = <note_t *>ring_next_free(&m.notes)
-    if note == NULL:
-        m.totals.notes_dropped += 1
-        return
-    note.kind = kind
-    note.leg = leg.id
-    note.a = a
-    note.b = b
-    note.where = leg.rtp_latch.target
-    ring_publish(&m.notes)
-    m.notes_unrung += 1
-    m.totals.notes += 1
-
-
-cdef void tell_digits(media_t *m, const leg_t *leg, const reports_t *reports) noexcept nogil:
-    cdef int i
-    cdef int64_t clock_hz = leg.event_clock_hz if leg.event_clock_hz else 8000
-    for i in range(reports.n):
-        tell(m, leg, NOTE_DIGIT, reports.digits[i].code, <int64_t>reports.digits[i].duration * 1000 // clock_hz)
 
 
 cdef void hear(media_t *m, leg_t *leg) noexcept nogil:
@@ -151,53 +127,10 @@ cdef void on_rtp(media_t *m, leg_t *leg, const endpoint_t *source, uint8_t *pack
     count_arrival(m, leg, &header, &m.codecs[codec])
     if m.codecs[codec].is_event:
         hear_digits(m, leg, &header, packet, m.codecs[codec].clock_hz)
-    if leg.peer != NOBODY:
+    if leg.stage != NULL:
+        carry(m, leg, &header, codec, packet, n)
+    elif leg.peer != NOBODY:
         forward(m, leg, &m.legs[leg.peer], &header, codec, packet, n)
-
-
-cdef void forward(
-    media_t *m, leg_t *leg, leg_t *to, const rtp_t *header, int codec, uint8_t *packet, int n
-) noexcept nogil:
-    cdef uint8_t payload_type = to.remote.sends[codec]
-    cdef input_t numbers
-    if not to.remote.peer_receives or to.play.active:
-        leg.counters.dropped_direction += 1
-        return
-    if payload_type == UNMAPPED:
-        leg.counters.dropped_payload += 1
-        return
-    numbers.source = leg.id << EPOCH_BITS | leg.epoch & ((1 << EPOCH_BITS) - 1)
-    numbers.sequence = header.sequence
-    numbers.timestamp = header.timestamp
-    numbers.clock_hz = m.codecs[codec].clock_hz
-    numbers.is_event = m.codecs[codec].is_event
-    numbers.marker = header.marker
-    numbers.elapsed = 0
-    if numbers.is_event and header.payload_bytes >= EVENT_BYTES:
-        numbers.elapsed = get16(packet + header.payload_at + 2)
-    if not emit(m, to, &numbers, payload_type, packet, n):
-        leg.counters.dropped_old += 1
-
-
-cdef bint emit(
-    media_t *m, leg_t *leg, const input_t *numbers, uint8_t payload_type, uint8_t *packet, int n
-) noexcept nogil:
-    """Number the packet for the leg's own stream and send it. False: it is from before a source switch."""
-    cdef output_t out
-    if leg.rtp_latch.target.v4.sin_port == 0:
-        return True
-    if rewrite(&leg.out, numbers, m.now_ns, &out) < 0:
-        return False
-    put_header(packet, out.marker, payload_type, out.sequence, out.timestamp, leg.out.ssrc)
-    leg.sent_ns = m.now_ns
-    if transmit(leg.rtp_fd, packet, n, &leg.rtp_latch.target):
-        leg.counters.packets_out += 1
-        leg.counters.octets_out += n - 12
-        m.totals.packets_out += 1
-    else:
-        leg.counters.send_errors += 1
-        m.totals.send_errors += 1
-    return True
 
 
 cdef void on_rtcp(media_t *m, leg_t *leg, const endpoint_t *source, const uint8_t *packet, int n) noexcept nogil:

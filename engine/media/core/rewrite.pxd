@@ -10,6 +10,7 @@ cdef struct stream_t:
     uint16_t k  # added to sequence numbers
     uint32_t c  # added to timestamps
     uint16_t base  # first outgoing sequence number of this source
+    uint32_t span  # clock units from one packet to the next, as last seen
     int guarded  # packets during which one older than `base` can still come
     uint16_t last_sequence
     uint32_t last_clock  # media clock at the last packet sent

@@ -1,7 +1,8 @@
 """Rewriting is affine per source, never renumbering: loss, order, duplicates and event timestamps pass through.
 
 The two shifts change only when the source does: then the sequence goes on at last + 1, the timestamp by the time that has
-really passed, the next audio packet bears the marker, and packets older than the first one of the source are dropped.
+really passed, the next audio packet bears the marker, and packets older than the first one of the source are dropped. A source
+that takes over within two frame times goes on exactly where the last packet ended: what the listener plays has no seam.
 """
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint16_t, uint32_t, uint64_t
@@ -9,7 +10,8 @@ from libc.string cimport memset
 
 cdef enum:
     GUARDED_PACKETS = 128  # how long stragglers from before the switch are looked for
-    SMALLEST_STEP_MS = 20  # a switch within one frame still moves the clock
+    USUAL_SPAN_MS = 20  # of a packet, until two in a row have shown it
+    SEAMLESS_SPANS_X2 = 5  # a new source this many half spans after the last packet follows on without a gap
 
 
 cdef void begin_stream(stream_t *s, uint32_t ssrc, uint16_t sequence, uint32_t timestamp) noexcept nogil:
@@ -19,6 +21,7 @@ cdef void begin_stream(stream_t *s, uint32_t ssrc, uint16_t sequence, uint32_t t
     s.last_sequence = <uint16_t>(sequence - 1)
     s.last_clock = timestamp
     s.clock_hz = 8000
+    s.span = USUAL_SPAN_MS * 8
 
 
 cdef uint32_t stream_clock(const stream_t *s, int64_t now_ns) noexcept nogil:
@@ -31,7 +34,9 @@ cdef void switch_source(stream_t *s, const input_t *packet, int64_t now_ns) noex
     cdef uint32_t step
     if s.started:
         step = stream_clock(s, now_ns) - s.last_clock
-        clock += max(step, <uint32_t>(SMALLEST_STEP_MS * s.clock_hz // 1000))
+        clock += s.span if step < s.span * SEAMLESS_SPANS_X2 // 2 else step
+        if s.clock_hz != packet.clock_hz:
+            s.span = <uint32_t>(<int64_t>s.span * packet.clock_hz // s.clock_hz)
     s.started = True
     s.source = packet.source
     s.clock_hz = packet.clock_hz
@@ -45,7 +50,8 @@ cdef void switch_source(stream_t *s, const input_t *packet, int64_t now_ns) noex
 cdef int rewrite(stream_t *s, const input_t *packet, int64_t now_ns, output_t *out) noexcept nogil:
     """0 and the outgoing numbers, or -1 for a packet from before the switch, which is not to be sent."""
     cdef uint16_t sequence
-    if packet.source != s.source or not s.started:
+    cdef bint is_first = packet.source != s.source or not s.started
+    if is_first:
         switch_source(s, packet, now_ns)
     sequence = <uint16_t>(packet.sequence + s.k)
     if s.guarded:
@@ -59,9 +65,12 @@ cdef int rewrite(stream_t *s, const input_t *packet, int64_t now_ns, output_t *o
         out.marker = True
         s.marker_due = False
     if <int16_t>(sequence - s.last_sequence) > 0:
+        if not is_first and out.timestamp - s.last_clock - 1 < <uint32_t>s.clock_hz // 8:
+            s.span = out.timestamp - s.last_clock
         s.last_sequence = sequence
-        s.last_clock = out.timestamp + packet.elapsed
-        s.last_ns = now_ns
+        if out.timestamp + packet.elapsed != s.last_clock or is_first:  # the end of an event repeated: time goes on
+            s.last_clock = out.timestamp + packet.elapsed
+            s.last_ns = now_ns
     return 0
 
 

@@ -2,33 +2,33 @@
 
 import os
 import signal
-import socket
 
-from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
+from santral.codecs.codec cimport Codec
 from santral.engine.media.core.backend cimport backend_close, backend_open, watch
 from santral.engine.media.core.command cimport (
-    COMMAND_ADOPT, COMMAND_CLOSE, COMMAND_ECHO, COMMAND_LINK, COMMAND_OPEN, COMMAND_PLAY, COMMAND_RELEASE,
-    COMMAND_SET_DIRECTION, COMMAND_SET_REMOTE, COMMAND_STOP, COMMAND_STOP_PLAY, COMMAND_UNLINK, TOKEN_COMMAND,
-    TOKEN_TIMER, command_kind_t, command_t,
+    COMMAND_ADOPT, COMMAND_CLOSE, COMMAND_ECHO, COMMAND_GATE, COMMAND_GIVE_STAGE, COMMAND_GIVE_TAP, COMMAND_GIVE_VOICE,
+    COMMAND_LINK, COMMAND_MUTE, COMMAND_OPEN, COMMAND_PLAY, COMMAND_PRESS, COMMAND_RELEASE, COMMAND_SET_DIRECTION,
+    COMMAND_SET_REMOTE, COMMAND_STOP, COMMAND_STOP_PLAY, COMMAND_TAKE_TAP, COMMAND_UNLINK, TOKEN_COMMAND, TOKEN_TIMER,
+    command_kind_t, command_t,
 )
 from santral.engine.media.core.latch cimport MAX_NETWORKS, read_endpoint, read_network
 from santral.engine.media.core.leg cimport (
-    MAX_CODECS, NOBODY, NOTE_CLOSED, NOTE_DIGIT, NOTE_FIRST_PACKET, NOTE_PLAY_FINISHED, NOTE_RELEASED, NOTE_SILENT,
-    NOTE_SOURCE_CHANGED, NOTE_TIMEOUT, PAYLOAD_TYPES, PHASES, codec_row_t, leg_t, media_t, note_t, remote_t,
+    MAX_CODECS, NOBODY, PAYLOAD_TYPES, PHASES, codec_row_t, keys_way_t, leg_t, media_t, note_t, remote_t,
 )
 from santral.engine.media.core.loop cimport serve
-from santral.engine.media.core.net cimport AF_INET6, endpoint_t, ntohs
 from santral.engine.media.core.reception cimport lost_packets
 from santral.engine.media.core.ring cimport (
     ring_close, ring_next_free, ring_oldest, ring_open, ring_publish, ring_release,
 )
+from santral.engine.media.core.note cimport address_of, described
 from santral.engine.media.core.rtcp cimport MAX_CNAME
-
-
+from santral.engine.media.core.stage.block cimport MAX_KEYS, gate_t
+from santral.engine.media.core.stage.pieces cimport Playlist, Stage, Voice
+from santral.engine.media.core.stage.tap cimport TapRing
 
 cdef extern from "<unistd.h>" nogil:
     int close(int fd)
@@ -37,9 +37,8 @@ cdef extern from "<unistd.h>" nogil:
 cdef enum:
     COMMANDS = 512
     NOTES = 8192
-    FRAME_BYTES = 160
 
-DIGITS = "0123456789*#ABCD"
+DIGITS = b"0123456789*#ABCD"
 
 
 def block_signals():
@@ -124,13 +123,6 @@ cdef dict counter_fields(const leg_t *leg):
         keepalives=leg.counters.keepalives,
         source_switches=leg.counters.source_switches,
     )
-
-
-cdef tuple address_of(const endpoint_t *where):
-    cdef const uint8_t *v4 = <const uint8_t *>&where.v4.sin_addr
-    if where.v4.sin_family == AF_INET6:
-        return socket.inet_ntop(socket.AF_INET6, bytes(where.v6.sin6_addr.s6_addr[:16])), ntohs(where.v6.sin6_port)
-    return f"{v4[0]}.{v4[1]}.{v4[2]}.{v4[3]}", ntohs(where.v4.sin_port)
 
 
 cdef class MediaThread:
@@ -223,6 +215,8 @@ cdef class MediaThread:
             events=self.m.totals.notes,
             events_dropped=self.m.totals.notes_dropped,
             max_pass_ns=self.m.totals.max_pass_ns,
+            turns=self.m.totals.turns,
+            turns_late=self.m.totals.turns_late,
         )
 
     def open(self, int slot, uint64_t leg, int rtp_fd, int rtcp_fd, uint32_t ssrc, int sequence, uint32_t timestamp):
@@ -260,18 +254,74 @@ cdef class MediaThread:
         command.argument.link.leg = peer
         return self.post()
 
-    def play(self, int slot, uint64_t leg, int64_t play_id, bytes frames not None, int codec, bint loop):
-        """The caller keeps `frames` alive until `play_finished` or the leg's closing."""
+    def play(self, int slot, uint64_t leg, Playlist what not None):
+        """The caller keeps `what` until `play_finished` or the leg's closing; so with all that is given below."""
         cdef command_t *command = self.begin(COMMAND_PLAY, slot, leg)
-        if len(frames) % FRAME_BYTES or not frames or not 0 < codec < MAX_CODECS:
-            raise ValueError("whole frames of a known codec are played")
         if command == NULL:
             return False
-        command.argument.play.id = play_id
-        command.argument.play.frames = <const uint8_t *>PyBytes_AS_STRING(frames)
-        command.argument.play.n_frames = len(frames) // FRAME_BYTES
-        command.argument.play.codec = codec
-        command.argument.play.loop = loop
+        command.argument.playlist = what.block
+        return self.post()
+
+    def give_stage(self, int slot, uint64_t leg, Stage stage not None):
+        cdef command_t *command = self.begin(COMMAND_GIVE_STAGE, slot, leg)
+        if command == NULL:
+            return False
+        command.argument.stage = stage.block
+        return self.post()
+
+    def give_voice(self, int slot, uint64_t leg, Voice voice not None):
+        """The one before comes back by `returned`."""
+        cdef command_t *command = self.begin(COMMAND_GIVE_VOICE, slot, leg)
+        if command == NULL:
+            return False
+        command.argument.voice = voice.block
+        return self.post()
+
+    def give_tap(self, int slot, uint64_t leg, TapRing ring not None, bint of_heard):
+        cdef command_t *command = self.begin(COMMAND_GIVE_TAP, slot, leg)
+        if command == NULL:
+            return False
+        command.argument.tap.tap = &ring.tap
+        command.argument.tap.of_heard = of_heard
+        return self.post()
+
+    def take_tap(self, int slot, uint64_t leg, uint64_t serial, bint of_heard):
+        """It comes back by `returned`."""
+        cdef command_t *command = self.begin(COMMAND_TAKE_TAP, slot, leg)
+        if command == NULL:
+            return False
+        command.argument.tap.serial = serial
+        command.argument.tap.of_heard = of_heard
+        return self.post()
+
+    def mute(self, int slot, uint64_t leg, bint on):
+        cdef command_t *command = self.begin(COMMAND_MUTE, slot, leg)
+        if command == NULL:
+            return False
+        command.argument.is_muted = on
+        return self.post()
+
+    def gate(self, int slot, uint64_t leg, int which):
+        cdef command_t *command = self.begin(COMMAND_GATE, slot, leg)
+        if command == NULL:
+            return False
+        command.argument.gate = <gate_t>which
+        return self.post()
+
+    def press(self, int slot, uint64_t leg, int64_t send_id, bytes digits not None, int ms, int gap_ms):
+        cdef command_t *command = self.begin(COMMAND_PRESS, slot, leg)
+        cdef int i
+        if not 0 < len(digits) <= MAX_KEYS or not 0 < ms <= 0xFFFF:
+            raise ValueError("digits to press, or their length")
+        if command == NULL:
+            return False
+        memset(&command.argument.keys, 0, sizeof(command.argument.keys))
+        command.argument.keys.id = send_id
+        command.argument.keys.gap_ms = gap_ms
+        command.argument.keys.n = <int>len(digits)
+        for i in range(command.argument.keys.n):
+            command.argument.keys.codes[i] = <uint8_t>DIGITS.index(digits[i])
+            command.argument.keys.lengths_ms[i] = <unsigned short>ms
         return self.post()
 
     def unlink(self, int slot, uint64_t leg):
@@ -329,6 +379,8 @@ cdef class MediaThread:
             if remote.clocks[i]:
                 self.table.codecs[i].clock_hz = remote.clocks[i]
                 self.table.codecs[i].is_event = remote.events[i]
+                if remote.rows[i] is not None:
+                    self.table.codecs[i].row = &(<Codec?>remote.rows[i]).row
         return 0
 
 
@@ -356,23 +408,17 @@ cdef int fill_remote(remote_t *out, remote) except -1:
     out.rtcp_mux = remote.rtcp_mux
     out.rtcp_on = remote.rtcp
     out.may_pause = remote.may_pause
+    out.keys = <keys_way_t><int>remote.keys
+    out.event_codec = remote.event_codec
+    out.frame_ms = remote.frame_ms
+    out.frame_bytes = 0
+    if remote.first_codec and remote.frame_ms:
+        out.frame_bytes = frame_bytes(remote.rows[remote.first_codec], remote.frame_ms)
     return 0
 
 
-cdef tuple described(const note_t *note):
-    """(kind, data) as `MediaEvent` documents them."""
-    if note.kind == NOTE_CLOSED:
-        return "closed", {}
-    if note.kind == NOTE_RELEASED:
-        return "released", {}
-    if note.kind == NOTE_DIGIT:
-        return "dtmf", {"digit": DIGITS[note.a], "ms": note.b, "via": "rfc4733"}
-    if note.kind == NOTE_SILENT:
-        return "silent", {"after_s": note.a / 1e9}
-    if note.kind == NOTE_TIMEOUT:
-        return "timeout", {"after_s": note.a / 1e9}
-    if note.kind == NOTE_PLAY_FINISHED:
-        return "play_finished", {"play_id": note.a, "frames": note.b >> 1, "completed": bool(note.b & 1)}
-    host, port = address_of(&note.where)
-    kind = "first_packet" if note.kind == NOTE_FIRST_PACKET else "source_changed"
-    return kind, {"host": host, "port": port, "ssrc": note.a}
+cdef int frame_bytes(Codec codec, int frame_ms) except -1:
+    """Of packets so long; 0 when they cannot be had by cutting."""
+    if codec is None or not codec.row.unit_bytes:
+        return 0
+    return frame_ms * codec.row.sample_hz // 1000 // codec.row.unit_samples * codec.row.unit_bytes

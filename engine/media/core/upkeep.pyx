@@ -7,7 +7,6 @@ peers that both wait to learn the other's address do not wait for ever.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from santral.engine.media.core.backend cimport transmit
 from santral.engine.media.core.deadlines cimport (
     first_due, keepalive_deadline, reschedule, silence_deadline, timeout_deadline,
 )
@@ -15,10 +14,10 @@ from santral.engine.media.core.digits cimport expire_digit, reports_t
 from santral.engine.media.core.leg cimport NOTE_SILENT, NOTE_TIMEOUT, leg_t, media_t, next_random
 from santral.engine.media.core.net cimport CLOCK_REALTIME, clock_ns
 from santral.engine.media.core.reception cimport FIRST_ROUND, fraction_lost, expected_packets
-from santral.engine.media.core.relay cimport tell, tell_digits
 from santral.engine.media.core.rewrite cimport input_t, output_t, rewrite, stream_clock
 from santral.engine.media.core.rtcp cimport MAX_REPORT_BYTES, ntp_time, own_report_t, write_report
 from santral.engine.media.core.rtp cimport RTP_HEADER_BYTES, put_header
+from santral.engine.media.core.stage.send cimport tell, tell_digits, transmit_rtcp, transmit_rtp
 
 cdef enum:
     KEEPALIVE_PAYLOAD_TYPE = 20  # unassigned in RFC 3551
@@ -79,7 +78,7 @@ cdef void send_keepalive(media_t *m, leg_t *leg) noexcept nogil:
     m.packet[0] = 0x80
     put_header(m.packet, False, KEEPALIVE_PAYLOAD_TYPE, out.sequence, out.timestamp, leg.out.ssrc)
     leg.counters.keepalives += 1
-    if not transmit(leg.rtp_fd, m.packet, RTP_HEADER_BYTES, &leg.rtp_latch.target):
+    if not transmit_rtp(leg, m.packet, RTP_HEADER_BYTES):
         leg.counters.send_errors += 1
 
 
@@ -109,7 +108,6 @@ cdef void describe_reception(media_t *m, leg_t *leg, own_report_t *report) noexc
 cdef void send_report(media_t *m, leg_t *leg) noexcept nogil:
     cdef own_report_t report
     cdef uint8_t packet[MAX_REPORT_BYTES]
-    cdef bint sent
     cdef int n
     if leg.rtcp_latch.target.v4.sin_port == 0:
         return
@@ -122,11 +120,7 @@ cdef void send_report(media_t *m, leg_t *leg) noexcept nogil:
     report.octets = <uint32_t>leg.counters.octets_out
     describe_reception(m, leg, &report)
     n = write_report(&report, leg.remote.cname, leg.remote.cname_bytes, packet)
-    if leg.remote.rtcp_mux:
-        sent = transmit(leg.rtp_fd, packet, n, &leg.rtp_latch.target)
-    else:
-        sent = transmit(leg.rtcp_fd, packet, n, &leg.rtcp_latch.target)
-    if sent:
+    if transmit_rtcp(leg, packet, n):
         leg.counters.rtcp_out += 1
     else:
         leg.counters.send_errors += 1

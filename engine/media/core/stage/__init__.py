@@ -1,0 +1,1 @@
+"""What a leg gets beyond relaying, only while someone needs it."""

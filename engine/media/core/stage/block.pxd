@@ -1,0 +1,128 @@
+"""The block of a leg that does more than relay: what its stages remember. Allocated by the event loop, owned by the media
+thread from `give_stage` until the leg is closed; codec states ("voice") come and go with what the leg negotiates.
+"""
+
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from santral.codecs.codec cimport codec_params_t, codec_t
+from santral.codecs.shape.resample cimport resampler_t
+from santral.engine.media.core.stage.tap cimport tap_t
+
+cdef enum:
+    MAX_DECODERS = 8
+    MOUTH_SAMPLES = 9600  # 200 ms at 48 kHz: the longest packet and what waits for it to be whole
+    MAX_KEYS = 64  # digits of one order
+    MAX_PLAYLIST = 64
+
+cdef enum gate_t:  # for digits the peer sends
+    GATE_PASS
+    GATE_SWALLOW  # told, but not sent on
+    GATE_MASK  # nor tapped
+
+cdef enum:  # who speaks to the leg instead of what is relayed or transcoded to it
+    TAKEN_PLAY = 1
+    TAKEN_KEYS = 2
+    TAKEN_ROOM = 4
+
+cdef struct decoder_t:
+    int codec  # number of the codec key
+    const codec_t *row
+    void *state
+    codec_params_t params
+    int sample_hz
+
+cdef struct voice_t:
+    uint64_t serial
+    int n_decoders
+    decoder_t decoders[MAX_DECODERS]
+    int codec  # what we encode to, 0: nothing we can encode
+    const codec_t *row
+    void *encoder
+    codec_params_t params
+    int sample_hz
+    int frame  # samples of a packet
+    bint is_packed  # constant rate: packets are cut without decoding
+
+cdef struct ear_t:  # hearing the peer: decoding as packets arrive
+    bint started
+    uint32_t epoch
+    int codec
+    uint16_t sequence  # of the next packet
+    uint32_t timestamp  # of the next packet
+    int ticks  # clock units of the last packet
+
+cdef struct mouth_t:  # speaking to the peer: encoding, and packets of the length it asked for
+    uint64_t source  # of our numbering; 0: begin anew
+    uint64_t epoch  # counts our turns
+    uint16_t sequence
+    uint32_t timestamp  # of the next packet, in clock units of the codec
+    int fill  # samples waiting; bytes, when `is_wire`
+    bint is_wire  # encoded audio is cut anew
+    int wire_codec
+    int64_t said_ns
+    bint marker_due
+    int in_hz  # of whoever spoke last, where that needs resampling
+    resampler_t resampler
+    int16_t pcm[MOUTH_SAMPLES]
+
+cdef struct play_entry_t:
+    const int16_t *samples
+    int64_t n
+    int hz
+
+cdef struct playlist_t:  # owned by the event loop until the note that the play has ended
+    int64_t id
+    int n_entries
+    bint loop
+    int gain_q12  # 4096: as it is
+    int64_t offset_ms
+    uint32_t stop_on  # bit per digit
+    play_entry_t entries[MAX_PLAYLIST]
+
+cdef enum play_end_t:
+    PLAY_COMPLETED
+    PLAY_STOPPED
+    PLAY_REPLACED
+    PLAY_DIGIT
+    PLAY_CLOSED
+    PLAY_IMPOSSIBLE
+
+cdef struct play_t:
+    const playlist_t *list
+    int entry
+    int64_t at  # next sample of the entry
+    int64_t ticks  # frame times gone by
+    int64_t sent
+
+cdef struct keys_t:  # digits we press, one after the other
+    int64_t id
+    int n
+    int at
+    uint8_t codes[MAX_KEYS]
+    uint16_t lengths_ms[MAX_KEYS]  # 0: held still, at the other end of a bridge
+    int gap_ms
+    bint active
+    bint in_band
+    bint is_passed_on  # keys of another leg, as they come: nobody is told when they are done
+    int elapsed_ms  # of the present key, or of the gap behind it
+    bint in_gap
+    int ends  # end packets sent
+    int segment  # RFC 4733 §2.5.1.3
+    uint16_t sequence
+    uint64_t source
+    double phase_low
+    double phase_high
+
+cdef struct stage_t:
+    uint64_t serial
+    bint muted
+    gate_t gate
+    bint converts  # in-band digits of this leg are taken out of its audio and sent on as the other leg needs them
+    uint32_t told  # digits told as RFC 4733 lately: not told again when heard in band
+    voice_t *voice
+    tap_t *said  # taps on what the peer says
+    tap_t *heard  # and on what it hears
+    ear_t ear
+    play_t play
+    keys_t keys
+    mouth_t mouth

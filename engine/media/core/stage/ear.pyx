@@ -1,0 +1,61 @@
+"""Decoding as packets arrive: no buffer, losses seen as sequence gaps, what comes too late is left out."""
+
+from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t
+from libc.string cimport memset
+
+from santral.engine.media.core.leg cimport leg_t
+from santral.engine.media.core.rtp cimport rtp_t
+from santral.engine.media.core.stage.block cimport decoder_t, ear_t, voice_t
+
+cdef enum:
+    MAX_MISORDER = 100  # packets: further back it is a sender that began anew
+
+
+cdef const decoder_t *decoder_for(const voice_t *voice, int codec) noexcept nogil:
+    cdef int i
+    if voice != NULL:
+        for i in range(voice.n_decoders):
+            if voice.decoders[i].codec == codec:
+                return &voice.decoders[i]
+    return NULL
+
+
+cdef int place(leg_t *leg, const rtp_t *header, int codec, int ticks, heard_t *out) noexcept nogil:
+    """Where the packet stands behind the last one; `ticks` is its own length. `TOO_LATE`: leave it out."""
+    cdef ear_t *ear = &leg.stage.ear
+    cdef int ahead = <int16_t>(header.sequence - ear.sequence)
+    cdef int32_t gap = <int32_t>(header.timestamp - ear.timestamp)
+    memset(out, 0, sizeof(heard_t))
+    if not ear.started or ear.epoch != leg.epoch or ear.codec != codec or ahead < -MAX_MISORDER:
+        ear.started = True
+        ear.epoch = leg.epoch
+        ear.codec = codec
+    elif ahead < 0:
+        return TOO_LATE
+    elif gap > 0:
+        out.is_loss = ahead > 0
+        if 0 < ahead <= MAX_CONCEALED and gap <= ahead * ear.ticks:
+            out.lost = ahead
+            gap -= ahead * ear.ticks
+        out.gap = max(gap, 0)
+    ear.sequence = <uint16_t>(header.sequence + 1)
+    ear.timestamp = header.timestamp + ticks
+    ear.ticks = ticks
+    return 0
+
+
+cdef int decode_packet(leg_t *leg, const decoder_t *decoder, const uint8_t *wire, int n, int16_t *samples, int room) noexcept nogil:
+    """Samples written; 0 when the payload cannot be right, which is counted."""
+    cdef int got = decoder.row.decode(decoder.state, wire, n, samples, room)
+    if got < 0:
+        leg.counters.malformed += 1
+        return 0
+    return got
+
+
+cdef int conceal_packet(
+    leg_t *leg, const decoder_t *decoder, int n, int16_t *samples, const uint8_t *following, int following_bytes
+) noexcept nogil:
+    """`n` samples in place of a lost packet. `following`: the payload of the packet after it, if that is there already."""
+    memset(samples, 0, n * sizeof(int16_t))
+    return n

@@ -1,0 +1,210 @@
+"""Relay when the far end takes the packet as it is, else the cheapest thing that helps, decided packet by packet, since a
+peer that was granted several codecs changes between them without a word.
+
+Relay: numbers shifted by constants. Translation between the two laws of G.711: byte by byte, in place, and relayed. Other
+packet lengths of constant-rate codecs: cut anew without decoding. Everything else: decoded as it arrives and encoded.
+"""
+
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from santral.codecs.codec cimport codec_t, codec_span, codec_ticks
+from santral.codecs.g711 cimport pcma_encode, pcma_to_pcmu, pcmu_encode, pcmu_to_pcma
+from santral.engine.media.core.digits cimport EVENT_BYTES
+from santral.engine.media.core.leg cimport (
+    NOBODY, NOTE_NEEDS_STAGE, PCM_SAMPLES, UNMAPPED, leg_t, media_t,
+)
+from santral.engine.media.core.rewrite cimport input_t
+from santral.engine.media.core.rtp cimport get16, put16, rtp_t
+from santral.engine.media.core.stage.block cimport GATE_MASK, GATE_PASS, decoder_t, stage_t
+from santral.engine.media.core.stage.ear cimport TOO_LATE, conceal_packet, decode_packet, decoder_for, heard_t, place
+from santral.engine.media.core.stage.mouth cimport say, say_wire
+from santral.engine.media.core.stage.send cimport emit, tap_packet, tell
+from santral.engine.media.core.stage.tap cimport tap_record_t
+
+cdef enum:
+    EPOCH_BITS = 20
+
+
+cdef void ask_for_stage(media_t *m, leg_t *leg) noexcept nogil:
+    """Of either leg: the event loop gives both what the present packets need, within some milliseconds."""
+    if not leg.has_asked:
+        leg.has_asked = True
+        tell(m, leg, NOTE_NEEDS_STAGE, 0, 0)
+
+
+cdef void relay(
+    media_t *m, leg_t *leg, leg_t *to, const rtp_t *header, int codec, int as_codec, uint8_t *packet, int n
+) noexcept nogil:
+    """`as_codec`: what the payload is by now, with the clock of `codec`."""
+    cdef input_t numbers
+    numbers.source = leg.id << EPOCH_BITS | leg.epoch & ((1 << EPOCH_BITS) - 1)
+    numbers.sequence = header.sequence
+    numbers.timestamp = header.timestamp
+    numbers.clock_hz = m.codecs[codec].clock_hz
+    numbers.is_event = m.codecs[codec].is_event
+    numbers.marker = header.marker
+    numbers.elapsed = 0
+    if numbers.is_event and header.payload_bytes >= EVENT_BYTES:
+        numbers.elapsed = get16(packet + header.payload_at + 2)
+    if not emit(m, to, &numbers, as_codec, to.remote.sends[as_codec], packet, n):
+        leg.counters.dropped_old += 1
+
+
+cdef void forward(
+    media_t *m, leg_t *leg, leg_t *to, const rtp_t *header, int codec, uint8_t *packet, int n
+) noexcept nogil:
+    """A packet that nobody but the far end is interested in."""
+    if not to.remote.peer_receives or to.taken:
+        leg.counters.dropped_direction += 1
+    elif to.remote.sends[codec] == UNMAPPED:
+        adapt(m, leg, to, header, codec, packet, n)
+    elif to.frame_bytes and header.payload_bytes != to.frame_bytes and not m.codecs[codec].is_event:
+        cut(m, leg, to, header, codec, packet, n)
+    else:
+        relay(m, leg, to, header, codec, codec, packet, n)
+
+
+cdef void adapt(
+    media_t *m, leg_t *leg, leg_t *to, const rtp_t *header, int codec, uint8_t *packet, int n
+) noexcept nogil:
+    """The far end does not take this codec."""
+    cdef const codec_t *row = m.codecs[codec].row
+    if m.codecs[codec].is_event or row == NULL:
+        leg.counters.dropped_payload += 1
+    elif leg.stage == NULL or to.stage == NULL:
+        ask_for_stage(m, leg)
+        leg.counters.dropped_payload += 1
+    elif not translate(m, leg, to, header, codec, packet, n) and not transcode(m, leg, to, header, codec, packet):
+        leg.counters.dropped_payload += 1
+
+
+cdef bint translate(
+    media_t *m, leg_t *leg, leg_t *to, const rtp_t *header, int codec, uint8_t *packet, int n
+) noexcept nogil:
+    """Law to law. False: it takes more than that."""
+    cdef uint8_t *payload = packet + header.payload_at
+    cdef int as_codec
+    if to.stage.voice == NULL or leg.stage.converts:
+        return False
+    as_codec = to.stage.voice.codec
+    if to.frame_bytes and header.payload_bytes != to.frame_bytes or not as_codec or to.remote.sends[as_codec] == UNMAPPED:
+        return False
+    if m.codecs[codec].row.encode == pcmu_encode and to.stage.voice.row.encode == pcma_encode:
+        pcmu_to_pcma(payload, header.payload_bytes, payload)
+    elif m.codecs[codec].row.encode == pcma_encode and to.stage.voice.row.encode == pcmu_encode:
+        pcma_to_pcmu(payload, header.payload_bytes, payload)
+    else:
+        return False
+    relay(m, leg, to, header, codec, as_codec, packet, n)
+    return True
+
+
+cdef void cut(
+    media_t *m, leg_t *leg, leg_t *to, const rtp_t *header, int codec, uint8_t *packet, int n
+) noexcept nogil:
+    """The far end takes this codec, but asked for packets of another length."""
+    cdef const codec_t *row = m.codecs[codec].row
+    cdef heard_t heard
+    cdef int frame
+    if row == NULL or not row.unit_bytes or header.payload_bytes % row.unit_bytes:
+        relay(m, leg, to, header, codec, codec, packet, n)
+        return
+    frame = to.remote.frame_ms * row.sample_hz // 1000 // row.unit_samples * row.unit_bytes
+    if frame == header.payload_bytes:
+        relay(m, leg, to, header, codec, codec, packet, n)
+        return
+    if leg.stage == NULL or to.stage == NULL:
+        ask_for_stage(m, leg)
+        relay(m, leg, to, header, codec, codec, packet, n)
+        return
+    if place(leg, header, codec, ticks_of(row, header.payload_bytes), &heard) == TOO_LATE:
+        leg.counters.dropped_old += 1
+        return
+    if heard.lost:
+        heard.gap += heard.lost * leg.stage.ear.ticks
+    say_wire(
+        m, to, codec, frame, packet + header.payload_at, header.payload_bytes, units_of(row, heard.gap), heard.is_loss
+    )
+
+
+cdef int ticks_of(const codec_t *row, int payload_bytes) noexcept nogil:
+    return codec_ticks(row, payload_bytes // row.unit_bytes * row.unit_samples, row.sample_hz)
+
+
+cdef int units_of(const codec_t *row, int64_t ticks) noexcept nogil:
+    return <int>(ticks * row.sample_hz // row.clock_hz // row.unit_samples)
+
+
+cdef bint transcode(
+    media_t *m, leg_t *leg, leg_t *to, const rtp_t *header, int codec, const uint8_t *packet
+) noexcept nogil:
+    """Decode and have it said by the other leg. False: there is no decoder."""
+    cdef const decoder_t *decoder = decoder_for(leg.stage.voice, codec)
+    cdef const uint8_t *payload = packet + header.payload_at
+    cdef int n, hz, i, lost_samples, gap
+    cdef heard_t heard
+    if decoder == NULL or to.stage.voice == NULL or not to.stage.voice.codec:
+        return False
+    hz = decoder.sample_hz
+    n = codec_span(decoder.row, payload, header.payload_bytes, hz)
+    if n <= 0 or n > PCM_SAMPLES:
+        leg.counters.malformed += 1
+        return True
+    lost_samples = <int>(<int64_t>leg.stage.ear.ticks * hz // decoder.row.clock_hz)
+    if place(leg, header, codec, codec_ticks(decoder.row, n, hz), &heard) == TOO_LATE:
+        leg.counters.dropped_old += 1
+        return True
+    gap = <int>(<int64_t>heard.gap * hz // decoder.row.clock_hz)
+    for i in range(heard.lost):
+        conceal_packet(
+            leg, decoder, lost_samples, m.pcm, payload if i == heard.lost - 1 else NULL, header.payload_bytes
+        )
+        say(m, to, m.pcm, lost_samples, hz, 0)
+    n = decode_packet(leg, decoder, payload, header.payload_bytes, m.pcm, PCM_SAMPLES)
+    if n:
+        say(m, to, m.pcm, n, hz, gap)
+    return True
+
+
+cdef bint hush(media_t *m, const rtp_t *header, int codec, uint8_t *packet) noexcept nogil:
+    """Silence instead of what is in the packet. False for codecs where that takes an encoder."""
+    cdef const codec_t *row = m.codecs[codec].row
+    cdef int samples
+    if row == NULL or row.unit_bytes == 0 or row.encoder_bytes or row.encode == NULL:
+        return False
+    samples = codec_span(row, packet + header.payload_at, header.payload_bytes, row.sample_hz)
+    if not 0 < samples <= PCM_SAMPLES:
+        return False
+    memset(m.pcm, 0, samples * sizeof(int16_t))
+    row.encode(NULL, m.pcm, samples, packet + header.payload_at, header.payload_bytes)
+    return True
+
+
+cdef void tap_said(media_t *m, leg_t *leg, const rtp_t *header, int codec, const uint8_t *packet) noexcept nogil:
+    cdef tap_record_t head
+    memset(&head, 0, sizeof(head))
+    head.payload_bytes = <unsigned short>header.payload_bytes
+    head.payload_type = header.payload_type
+    head.codec = <uint8_t>codec
+    head.arrival_ns = m.now_ns
+    head.timestamp = header.timestamp
+    head.sequence = header.sequence
+    head.ssrc = header.ssrc
+    head.marker = header.marker
+    tap_packet(m, leg.stage.said, &head, packet + header.payload_at)
+
+
+cdef void carry(media_t *m, leg_t *leg, const rtp_t *header, int codec, uint8_t *packet, int n) noexcept nogil:
+    """A packet of a leg with a stage: whoever wants to hear it does, in order; then it goes to the far end."""
+    cdef stage_t *stage = leg.stage
+    cdef bint is_event = m.codecs[codec].is_event
+    if stage.muted and not is_event and not hush(m, header, codec, packet):
+        leg.counters.dropped_direction += 1
+        return
+    if stage.said != NULL and not (is_event and stage.gate == GATE_MASK):
+        tap_said(m, leg, header, codec, packet)
+    if is_event and stage.gate != GATE_PASS:
+        return
+    if leg.peer != NOBODY:
+        forward(m, leg, &m.legs[leg.peer], header, codec, packet, n)

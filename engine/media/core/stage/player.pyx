@@ -1,0 +1,94 @@
+"""A player says one file after the other into a leg's mouth. A frame the peer must not hear (hold, our own digits) is skipped,
+not put off: the file keeps its time.
+"""
+
+from libc.stdint cimport int16_t, int64_t
+from libc.string cimport memcpy, memset
+
+from santral.engine.media.core.leg cimport NOTE_PLAY_FINISHED, WHEEL_PLAY, leg_t, media_t
+from santral.engine.media.core.stage.block cimport (
+    PLAY_COMPLETED, PLAY_REPLACED, TAKEN_KEYS, TAKEN_PLAY, play_end_t, play_entry_t, play_t, playlist_t,
+)
+from santral.engine.media.core.stage.mouth cimport GAP_BY_CLOCK, say
+from santral.engine.media.core.stage.send cimport tell
+from santral.engine.media.core.stage.wheel cimport FRAME_MS, dismount, mount
+
+cdef enum:
+    UNITY_Q12 = 4096
+    REASON_BITS = 8
+
+
+cdef void start_playing(media_t *m, leg_t *leg, const playlist_t *what) noexcept nogil:
+    """The first frame goes out within 20 ms; what was played before is over."""
+    cdef play_t *play = &leg.stage.play
+    cdef int64_t skip
+    stop_playing(m, leg, PLAY_REPLACED)
+    memset(play, 0, sizeof(play_t))
+    play.list = what
+    skip = what.offset_ms
+    while play.entry < what.n_entries - 1 and skip >= length_ms(&what.entries[play.entry]):
+        skip -= length_ms(&what.entries[play.entry])
+        play.entry += 1
+    play.at = min(skip * what.entries[play.entry].hz // 1000, what.entries[play.entry].n)
+    leg.taken |= TAKEN_PLAY
+    mount(m, leg, WHEEL_PLAY)
+
+
+cdef int64_t length_ms(const play_entry_t *entry) noexcept nogil:
+    return entry.n * 1000 // entry.hz
+
+
+cdef void stop_playing(media_t *m, leg_t *leg, play_end_t reason) noexcept nogil:
+    """Ends it; the samples may be freed once the note has arrived."""
+    cdef play_t *play
+    if leg.stage == NULL or leg.stage.play.list == NULL:
+        return
+    play = &leg.stage.play
+    dismount(m, leg, WHEEL_PLAY)
+    leg.taken &= ~TAKEN_PLAY
+    tell(m, leg, NOTE_PLAY_FINISHED, play.list.id, play.sent << REASON_BITS | <int64_t>reason)
+    play.list = NULL
+
+
+cdef bint find_frame(play_t *play) noexcept nogil:
+    """To the next file when this one is over, round again in a loop. False: all has been said."""
+    cdef int tried
+    for tried in range(play.list.n_entries + 1):
+        if play.at < play.list.entries[play.entry].n:
+            return True
+        play.at = 0
+        play.entry += 1
+        if play.entry == play.list.n_entries:
+            play.entry = 0
+            if not play.list.loop:
+                play.entry = play.list.n_entries - 1
+                play.at = play.list.entries[play.entry].n
+                return False
+    return False
+
+
+cdef void play_frame(media_t *m, leg_t *leg) noexcept nogil:
+    cdef play_t *play = &leg.stage.play
+    cdef const play_entry_t *entry
+    cdef const int16_t *samples
+    cdef int n, there, i, value
+    if not find_frame(play):
+        stop_playing(m, leg, PLAY_COMPLETED)  # 20 ms after the last frame: it has been heard
+        return
+    entry = &play.list.entries[play.entry]
+    samples = entry.samples + play.at
+    n = entry.hz * FRAME_MS // 1000
+    there = <int>min(<int64_t>n, entry.n - play.at)
+    if there < n or play.list.gain_q12 != UNITY_Q12:
+        memcpy(m.pcm, samples, there * sizeof(int16_t))
+        memset(m.pcm + there, 0, (n - there) * sizeof(int16_t))
+        samples = m.pcm
+        if play.list.gain_q12 != UNITY_Q12:
+            for i in range(there):
+                value = m.pcm[i] * play.list.gain_q12 >> 12
+                m.pcm[i] = <int16_t>(32767 if value > 32767 else -32768 if value < -32768 else value)
+    if leg.remote.peer_receives and not leg.taken & TAKEN_KEYS:
+        say(m, leg, samples, n, entry.hz, GAP_BY_CLOCK)
+        play.sent += 1
+    play.at += there
+    play.ticks += 1

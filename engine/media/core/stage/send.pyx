@@ -1,0 +1,104 @@
+"""The way out of a leg: whoever speaks to the peer ends here. Also how the event loop is told.
+
+`transmit_rtp` and `transmit_rtcp` are the last step of everything that leaves the two ports.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.string cimport memset
+
+from santral.engine.media.core.backend cimport transmit
+from santral.engine.media.core.digits cimport reports_t
+from santral.engine.media.core.leg cimport NOTE_DIGIT, leg_t, media_t, note_kind_t, note_t
+from santral.engine.media.core.rewrite cimport input_t, output_t, rewrite
+from santral.engine.media.core.ring cimport ring_next_free, ring_publish
+from santral.engine.media.core.rtp cimport RTP_HEADER_BYTES, get16, put_header
+from santral.engine.media.core.stage.block cimport GATE_MASK
+from santral.engine.media.core.stage.tap cimport tap_put, tap_record_t, tap_t
+
+cdef enum:
+    MASKED = 16  # beside the code of a digit
+
+
+cdef void tell(media_t *m, const leg_t *leg, note_kind_t kind, int64_t a, int64_t b) noexcept nogil:
+    cdef note_t *note = <note_t *>ring_next_free(&m.notes)
+    if note == NULL:
+        m.totals.notes_dropped += 1
+        return
+    note.kind = kind
+    note.leg = leg.id
+    note.a = a
+    note.b = b
+    note.where = leg.rtp_latch.target
+    ring_publish(&m.notes)
+    m.notes_unrung += 1
+    m.totals.notes += 1
+
+
+cdef void tell_digits(media_t *m, const leg_t *leg, const reports_t *reports) noexcept nogil:
+    cdef int i
+    cdef int64_t clock_hz = leg.event_clock_hz if leg.event_clock_hz else 8000
+    cdef int64_t masked = MASKED if leg.stage != NULL and leg.stage.gate == GATE_MASK else 0
+    for i in range(reports.n):
+        tell(m, leg, NOTE_DIGIT, reports.digits[i].code | masked, <int64_t>reports.digits[i].duration * 1000 // clock_hz)
+
+
+cdef bint transmit_rtp(leg_t *leg, uint8_t *packet, int n) noexcept nogil:
+    return transmit(leg.rtp_fd, packet, n, &leg.rtp_latch.target)
+
+
+cdef bint transmit_rtcp(leg_t *leg, uint8_t *packet, int n) noexcept nogil:
+    """On the RTP port when the two are multiplexed (RFC 5761)."""
+    if leg.remote.rtcp_mux:
+        return transmit(leg.rtp_fd, packet, n, &leg.rtp_latch.target)
+    return transmit(leg.rtcp_fd, packet, n, &leg.rtcp_latch.target)
+
+
+cdef void tap_packet(
+    media_t *m, tap_t *taps, const tap_record_t *head, const uint8_t *payload
+) noexcept nogil:
+    while taps != NULL:
+        tap_put(taps, head, payload, m.now_ns)
+        taps = taps.next
+
+
+cdef void tap_heard(
+    media_t *m, leg_t *leg, const output_t *out, int codec, uint8_t payload_type, const uint8_t *packet, int n
+) noexcept nogil:
+    """What the peer hears, as it is about to be sent."""
+    cdef tap_record_t head
+    cdef int at = RTP_HEADER_BYTES + 4 * (packet[0] & 15)
+    memset(&head, 0, sizeof(head))
+    if packet[0] & 0x10:
+        at += 4 + 4 * get16(packet + at + 2)
+    head.payload_bytes = <uint16_t>(n - at - (packet[n - 1] if packet[0] & 0x20 else 0))
+    head.payload_type = payload_type
+    head.codec = <uint8_t>codec
+    head.arrival_ns = m.now_ns
+    head.timestamp = out.timestamp
+    head.sequence = out.sequence
+    head.ssrc = leg.out.ssrc
+    head.marker = out.marker
+    tap_packet(m, leg.stage.heard, &head, packet + at)
+
+
+cdef bint emit(
+    media_t *m, leg_t *leg, const input_t *numbers, int codec, uint8_t payload_type, uint8_t *packet, int n
+) noexcept nogil:
+    """Number the packet for the leg's own stream and send it. False: it is from before a source switch."""
+    cdef output_t out
+    if leg.rtp_latch.target.v4.sin_port == 0:
+        return True
+    if rewrite(&leg.out, numbers, m.now_ns, &out) < 0:
+        return False
+    put_header(packet, out.marker, payload_type, out.sequence, out.timestamp, leg.out.ssrc)
+    leg.sent_ns = m.now_ns
+    if leg.stage != NULL and leg.stage.heard != NULL:
+        tap_heard(m, leg, &out, codec, payload_type, packet, n)
+    if transmit_rtp(leg, packet, n):
+        leg.counters.packets_out += 1
+        leg.counters.octets_out += n - 12
+        m.totals.packets_out += 1
+    else:
+        leg.counters.send_errors += 1
+        m.totals.send_errors += 1
+    return True

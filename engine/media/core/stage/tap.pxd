@@ -1,0 +1,48 @@
+"""A tap: packets of one leg copied into a ring that one consumer reads. A leg has any number of them, as a list."""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef enum:
+    TAP_HEAD_BYTES = 40
+    TAP_ALIGNMENT = 8
+
+cdef struct tap_record_t:  # before each payload in the ring
+    uint32_t bytes  # of the whole record, head and rounding included; 0: the rest of the ring is empty, go on at its start
+    uint16_t payload_bytes
+    uint8_t payload_type
+    uint8_t codec
+    int64_t arrival_ns  # CLOCK_MONOTONIC
+    uint32_t timestamp
+    uint32_t ssrc
+    uint16_t sequence
+    uint8_t marker
+    uint8_t masked  # the payload is not what came: render silence of the same length
+    uint8_t unused[4]
+
+cdef struct tap_t:
+    uint64_t serial
+    tap_t *next
+    int64_t delay_ns  # records younger than this can still be masked, and are not published
+    int64_t masked_until_ns
+    # The producer's, unpublished: what lies between `published` and `written`.
+    uint64_t written
+    uint64_t overruns  # packets the consumer was too slow for
+    uint8_t apart[64]
+    uint64_t published  # stored by the producer with release, read by the consumer
+    uint8_t apart_too[64]
+    uint64_t read  # stored by the consumer
+    uint64_t size  # bytes, a power of two
+    int fd  # eventfd, rung when the ring was empty; -1: none
+    uint8_t *ring
+
+cdef void tap_put(
+    tap_t *t, const tap_record_t *head, const uint8_t *payload, int64_t now_ns
+) noexcept nogil
+cdef void tap_publish(tap_t *t, int64_t now_ns) noexcept nogil
+cdef void tap_mask(tap_t *t, int64_t from_ns, int64_t until_ns) noexcept nogil
+cdef int64_t tap_deadline(const tap_t *t) noexcept nogil
+
+cdef class TapRing:
+    cdef tap_t tap
+
+    cdef int read_up_to(self, uint64_t at, uint64_t until, list found) except -1

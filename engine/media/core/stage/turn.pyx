@@ -1,0 +1,44 @@
+"""Turns the wheel: phase after phase, everyone in a phase has its turn."""
+
+from libc.stdint cimport int64_t
+
+from santral.engine.media.core.leg cimport NOBODY, PHASES, WHEEL_KEYS, WHEEL_PLAY, leg_t, media_t
+from santral.engine.media.core.stage.keys cimport press_frame
+from santral.engine.media.core.stage.player cimport play_frame
+from santral.engine.media.core.stage.wheel cimport phase_of
+
+cdef enum:
+    PHASE_NS = 1000000
+    TOO_LATE_NS = 5000000
+
+
+cdef void take_turn(media_t *m, leg_t *leg) noexcept nogil:
+    if leg.on_wheel & WHEEL_PLAY:
+        play_frame(m, leg)
+    if leg.on_wheel & WHEEL_KEYS:
+        press_frame(m, leg)
+
+
+cdef void turn_due(media_t *m) noexcept nogil:
+    cdef int slot, after
+    while m.on_wheel and m.next_phase_ns <= m.now_ns:
+        slot = m.phase_heads[phase_of(m.next_phase_ns)]
+        if slot != NOBODY:
+            m.totals.turns += 1
+            m.totals.turns_late += m.now_ns - m.next_phase_ns > TOO_LATE_NS
+        while slot != NOBODY:
+            after = m.legs[slot].after
+            take_turn(m, &m.legs[slot])
+            slot = after
+        m.next_phase_ns += PHASE_NS
+
+
+cdef int64_t turn_deadline(const media_t *m) noexcept nogil:
+    """When the next phase with anybody in it comes; 0 when there is nobody."""
+    cdef int i
+    if not m.on_wheel:
+        return 0
+    for i in range(PHASES):
+        if m.phase_legs[phase_of(m.next_phase_ns + i * PHASE_NS)]:
+            return m.next_phase_ns + i * PHASE_NS
+    return 0

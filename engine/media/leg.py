@@ -1,0 +1,234 @@
+"""A leg as the engine sees it: pointed at its peer, muted, tapped, listened to, sent digits. Joining: `plane.py`.
+
+Runs on the event loop's thread and never touches a packet.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from santral.engine.media.core.stage.pieces import Playlist, Stage, Voice
+from santral.engine.media.core.stage.tap import TapRing
+from santral.engine.media.model import (
+    Direction,
+    Gate,
+    LegClosed,
+    LegStats,
+    MediaError,
+    Path,
+    RemoteMedia,
+    Side,
+)
+from santral.engine.media.paths import VoicePlan, path_between
+from santral.engine.media.remote import RemoteWire, first_encodable, rate_of
+from santral.engine.media.taps import Tap, ring_bytes
+from santral.engine.media.worker import MediaWorker
+
+if TYPE_CHECKING:
+    from santral.engine.media.plane import MediaPlane
+
+DIGITS: Final = "0123456789*#ABCD"
+GATES: Final[tuple[Gate, ...]] = ("pass", "swallow", "mask")
+MAX_DIGITS: Final = 64  # of one `send_digits`
+DEFAULT_DIGIT_MS: Final = 100
+DEFAULT_GAP_MS: Final = 60
+TAP_MS: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """What a leg occupies, and gives back when it is closed."""
+
+    leg: int
+    slot: int
+    address: str
+    port: int
+
+
+class MediaLeg:
+    """One peer's RTP stream: a port pair of ours, the peer's address, counters. Made by `MediaPlane.open_leg`."""
+
+    def __init__(self, plane: "MediaPlane", worker: MediaWorker, seat: Seat) -> None:
+        self.id: Final = seat.leg
+        self.address: Final = seat.address
+        self.port: Final = seat.port
+        self.rtcp_port: Final = seat.port + 1
+        self.remote: RemoteMedia | None = None
+        self.peer: MediaLeg | None = None
+        self.is_echoing = False
+        self.slot: Final = seat.slot
+        self.worker = worker
+        self.final: asyncio.Future[LegStats] | None = None  # set by close(): the leg takes no more commands
+        self.playing: dict[int, Playlist] = {}  # kept until the media thread is done with them; so is `kept`
+        self.kept: dict[int, Stage | Voice | Tap] = {}
+        self._plane = plane
+        self._destination = worker
+        self._waiting: list[tuple[str, tuple[Any, ...]]] | None = (
+            None  # commands held back while moving between threads
+        )
+        self._has_stage = False
+        self._voice: VoicePlan | None = None  # what the present codecs were made for
+        self._voice_hz = 0  # the partner's rate they were chosen for
+
+    # ---- what the leg is ----
+
+    def set_remote(self, remote: RemoteMedia) -> None:
+        """Point the leg at its peer; opens a new latch window. Raises `MediaError` for what cannot be an address."""
+        self.refuse_if_closed()
+        wire = RemoteWire.of(remote, self._plane.codec_keys, self.address)
+        self.remote = remote
+        self.post("set_remote", wire)
+        self._plane.settle(self)
+
+    def set_direction(self, direction: Direction) -> None:
+        """Hold and resume without touching the learnt source. The direction is the peer's."""
+        self.refuse_if_closed()
+        if self.remote is None:
+            raise MediaError("the leg has no remote yet")
+        self.remote = replace(self.remote, direction=direction)
+        self.post("set_direction", direction in {"sendrecv", "sendonly"}, direction in {"sendrecv", "recvonly"})
+
+    @property
+    def path(self) -> Path:
+        """What becomes of the peer's audio now."""
+        if self.is_echoing:
+            return "echo"
+        if self.peer is None or self.remote is None or self.peer.remote is None:
+            return "none"
+        return path_between(self.remote, self.peer.remote)
+
+    @property
+    def sample_hz(self) -> int:
+        """Samples a second of the codec we speak to the peer: what audio for it is best prepared at."""
+        key = first_encodable(self.remote) if self.remote is not None else None
+        return rate_of(key) if key is not None else rate_of("")
+
+    def stats(self) -> LegStats:
+        """Counters as they stand; the final ones once the leg is closed."""
+        if self.final is not None and self.final.done():
+            return self.final.result()
+        return self._plane.read_stats(self)
+
+    async def close(self) -> LegStats:
+        """Close the sockets and wait for the media thread's acknowledgement. May be called again: same answer."""
+        final = self.final or self._plane.start_closing(self)
+        return await asyncio.shield(final)
+
+    # ---- what is asked of it ----
+
+    def mute(self, on: bool = True) -> None:
+        """What the peer says becomes silence for everybody who would hear it, taps included."""
+        self.refuse_if_closed()
+        self.equip()
+        self.post("mute", on)
+
+    def gate(self, which: Gate) -> None:
+        """What becomes of the digits that the peer sends, beside the event that tells them."""
+        self.refuse_if_closed()
+        self.equip()
+        self.post("gate", GATES.index(which))
+
+    def tap(self, side: Side = "said", *, delay_ms: int = 0, capacity_ms: int = TAP_MS) -> Tap:
+        """Copies of all packets of one side from now on, for one consumer; any number of taps may run.
+
+        Behind `delay_ms` a masked digit takes back what had been let through before it was recognised.
+        """
+        self.refuse_if_closed()
+        self.equip()
+        serial = self._plane.next_serial()
+        ring = TapRing(serial, ring_bytes(capacity_ms + delay_ms), delay_ms * 1_000_000)
+        tap = Tap(ring, serial, side, self._plane.codec_keys.name, self._untap)
+        self.kept[serial] = tap
+        self.post("give_tap", ring, side == "heard")
+        return tap
+
+    def _untap(self, tap: Tap) -> None:
+        if self.final is None:
+            self.post("take_tap", tap.serial, tap.side == "heard")
+
+    def send_digits(self, digits: str, ms: int = DEFAULT_DIGIT_MS, gap_ms: int = DEFAULT_GAP_MS) -> int:
+        """Press keys towards the peer, as events or as tones; audio to it is held back meanwhile.
+
+        A `digits_sent` event follows in any case. Raises `MediaError` for what is no digit, or too many of them.
+        """
+        self.refuse_if_closed()
+        keys = digits.upper()
+        if not 0 < len(keys) <= MAX_DIGITS or any(key not in DIGITS for key in keys):
+            raise MediaError(f"not 1 to {MAX_DIGITS} digits of {DIGITS}")
+        if self.remote is None:
+            raise MediaError("the leg has no remote yet")
+        if not 40 <= ms <= 10_000 or not 20 <= gap_ms <= 10_000:
+            raise MediaError("a digit takes 40 ms to 10 s, the pause behind it 20 ms to 10 s")
+        self.equip()
+        send_id = self._plane.next_serial()
+        self.post("press", send_id, keys.encode("ascii"), ms, gap_ms)
+        return send_id
+
+    # ---- the plane's own ----
+
+    def equip(self, partner_hz: int = 0) -> None:
+        """Give the leg its stage block, and the codecs of its remote at a rate that suits the other side, if it can."""
+        if self.final is not None:
+            return
+        if not self._has_stage:
+            self._has_stage = True
+            serial = self._plane.next_serial()
+            stage = Stage(serial)
+            self.kept[serial] = stage
+            self.post("give_stage", stage)
+        if self.remote is None:
+            return
+        wanted = VoicePlan.of(self.remote, self._plane.codec_keys, partner_hz or self._voice_hz)
+        if wanted == self._voice:
+            return
+        self._voice, self._voice_hz = wanted, partner_hz or self._voice_hz
+        serial = self._plane.next_serial()
+        voice = wanted.make(serial)
+        self.kept[serial] = voice
+        self.post("give_voice", voice)
+
+    @property
+    def is_equipped(self) -> bool:
+        return self._has_stage
+
+    def returned(self, serial: int) -> None:
+        """The media thread uses it no longer."""
+        piece = self.kept.pop(serial, None)
+        if isinstance(piece, Tap):
+            piece.ring.close()
+
+    def let_go(self) -> None:
+        """The media thread uses nothing of the leg's any longer."""
+        self.playing.clear()
+        for serial in list(self.kept):
+            self.returned(serial)
+
+    def post(self, command: str, *arguments: Any) -> None:
+        """Send one command to the thread that owns the leg, in order, also across a move to another thread."""
+        if self._waiting is not None:
+            self._waiting.append((command, arguments))
+        else:
+            self.worker.post(command, self.slot, self.id, *arguments)
+
+    def move_to(self, worker: MediaWorker) -> None:
+        """Hand the leg to another media thread; packets wait in its socket buffers meanwhile."""
+        self.post("release")
+        self._waiting, self._destination = [], worker
+
+    def arrive(self) -> None:
+        """The former thread let go: the new one takes over, then hears what was held back."""
+        self.worker.legs -= 1
+        self.worker = self._destination
+        self.worker.legs += 1
+        waiting, self._waiting = self._waiting or [], None
+        self.post("adopt")
+        for command, arguments in waiting:
+            self.post(command, *arguments)
+
+    @property
+    def is_moving(self) -> bool:
+        return self._waiting is not None
+
+    def refuse_if_closed(self) -> None:
+        if self.final is not None:
+            raise LegClosed(f"media leg {self.id}")
