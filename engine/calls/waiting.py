@@ -15,7 +15,7 @@ def entertain(call: "Call", leg: Leg, sound: "Sound | None") -> None:
 
     A file is decoded first: whether it is still wanted is asked again then.
     """
-    wanted = None if sound is None else (str(sound.file), leg.agreed.audio.name)
+    wanted = None if sound is None else (str(sound.file), leg.agreed.audio.key)
     if wanted == call.entertained.get(leg.id):
         return
     if call.entertained.pop(leg.id, None) is not None:
