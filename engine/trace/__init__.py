@@ -1,0 +1,6 @@
+"""What a node has sent and received, for people: ladders of calls, pcap files, a HEP collector. Secrets never leave."""
+
+from santral.engine.trace.ladder import Ladder
+from santral.engine.trace.trace import Trace, TraceSettings
+
+__all__ = ["Ladder", "Trace", "TraceSettings"]
