@@ -25,6 +25,7 @@ from santral.engine.locating import Locator
 from santral.engine.media import AudioLibrary, MediaEvent, MediaPlane, PlaneSettings
 from santral.engine.metrics import Histogram, MetricsServer, Sample
 from santral.engine.signalling import Signalling
+from santral.engine.trace import Ladder, Reception, Trace
 from santral.engine.world import Services, World
 from santral.sip import events as sip
 from santral.sip.agent import AgentSettings
@@ -68,6 +69,9 @@ class Engine:
         self.signalling = Signalling(
             loop, supply.listeners(config), settings, self._hear, supply.keyring(config, self.world.networks)
         )
+        self.trace = Trace(supply.trace(config), self.signalling.transports.addresses)
+        if not self.trace.is_off:
+            self.signalling.tap = self.trace
         self.services = Services(
             loop=loop,
             signalling=self.signalling,
@@ -111,6 +115,7 @@ class Engine:
             bound = f"{supply.bracketed(host)}:{port}"
             public = bound if network.advertise is None else f"{supply.bracketed(network.advertise)}:{port}"
             self.signalling.agent.set_sent_by(interface, transport, public, inside=bound, local_net=network.local_net)
+        await self.trace.start(self._loop, self._receptions)
         await self.control.start()
         if self.metrics is not None:
             await self.metrics.start()
@@ -128,6 +133,7 @@ class Engine:
             await self.metrics.close()
         await self.services.locator.close()
         await self.signalling.close()
+        await self.trace.close()
         await self.services.plane.stop()
         await self.services.audio.close()
         await self.cdrs.close()
@@ -239,6 +245,17 @@ class Engine:
     def call(self, identifier: str) -> Call | None:
         return self._calls.get(identifier)
 
+    def ladder(self, call: str) -> Ladder | None:
+        return self.trace.ladder(call)
+
+    def _receptions(self) -> Iterable[Reception]:
+        """How the media of every leg comes in, for the collector."""
+        for call in self._calls.values():
+            for leg in call.legs:
+                if leg.is_open and leg.media is not None:
+                    ours = (leg.party.advertise or leg.media.address, leg.media.port)
+                    yield Reception(leg.sip_call_id, ours, leg.media.stats())
+
     def trunks(self) -> Sequence[dict[str, Any]]:
         limits = self.services.limits
         return [
@@ -274,6 +291,7 @@ class Engine:
             "limits": {"calls": self.services.limits.calls(), "holders": self.services.limits.holders()},
             "events": {"last": self.events.last, "oldest": self.events.oldest, "subscribers": self.events.subscribers},
             "cdrs": self.cdrs.counters(),
+            "trace": self.trace.counters(),
             "control": dict(self.control.counters),
         }
 

@@ -77,6 +77,8 @@ class Gate:
             self._turn_down(invite, problem)
             return
         leg.attach(session, text_of(source))
+        if (tap := self._services.signalling.tap) is not None:
+            tap.adopt(session.call_id, call.id, leg.id, decided.tenant, who.hidden)
         leg.presented = who
         leg.max_forwards = MAX_FORWARDS if request.max_forwards is None else request.max_forwards
         self.counters["calls"] += 1

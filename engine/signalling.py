@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from santral.engine import log
 from santral.sip.agent import AgentSettings, UserAgent
@@ -14,6 +14,14 @@ from santral.sip.message import Response
 from santral.sip.transport import Certificate, Keyring, Listener, TlsError, Transports
 
 CERTIFICATES_S: Final = 10.0  # how often changes of certificate files are looked for
+
+
+class Tap(Protocol):
+    """Sees every message, in order, before it is acted upon; is told whose a new session is."""
+
+    def received(self, data: bytes, source: Hop) -> None: ...
+    def sent(self, data: bytes, target: Hop) -> None: ...
+    def adopt(self, sip_call_id: str, call: str, leg: str, tenant: str, hidden: Iterable[str] = ()) -> None: ...
 
 
 class Signalling:
@@ -41,6 +49,7 @@ class Signalling:
         self.watched: list[Keyring | Certificate] = [self.transports.keyring]
         self.flow_closed: list[Callable[[Hop], None]] = []  # who is told of connections that are gone
         self._loop = loop
+        self.tap: Tap | None = None
         self._on_event = on_event
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = float("inf")
@@ -68,6 +77,8 @@ class Signalling:
         """Send what is to be sent and report the rest, in order; then sleep until the agent's next deadline."""
         for action in actions:
             if isinstance(action, Send):
+                if self.tap is not None:
+                    self.tap.sent(action.data, action.hop)
                 self.transports.send(action.hop, action.data)
             elif isinstance(action, Alias):
                 self.transports.add_alias(action.hop, action.port)
@@ -112,6 +123,8 @@ class Signalling:
             self._log.info("certificates read again")
 
     def _receive(self, data: bytes, source: Hop) -> None:
+        if self.tap is not None:
+            self.tap.received(data, source)
         self.perform(self.agent.receive(data, source, self._loop.time()))
 
     def _fail(self, hop: Hop) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from santral.engine.config.model import Config, InterfaceTable, SipTable, TrunkTable
 from santral.engine.config.values import SECURED, bracketed
 from santral.engine.control.access import Token
+from santral.engine.trace import Sender, TraceSettings
 from santral.sip.transport import Certificate, Keyring, Listener, TlsSettings
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "listeners",
     "media_threads",
     "tokens",
+    "trace",
 ]
 
 SPARE_LEGS: Final = 256  # media slots beyond two a call, for legs that close while others open
@@ -94,6 +96,17 @@ def tokens(config: Config) -> list[Token]:
         Token(one.name, one.secret.get_secret_value(), frozenset(one.scopes), one.tenant)
         for one in config.control.token
     ]
+
+
+def trace(config: Config) -> TraceSettings:
+    """What of the signalling is kept and captured."""
+    table = config.trace
+    password = table.hep_password.get_secret_value() if table.hep_password is not None else ""
+    return TraceSettings(
+        ladder=table.ladder,
+        hep=None if table.hep is None else (table.hep.transport, table.hep.host, table.hep.port),
+        sender=Sender(table.hep_id, config.engine.node, password),
+    )
 
 
 def examine(config: Config) -> list[dict[str, Any]]:

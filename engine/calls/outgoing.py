@@ -45,4 +45,7 @@ def send(invite: Invite, hop: Hop, signalling: "Signalling") -> None:
         now=signalling.now(),
     )
     invite.leg.attach(session, text_of(hop))
+    if signalling.tap is not None:
+        hidden = invite.caller.presented.hidden
+        signalling.tap.adopt(session.call_id, invite.out.call, invite.leg.id, invite.out.tenant, hidden)
     signalling.perform(actions)

@@ -27,7 +27,21 @@ def ctl(socket: str | None, method: str, words: list[str]) -> None:
             raise Failure(told(refusal)) from None
         except OSError as problem:
             raise Failure(f"{method}: {problem}") from None
-    typer.echo(json.dumps(result, indent=2, ensure_ascii=False, default=str))
+    typer.echo(json.dumps(written(result), indent=2, ensure_ascii=False, default=str))
+
+
+def written(result: dict[str, Any]) -> dict[str, Any]:
+    """The result with its octets in files of the current folder, named by id and kind, in place of themselves."""
+    shown = dict(result)
+    for kind, value in result.items():
+        if isinstance(value, bytes):
+            file = Path(f"{Path(str(result.get('id', 'result'))).name}.{kind}")
+            try:
+                file.write_bytes(value)
+            except OSError as problem:
+                raise Failure(f"{file}: {problem.strerror or problem}") from None
+            shown[kind] = str(file)
+    return shown
 
 
 def follow(socket: str | None, since: int | None, types: list[str]) -> None:

@@ -28,6 +28,7 @@ from santral.engine.config.model import (
     SipTable,
     Table,
     TenantTable,
+    TraceTable,
     TrunkTable,
 )
 from santral.engine.config.problems import ConfigError, KeyPath, Problem, one_line, spell
@@ -88,6 +89,7 @@ class Draft:
         self.engine = self.one("engine", EngineTable)
         self.control = self.one("control", ControlTable)
         self.metrics = self.one("metrics", MetricsTable) if "metrics" in self.raw else None
+        self.trace = self.one("trace", TraceTable)
         self.sip = self.one("sip", SipTable)
         self.rtp = self.one("rtp", RtpTable)
         self.interfaces = self.many("interface", InterfaceTable)
@@ -104,6 +106,7 @@ class Draft:
             engine=self.engine,
             control=self.control,
             metrics=self.metrics,
+            trace=self.trace or TraceTable(),
             sip=self.sip,
             rtp=self.rtp,
             interface=tuple(placed.table for placed in self.interfaces),
@@ -129,16 +132,18 @@ class Draft:
         tokens = control.get("token") if isinstance(control, dict) else None
         for place, token in enumerate(tokens if isinstance(tokens, list) else ()):
             if isinstance(token, dict):
-                self.fill_in_secret(token, ("control", "token", place))
+                self.fill_in_secret(token, ("control", "token", place), "secret")
+        if isinstance(trace := self.raw.get("trace"), dict):
+            self.fill_in_secret(trace, ("trace",), "hep_password")
 
-    def fill_in_secret(self, token: dict[str, Any], path: KeyPath) -> None:
+    def fill_in_secret(self, table: dict[str, Any], path: KeyPath, key: str) -> None:
         try:
-            secret = resolve(token, "secret", self.folder, self.environ)
+            secret = resolve(table, key, self.folder, self.environ)
         except SecretError as problem:
             self.blame((*path, problem.key), str(problem))
             secret = SecretStr("unknown")
         if secret is not None:
-            token["secret"] = secret
+            table[key] = secret
 
     def one(self, name: str, model: type[T]) -> T | None:
         return self.validated((name,), self.raw.get(name, {}), model)

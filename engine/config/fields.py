@@ -17,6 +17,7 @@ from santral.engine.config.values import (
     PortRange,
     TargetUri,
     parse_address,
+    parse_collector,
     parse_domain,
     parse_nameserver,
 )
@@ -124,6 +125,7 @@ Network = Annotated[IPv4Network | IPv6Network, parsed(parse_network, IPv4Network
 AcceptFrom = Annotated[Acceptance, parsed(Acceptance.parse, Acceptance), Words("`NETWORK[:PORT]`")]
 Nameserver = Annotated[HostPort, parsed(parse_nameserver, HostPort), Words("`ADDRESS[:PORT]`")]
 ListenAddress = Annotated[HostPort, parsed(HostPort.parse, HostPort), Words("`ADDRESS:PORT`")]
+Collector = Annotated[Listen, parsed(parse_collector, Listen), Words("`udp:ADDRESS:PORT` or `tcp:ADDRESS:PORT`")]
 SipListen = Annotated[Listen, parsed(Listen.parse, Listen), Words("`TRANSPORT:ADDRESS:PORT`")]
 Ports = Annotated[PortRange, parsed(PortRange.parse, PortRange), Words("`FIRST-LAST` or `0`")]
 Uri = Annotated[TargetUri, parsed(TargetUri.parse, TargetUri), Words("SIP URI")]

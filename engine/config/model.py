@@ -16,6 +16,7 @@ from santral.engine.calls.crossing.rules import MAX_RULES, objection
 from santral.engine.config.fields import (
     AcceptFrom,
     Address,
+    Collector,
     ConfigPath,
     Count,
     Country,
@@ -120,6 +121,26 @@ class MetricsTable(Table):
     """Prometheus metrics; without this table there are none."""
 
     listen: Annotated[ListenAddress, RESTART] = Field(description="Address of the HTTP server; the page is `/metrics`.")
+
+
+class TraceTable(Table):
+    """Messages for people to look at: the ladder of each call, and a capture server."""
+
+    ladder: Annotated[Whole, RESTART] = Field(
+        64,
+        ge=0,
+        le=1024,
+        description="SIP messages kept of each call, in memory, for `call.get` and `call.trace`. 0: none.",
+    )
+    hep: Annotated[Collector | None, RESTART] = Field(
+        None,
+        description="Where SIP messages and, every 5 s, reports of each leg's media are sent, in HEP version 3. "
+        "Secrets and hidden numbers are masked.",
+    )
+    hep_id: Annotated[Whole, RESTART] = Field(1, ge=0, le=2**32 - 1, description="Capture id told to the collector.")
+    hep_password: Annotated[SecretStr | None, Words("text"), RESTART] = Field(
+        None, description="What the collector asks for; or `hep_password_env`, or `hep_password_file`."
+    )
 
 
 class SipTable(Table):
@@ -407,6 +428,7 @@ class Config(Table):
     engine: EngineTable = Field(default_factory=EngineTable)
     control: ControlTable = Field(default_factory=ControlTable)
     metrics: MetricsTable | None = None
+    trace: TraceTable = Field(default_factory=TraceTable)
     sip: SipTable = Field(default_factory=SipTable)
     rtp: RtpTable = Field(default_factory=RtpTable)
     interface: tuple[InterfaceTable, ...] = ()
@@ -467,6 +489,7 @@ TABLES: Final[Mapping[str, type[Table]]] = {  # every table by its name in the f
     "control": ControlTable,
     "control.token": Token,
     "metrics": MetricsTable,
+    "trace": TraceTable,
     "sip": SipTable,
     "rtp": RtpTable,
     "interface": InterfaceTable,

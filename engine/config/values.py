@@ -154,6 +154,16 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def parse_collector(text: str) -> Listen:
+    """`udp:192.0.2.1:9060` or `tcp:[2001:db8::1]:9060`: where somebody else listens. Raises ValueError."""
+    found = Listen.parse(text)
+    if found.transport not in ("udp", "tcp"):
+        raise ValueError(f"{text} does not begin with udp: or tcp:, as in udp:127.0.0.1:9060")
+    if found.port == 0 or found.is_wildcard:
+        raise ValueError(f"{text} is nowhere to send to: an address and a port, as in udp:127.0.0.1:9060")
+    return found
+
+
 def parse_address(text: str) -> str:
     """An IPv4 or IPv6 address, in its shortest spelling and without brackets. Raises ValueError."""
     inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text

@@ -45,6 +45,11 @@ class Identity:
         """Tell whether things of `tenant` (None: of the node itself) may be shown to this client."""
         return self.tenant is None or self.tenant == tenant
 
+    @property
+    def may_unmask(self) -> bool:
+        """Tell whether callers who hide may be shown to this client: to whoever runs the node, and to nobody else."""
+        return self.tenant is None and "admin" in self.scopes
+
 
 LOCAL: Final = Identity("local", frozenset({"admin"}))  # whoever can open the Unix socket
 

@@ -7,7 +7,7 @@ tenant owns looks as if it did not exist.
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from santral.engine import utc
 from santral.engine.cdr.store import MAX_LIST, CdrFilter, StoreError
@@ -17,6 +17,7 @@ from santral.engine.control.protocol import Request, RequestError
 from santral.engine.control.shapes import Parameter, about, build, parameters
 from santral.engine.control.view import CallView, EngineView
 from santral.engine.events import SinceAheadError, Subscription
+from santral.engine.trace import pcap
 
 DEFAULT_LIMIT: Final = 100
 MAX_GLOBS: Final = 32  # in one subscription
@@ -151,13 +152,39 @@ async def on_list_calls(caller: Caller, command: ListCalls) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class GetCall:
-    """One call in progress, with its legs."""
+    """One call in progress, with its legs and the ladder of its SIP messages (masked as by `call.trace`)."""
 
     id: str = about("of the call")
 
 
 async def on_get_call(caller: Caller, command: GetCall) -> dict[str, Any]:
-    return caller.call(command.id).snapshot()
+    shown = caller.call(command.id).snapshot()
+    ladder = caller.engine.ladder(command.id)
+    return {**shown, "ladder": [] if ladder is None else ladder.shown(hides=not caller.who.may_unmask)}
+
+
+@dataclass(frozen=True, slots=True)
+class TraceCall:
+    """The SIP messages of a call in progress, or of one that ended lately: as a ladder, as text, or as a pcap file.
+
+    Credentials, keys and digits are masked for everybody, names and numbers of callers who hide for all but `admin`
+    without a tenant.
+    `santral ctl` writes the pcap beside you.
+    """
+
+    id: str = about("of the call")
+    format: Literal["ladder", "text", "pcap"] = about("first lines only, whole messages, or octets of a file", "ladder")
+
+
+async def on_trace_call(caller: Caller, command: TraceCall) -> dict[str, Any]:
+    ladder = caller.engine.ladder(command.id)
+    if ladder is None or not caller.who.sees(ladder.tenant):
+        raise RequestError("not_found", "no messages are kept of such a call", {"id": command.id})
+    hides = not caller.who.may_unmask
+    shown: dict[str, Any] = {"id": command.id, "messages": len(ladder), "dropped": ladder.dropped}
+    if command.format == "pcap":
+        return {**shown, "pcap": pcap(ladder.messages(hides=hides))}
+    return {**shown, "items": ladder.shown(hides=hides, whole=command.format == "text"), "next": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +326,7 @@ COMMANDS: Final[Mapping[str, Verb]] = {
     "engine.login": verb(Login, on_login, None, changes=False),
     "call.list": verb(ListCalls, on_list_calls, "read", changes=False),
     "call.get": verb(GetCall, on_get_call, "read", changes=False),
+    "call.trace": verb(TraceCall, on_trace_call, "calls", changes=False),
     "call.hangup": verb(Hangup, on_hangup, "calls", changes=True),
     "cdr.list": verb(ListCdrs, on_list_cdrs, "read", changes=False),
     "trunk.list": verb(ListTrunks, on_list_trunks, "read", changes=False),

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from santral.engine.cdr.store import CdrStore
 from santral.engine.events import EventLog
+from santral.engine.trace import Ladder
 
 
 class CallView(Protocol):
@@ -52,6 +53,10 @@ class EngineView(Protocol):
 
     def call(self, identifier: str) -> CallView | None:
         """Find a call in progress."""
+        ...
+
+    def ladder(self, call: str) -> Ladder | None:
+        """The SIP messages of a call in progress, or of one that lately ended."""
         ...
 
     def trunks(self) -> Sequence[dict[str, Any]]:

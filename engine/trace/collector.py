@@ -1,4 +1,4 @@
-"""The way to a HEP collector: datagrams or one stream, never waited for. What it does not take is dropped and counted."""
+"""The way to a HEP collector: datagrams or one stream, never waited for. What it does not take is counted."""
 
 import asyncio
 from collections import Counter

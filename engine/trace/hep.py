@@ -1,4 +1,4 @@
-"""HEP version 3, the encapsulation that capture servers (Homer and its kin) read: chunks of vendor, type, length, value."""
+"""HEP version 3, what capture servers (Homer and its kin) read: chunks of vendor, type, length, value."""
 
 import json
 import struct

@@ -11,7 +11,12 @@ from santral.sip.uri import format_host
 
 CALL_BYTES: Final = 256 * 1024  # of one call's messages
 TOTAL_BYTES: Final = 32 * 1024 * 1024  # of all: the oldest calls go first
+CALL_OVERHEAD: Final = 1024  # octets that a ladder costs without any message
 MESSAGE_OVERHEAD: Final = 400  # octets that one kept message costs beside its own
+
+
+# The fields of a `Traced` as a plain tuple of atoms: the garbage collector forgets such tuples, and there are many.
+Kept = tuple[int, bool, str, tuple[str, int], tuple[str, int], str, bytes]
 
 
 class Ladder:
@@ -26,20 +31,19 @@ class Ladder:
         self.dropped = 0
         self.hidden: tuple[str, ...] = ()  # names and numbers of a caller who hides
         self._limit = limit
-        self._first: list[tuple[Any, ...]] = []
-        self._latest: deque[tuple[Any, ...]] = deque()
+        self._first: list[Kept] = []
+        self._latest: deque[Kept] = deque()
 
-    def add(self, message: Traced) -> int:
-        """Keep a message; answers by how many octets the ladder has grown (it may have shrunk)."""
-        before, size = self.bytes, _size(message)
-        plain = tuple(message)  # atoms only: the garbage collector forgets such tuples
-        if len(self._first) < (self._limit + 1) // 2 and self.bytes + size <= CALL_BYTES // 2:
-            self._first.append(plain)
-        else:
-            self._latest.append(plain)
-        self.bytes += size
+    def add(self, message: Kept) -> int:
+        """Keep the fields of a `Traced`; answers by how many octets the ladder has grown (it may have shrunk)."""
+        before, size = self.bytes, len(message[-1]) + MESSAGE_OVERHEAD
+        self.bytes = before + size
+        if len(self._first) < (self._limit + 1) // 2 and self.bytes <= CALL_BYTES // 2:
+            self._first.append(message)
+            return size
+        self._latest.append(message)
         while self._latest and (len(self) > self._limit or self.bytes > CALL_BYTES):
-            self.bytes -= _size(Traced(*self._latest.popleft()))
+            self.bytes -= len(self._latest.popleft()[-1]) + MESSAGE_OVERHEAD
             self.dropped += 1
         return self.bytes - before
 
@@ -94,6 +98,8 @@ class Ladders:
         if ladder is None:
             ladder = self._by_call[call] = Ladder(call, tenant, self._limit)
             self._call_ids[call] = []
+            self.bytes += CALL_OVERHEAD
+            self._make_room()
         self._by_call_id.setdefault(sip_call_id, []).append((ladder, leg))
         self._call_ids[call].append(sip_call_id)
         return ladder
@@ -102,11 +108,14 @@ class Ladders:
         """The ladders that messages with this Call-ID go to: two when a call comes back to us by way of a proxy."""
         return self._by_call_id.get(sip_call_id, [])
 
-    def add(self, ladder: Ladder, message: Traced) -> None:
+    def add(self, ladder: Ladder, message: Kept) -> None:
         """Keep a message in a ladder, and forget the oldest calls when all of them have grown too large."""
         if self._by_call.get(ladder.call) is not ladder:
             return
         self.bytes += ladder.add(message)
+        self._make_room()
+
+    def _make_room(self) -> None:
         while self.bytes > self._total_bytes and len(self._by_call) > 1:
             self._forget(next(iter(self._by_call)))
 
@@ -118,7 +127,7 @@ class Ladders:
 
     def _forget(self, call: str) -> None:
         ladder = self._by_call.pop(call)
-        self.bytes -= ladder.bytes
+        self.bytes -= ladder.bytes + CALL_OVERHEAD
         self.forgotten += 1
         for sip_call_id in self._call_ids.pop(call):
             left = [owner for owner in self._by_call_id.get(sip_call_id, ()) if owner[0] is not ladder]
@@ -126,10 +135,6 @@ class Ladders:
                 self._by_call_id[sip_call_id] = left
             else:
                 self._by_call_id.pop(sip_call_id, None)
-
-
-def _size(message: Traced) -> int:
-    return len(message.data) + MESSAGE_OVERHEAD
 
 
 def _written(end: tuple[str, int]) -> str:

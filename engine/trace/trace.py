@@ -1,4 +1,4 @@
-"""The tap of the signalling: keeps ladders and feeds the collector. With neither there is no tap, and nothing is spent."""
+"""The tap of the signalling: keeps ladders and feeds the collector. With neither there is no tap."""
 
 import asyncio
 import time
@@ -9,6 +9,7 @@ from typing import Any, Final
 from santral.engine.media import LegStats
 from santral.engine.trace import hep
 from santral.engine.trace.collector import Collector
+from santral.engine.trace.hep import Sender
 from santral.engine.trace.ladder import Ladder, Ladders
 from santral.engine.trace.message import Traced, call_id_of
 from santral.engine.trace.redact import redact
@@ -24,11 +25,7 @@ class TraceSettings:
 
     ladder: int = 64
     hep: tuple[str, str, int] | None = None
-    sender: hep.Sender = field(default_factory=hep.Sender)
-
-    @property
-    def is_off(self) -> bool:
-        return self.ladder == 0 and self.hep is None
+    sender: Sender = field(default_factory=Sender)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +52,13 @@ class Trace:
         self._sender = settings.sender
         self._addresses = addresses
         self._clock_ns = clock_ns
-        self._in_hand: tuple[str, Traced] | None = None  # an INVITE whose call is being made
+        self._in_hand: tuple[str, list[Traced]] | None = None  # an INVITE whose call is being made, and our 100 to it
         self._reports: asyncio.Task[None] | None = None
+
+    @property
+    def is_off(self) -> bool:
+        """Neither ladders nor a collector: no tap is needed."""
+        return not self._keeps and self.collector is None
 
     # ---- the tap ----
 
@@ -75,14 +77,21 @@ class Trace:
         owners = self.ladders.owners(call_id)
         ours = self._addresses.get((hop.interface, hop.transport), NOWHERE)
         now_us = self._clock_ns() // 1000
-        message = Traced(now_us, is_incoming, hop.transport, ours, (hop.host, hop.port), "", data)
+        theirs = (hop.host, hop.port)
         for ladder, leg in owners:
-            self.ladders.add(ladder, message._replace(leg=leg))
-        if not owners and is_incoming:
-            self._in_hand = (call_id, message)
+            self.ladders.add(ladder, (now_us, is_incoming, hop.transport, ours, theirs, leg, data))
+        if not owners:
+            self._hold(call_id, Traced(now_us, is_incoming, hop.transport, ours, theirs, "", data))
         if self.collector is not None:
-            hidden = owners[0][0].hidden if owners else ()
-            self._capture(message._replace(data=redact(data, hidden)), call_id)
+            safe = redact(data, owners[0][0].hidden if owners else ())
+            self._capture(Traced(now_us, is_incoming, hop.transport, ours, theirs, "", safe), call_id)
+
+    def _hold(self, call_id: str, message: Traced) -> None:
+        """Whose this is shows when it has been acted upon: what comes in is held, with what goes out for it at once."""
+        if message.is_incoming:
+            self._in_hand = (call_id, [message])
+        elif self._in_hand is not None and self._in_hand[0] == call_id:
+            self._in_hand[1].append(message)
 
     def _capture(self, message: Traced, call_id: str, kind: hep.Kind = hep.Kind.SIP) -> None:
         if self.collector is None:
@@ -100,12 +109,13 @@ class Trace:
 
         `hidden` are names and numbers of a caller who hides.
         """
-        if not self._keeps:
+        if self.is_off:
             return
         ladder = self.ladders.open(sip_call_id, call, leg, tenant)
         ladder.hidden = tuple(dict.fromkeys((*ladder.hidden, *filter(None, hidden))))
         if self._in_hand is not None and self._in_hand[0] == sip_call_id:
-            self.ladders.add(ladder, self._in_hand[1]._replace(leg=leg))
+            for message in self._in_hand[1]:
+                self.ladders.add(ladder, (*message[:5], leg, message.data))
         self._in_hand = None
 
     def ladder(self, call: str) -> Ladder | None:

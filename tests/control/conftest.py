@@ -57,6 +57,9 @@ class FakeEngine:
     def call(self, identifier: str) -> FakeCall | None:
         return self.live.get(identifier)
 
+    def ladder(self, _call: str) -> None:
+        return None
+
     def trunks(self) -> list[dict[str, Any]]:
         return [
             {"name": "b", "tenant": "other", "shared": False},

@@ -80,6 +80,9 @@ class Engine:
     def call(self, identifier: str) -> None:
         self.asked.append(identifier)
 
+    def ladder(self, _call: str) -> None:
+        return None
+
     def trunks(self) -> list[dict[str, Any]]:
         return [{"name": name, "tenant": "acme", "shared": False} for name in "abc"]
 

@@ -52,6 +52,13 @@ class Presented:
     x_headers: Mapping[str, str] = field(default_factory=dict)
     headers: Headers | None = field(default=None, repr=False)  # of its INVITE, after the rules
 
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Names and numbers that nobody may read who is not trusted."""
+        if not self.is_hidden:
+            return ()
+        return tuple(text for text in (self.real, self.shown, self.name) if text.lower() not in RESTRICTED)
+
 
 def presented(
     request: Request, policy: Policy, values: Mapping[str, str] = NOTHING, party: str = "calling"
