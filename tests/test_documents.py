@@ -122,8 +122,9 @@ def test_every_file_it_names_exists(page: Path) -> None:
 # ---- decisions ----
 
 
-def test_decisions_are_numbered_without_a_gap() -> None:
-    assert [int(path.name[:3]) for path in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+def test_every_decision_has_a_number_of_its_own() -> None:
+    numbers = [int(path.name[:3]) for path in DECISIONS]
+    assert len(set(numbers)) == len(numbers)
 
 
 @pytest.mark.parametrize("path", DECISIONS, ids=named)

@@ -15,6 +15,7 @@ import pytest
 from santral.engine.cdr.store import CdrStore
 from santral.engine.cli import remote
 from santral.engine.cli.commands import run_app
+from santral.engine.cli.failure import Failure
 from santral.engine.config import load
 from santral.engine.control.protocol import RequestError
 from santral.engine.control.server import ControlServer, ControlSettings
@@ -61,6 +62,31 @@ def run(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
         return status, out, err
 
     return command
+
+
+NATIONAL = """
+[[tenant]]
+name = "acme"
+country = "TR"
+[[trunk]]
+name = "carrier"
+tenant = "acme"
+accept_from = ["192.0.2.1"]
+number_format = "national"
+[[trunk]]
+name = "pbx"
+tenant = "acme"
+targets = ["sip:127.0.0.1:5090"]
+number_format = "international"
+[[number]]
+number = "+903125550100"
+tenant = "acme"
+route = "front"
+[[route]]
+name = "front"
+from_trunk = "carrier"
+destinations = [{ trunk = "pbx" }]
+"""
 
 
 class Engine:
@@ -173,6 +199,26 @@ def test_help_is_quick_because_it_loads_little() -> None:
 
 
 # check, explain, doctor
+
+
+def test_explain_shows_what_a_number_is_read_as(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "santral.toml").write_text(NATIONAL)
+    status, out, _ = run("explain", "--trunk", "carrier", "--from", "05551112233", "--to", "03125550100")
+    assert status == 0
+    assert "why      caller 05551112233 is +905551112233" in out
+    assert "why      called 03125550100 is +903125550100" in out
+    assert "why      number +903125550100: leads to route front" in out
+    assert "dial 903125550100 on trunk pbx" in out
+    assert "+903125550100 written international, TR" in out
+
+
+def test_octets_of_an_answer_become_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert remote.written({"id": "../x", "pcap": b"abc"}) == {"id": "../x", "pcap": "x.pcap"}
+    assert (tmp_path / "x.pcap").read_bytes() == b"abc"
+    (tmp_path / "y.pcap").mkdir()
+    with pytest.raises(Failure):
+        remote.written({"id": "y", "pcap": b"abc"})
 
 
 def test_a_right_configuration_is_ok(run: Run, tmp_path: Path) -> None:

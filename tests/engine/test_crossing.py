@@ -24,8 +24,9 @@ from santral.routing.numbering import Numbering
 from santral.routing.numbers import Template
 from santral.sip.errors import LoopDetected
 from santral.sip.headers import Headers
+from santral.sip.identity.redirection import Diverted
 from santral.sip.message import Request, Response
-from santral.sip.uri import Uri
+from santral.sip.uri import NameAddr, Uri
 
 TRUSTED = Policy(host="santral.example", trust=True)
 OPEN = Policy(host="santral.example")
@@ -180,6 +181,15 @@ def test_diversions_cross_in_the_header_each_side_reads() -> None:
     ]
     assert invite(who, OUT, OPEN).headers == ()
     assert presented(request(DIVERTED), OPEN).diversions == ()
+
+
+def test_our_own_diversion_comes_first_and_counts() -> None:
+    own = (Diverted(NameAddr("", Uri(user="+903125550100")), "no-answer"),)
+    who = presented(request(DIVERTED), TRUSTED)
+    made = invite(who, replace(OUT, diverted=own), replace(OPEN, diversion="diversion"))
+    assert [value.partition("@")[0] for _, value in made.headers][:2] == ["<sip:+903125550100", "<sip:05321112233"]
+    with pytest.raises(LoopDetected):
+        invite(who, replace(OUT, diverted=own * 4), OPEN)
 
 
 @pytest.mark.parametrize("policy", [OPEN, TRUSTED])

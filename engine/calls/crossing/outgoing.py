@@ -12,7 +12,7 @@ from santral.routing.numbering import is_e164
 from santral.sip.identity.asserted import RemoteParty
 from santral.sip.identity.correlation import NIL, SessionId
 from santral.sip.identity.early_media import EarlyMedia
-from santral.sip.identity.redirection import Diverted, as_diversion, as_history
+from santral.sip.identity.redirection import Diverted, as_diversion, as_history, check_loop
 from santral.sip.message import Request, Response
 from santral.sip.uri import NameAddr, Uri, escape_user
 
@@ -36,6 +36,7 @@ class Outbound:
     trunk: str = ""
     caller: str | None = None
     caller_name: str = ""
+    diverted: tuple[Diverted, ...] = ()  # by us, on the way to here: newest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,14 @@ class Crossing:
 
 
 def invite(caller: Presented, out: Outbound, policy: Policy) -> Crossing:
-    """The INVITE that tells this caller to a side with this policy."""
+    """The INVITE that tells this caller to a side with this policy. Raises LoopDetected if we divert once too often."""
     if out.caller is not None:
         caller = replace(
             caller, real=out.caller, shown=out.caller, is_hidden=caller.is_hidden or not out.caller, is_asserted=True
         )
+    if out.diverted:
+        check_loop(diversions := (*out.diverted, *caller.diversions))
+        caller = replace(caller, diversions=diversions)
     called = Uri(user=escape_user(out.called), host=out.target.host, port=out.target.port)
     phone = PHONE if policy.user_phone and is_e164(policy.numbering.read(out.called)) else ()
     to = NameAddr("", replace(called, params=phone))
