@@ -490,9 +490,14 @@ class UserAgent:
             return
         usage.last_source = self._source
         transaction = self._runner.start_server(request, self._source, usage, now, key)
-        if not usage.on_request(transaction, request, now):
-            self._runner.respond(transaction, self._composer.response(request, 481, tag), now)
-            self._note_refusal(_NOBODY)
+        try:
+            if usage.on_request(transaction, request, now):
+                return
+            refusal = _NOBODY
+        except RemoteError as problem:
+            refusal = Refusal(problem.status, "malformed", str(problem))
+        self._runner.respond(transaction, self._composer.response(request, refusal.status, tag), now)
+        self._note_refusal(refusal)
 
     def _find_subscription(
         self, request: Request, tag: str, session: Session | Subscription | None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from santral.sip.errors import RemoteError
 from santral.sip.events import (
     Acknowledged,
     Answered,
@@ -93,7 +94,10 @@ def _early_dialog(session: Session, tag: str, response: Response) -> Dialog | No
 
 def _take_description(session: Session, dialog: Dialog, response: Response) -> bool:
     """The description in a reliable provisional response is the answer to our offer, or the offer: then True."""
-    body = None if session.dialog is not None else sdp_body(response)
+    try:
+        body = None if session.dialog is not None else sdp_body(response)
+    except RemoteError:
+        body = None  # what the owner makes of it is another matter: it hears of the response
     if body is None or dialog.exchange in (Exchange.SETTLED, Exchange.THEIRS):
         return False
     session.heard = body

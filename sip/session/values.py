@@ -199,9 +199,13 @@ def one_replaces(request: Request) -> Replaces | None:
     lines = headers.all("Replaces")
     if not lines:
         return None
-    if len(lines) > 1 or len(split_values(lines[0])) > 1 or "Join" in headers:
-        raise Malformed("Replaces more than once, or with Join")
-    return Replaces.parse(lines[0])
+    try:
+        if len(lines) > 1 or len(split_values(lines[0])) > 1 or "Join" in headers:
+            raise Malformed("Replaces more than once, or with Join")
+        return Replaces.parse(lines[0])
+    except RemoteError as problem:
+        problem.request = request
+        raise
 
 
 def sipfrag(status: int, reason: str = "") -> bytes:

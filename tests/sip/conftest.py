@@ -228,14 +228,14 @@ class Peer:
 
     hop = Hop("udp", "192.0.2.9", 5099, "lan")
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, more: tuple[str, ...] = (), **settings: Any) -> None:
         sent_by = {
             ("lan", "udp"): "192.0.2.1:5060",
             ("lan", "tcp"): "192.0.2.1:5060",
             ("six", "udp"): "[2001:db8::1]:5060",
         }
         self.agent = UserAgent(
-            AgentSettings(sent_by=sent_by, allow=METHODS, **settings),
+            AgentSettings(sent_by=sent_by, allow=(*METHODS, *more), **settings),
             random.Random(7).randbytes,
         )
         self.now = 0.0

@@ -318,3 +318,22 @@ def test_the_table_is_walked() -> None:
     assert {step for _, todo in RELIABLE.values() for step in todo} == set(Step) == set(provisionals._PERFORM)
     assert {push for _, push in RELIABLE} == set(Push)
     assert {state for state, _ in RELIABLE.values()} == set(Line)
+
+
+def test_a_body_nobody_can_read(pair: Any, sdp: bytes) -> None:
+    pair.invite()
+    pair.b.do(pair.callee.progress(183, pair.now, body=sdp, reliable=True))
+    broken = pair.network.messages("183 INVITE")[0]
+    broken.headers.set("Content-Type", "multipart/mixed")  # without a boundary
+    pair.network.deliver(serialise(broken), pair.a, pair.b.hop)
+    assert pair.network.wire(pair.a)[-1] == "PRACK"
+    assert pair.a.got(Progress)[-1].is_reliable
+    prack = pair.network.messages("PRACK")[0]
+    prack.headers.set("CSeq", "3 PRACK")
+    prack.headers.set("Via", "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKbroken")
+    prack.headers.add("Content-Type", "multipart/mixed")
+    prack.body = b"x"
+    pair.network.deliver(serialise(prack), pair.b, pair.a.hop)
+    assert pair.network.wire(pair.b)[-1] == "400 PRACK"
+    pair.a.do(pair.caller.cancel(pair.now))
+    pair.assert_over("cancelled", "cancelled")
