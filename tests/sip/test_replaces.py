@@ -27,8 +27,8 @@ def test_written_and_read(call_id: str, to_tag: str, from_tag: str, early: bool)
 @pytest.mark.parametrize(
     "text",
     [
-        "", "id", "id;to-tag=a", "id;from-tag=b", ";to-tag=a;from-tag=b", "id;to-tag;from-tag=b", "id;to-tag=a;to-tag=b",
-        "id;to-tag=a;from-tag=b;from-tag=c",
+        "", "id", "id;to-tag=a", "id;from-tag=b", ";to-tag=a;from-tag=b", "id;to-tag;from-tag=b",
+        "id;to-tag=a;to-tag=b", "id;to-tag=a;from-tag=b;from-tag=c",
     ],
 )  # fmt: skip
 def test_what_is_none(text: str) -> None:
