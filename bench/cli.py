@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from santral.bench.measure import calls, leak, load, relay, setup_rate
+from santral.bench.measure import calls, codecs, leak, load, quality, relay, setup_rate
 from santral.bench.measure.result import Result, Setting
 from santral.bench.process import cores
 from santral.bench.report import wide_console
@@ -21,6 +21,8 @@ BENCHMARKS: Final[dict[str, Callable[[Setting], Result]]] = {
     "calls": calls.run,
     "setup": setup_rate.run,
     "leak": leak.run,
+    "codecs": codecs.run,
+    "quality": quality.run,
 }
 FOLDER: Final = Path("bench-output")
 MARKS: Final = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}

@@ -1,0 +1,5 @@
+from collections.abc import Sequence
+
+from typing_extensions import Buffer
+
+def heard_by_each(voices: Sequence[Buffer]) -> list[bytes]: ...

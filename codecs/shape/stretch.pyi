@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def stretched(samples: Buffer, hz: int, longer: bool, least: float = 0.0) -> bytes: ...
