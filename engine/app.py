@@ -31,7 +31,8 @@ from santral.sip import events as sip
 from santral.sip.agent import AgentSettings
 from santral.sip.message import Request, make_response
 
-METHODS: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE")  # what Allow says
+METHODS: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE", "PRACK", "UPDATE")  # what Allow says
+EXTENSIONS: Final = ("100rel", "timer")  # what Supported says, where a trunk does not have it otherwise
 STOP_GRACE_S: Final = 2.0  # for BYEs and CANCELs of calls cut off by a stop to be answered
 DISTRIBUTION: Final = "santral"
 
@@ -65,7 +66,7 @@ class Engine:
             ),
             self._hear_media,
         )
-        settings = AgentSettings(user_agent=f"Santral/{version(DISTRIBUTION)}", allow=METHODS)
+        settings = AgentSettings(user_agent=f"Santral/{version(DISTRIBUTION)}", allow=METHODS, supported=EXTENSIONS)
         self.signalling = Signalling(
             loop, supply.listeners(config), settings, self._hear, supply.keyring(config, self.world.networks)
         )

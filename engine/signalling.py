@@ -35,7 +35,7 @@ class Signalling:
         on_event: Callable[[Event], None],
         keyring: Keyring | None = None,
     ) -> None:
-        self.allow = settings.allow
+        self.allow, self.supported = settings.allow, settings.supported
         self.agent = UserAgent(settings, secrets.token_bytes)
         self.transports = Transports(
             loop,

@@ -13,7 +13,7 @@ from santral.engine.calls.leg import Leg, Party
 from santral.engine.cdr.store import CdrStore
 from santral.engine.config import Config
 from santral.engine.config.convert import policy_of, routing_table
-from santral.engine.config.model import InterfaceTable
+from santral.engine.config.model import InterfaceTable, TrunkTable
 from santral.engine.config.sounds import Sound, find_sound
 from santral.engine.events import EventLog
 from santral.engine.limits import Limits, LimitSettings, TrunkLimit
@@ -21,6 +21,7 @@ from santral.engine.locating import Locator
 from santral.engine.media import AudioLibrary, MediaPlane
 from santral.engine.signalling import Signalling
 from santral.routing.routes import RoutingTable
+from santral.sip.session import SessionTimer
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
@@ -99,6 +100,12 @@ def _advertised(network: InterfaceTable) -> str | None:
     return None if network.advertise is None else str(network.advertise)
 
 
+def _session_timer(trunk: TrunkTable) -> SessionTimer | None:
+    if not trunk.session_expires:
+        return None
+    return SessionTimer(int(trunk.session_expires), int(min(trunk.min_se, trunk.session_expires)))
+
+
 def _side(config: Config, name: str, networks: Mapping[str, InterfaceTable]) -> TrunkSide:
     trunk = config.trunks[name]
     network = config.interface_of(trunk)
@@ -114,6 +121,8 @@ def _side(config: Config, name: str, networks: Mapping[str, InterfaceTable]) -> 
         latch_networks=tuple(str(one) for one in trunk.media_from),
         policy=policy_of(config, trunk, str(config.sip.domain or network.advertise or network.sip[0].host)),
         nat=trunk.nat,
+        reliable=trunk.reliable,
+        session_timer=_session_timer(trunk),
         hold=trunk.hold,
     )
     return TrunkSide(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from santral.engine.calls import crossing
 from santral.engine.calls.crossing import Outbound
-from santral.engine.calls.leg import Leg
+from santral.engine.calls.leg import HeaderLines, Leg
 from santral.sip.events import Hop
 from santral.sip.uri import format_host
 
@@ -39,9 +39,10 @@ def send(invite: Invite, hop: Hop, signalling: "Signalling") -> None:
         uri=made.uri,
         from_=made.from_,
         to=made.to,
-        headers=made.headers,
+        headers=(*invite.leg.options, *_early_media(invite.leg), *made.headers),
         body=invite.offer,
         max_forwards=invite.caller.max_forwards - 1,
+        session_timer=invite.leg.party.session_timer,
         now=signalling.now(),
     )
     invite.leg.attach(session, text_of(hop))
@@ -49,3 +50,8 @@ def send(invite: Invite, hop: Hop, signalling: "Signalling") -> None:
         hidden = invite.caller.presented.hidden
         signalling.tap.adopt(session.call_id, invite.out.call, invite.leg.id, invite.out.tenant, hidden)
     signalling.perform(actions)
+
+
+def _early_media(leg: Leg) -> HeaderLines:
+    """A trusted side may say whether what it sends before the answer is to be heard (RFC 5009 section 5)."""
+    return (("P-Early-Media", "supported"),) if leg.party.policy.trust else ()

@@ -126,6 +126,7 @@ TABLE: Final[dict[tuple[State, Input], Row]] = {  # a missing row means: ignore
     (State.PREPARING, Input.CALLER_CANCELLED): (State.ENDED, (Do.FINISH,)),
     (State.PREPARING, Input.CALLER_ENDED): (State.ENDED, (Do.FINISH,)),
     (State.PREPARING, Input.HANG_UP): (State.ENDED, (Do.REFUSE_BY_COMMAND, Do.FINISH)),
+    (State.CONNECTED, Input.CALLER_CANCELLED): (State.ENDED, (Do.HANG_UP_CALLEE, Do.FINISH)),  # our 200 was held back
     (State.CONNECTED, Input.CALLER_ENDED): (State.ENDED, (Do.HANG_UP_CALLEE, Do.FINISH)),
     (State.CONNECTED, Input.CALLEE_ENDED): (State.ENDED, (Do.HANG_UP_CALLER, Do.FINISH)),
     (State.CONNECTED, Input.JOIN): (State.CONNECTED, (Do.JOIN_CALL,)),

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, PlainValidator, StrictBool, ValidationInfo
+from pydantic import AfterValidator, Field, PlainValidator, StrictBool, ValidationInfo
 from pydantic.fields import FieldInfo
 from pydantic.types import Strict
 
@@ -102,6 +102,14 @@ def _database(value: Any, info: ValidationInfo) -> str:
     return f"sqlite:///{_path(file, info)}"
 
 
+def _session_time(value: int) -> int:
+    """RFC 4028 section 5: 90 s is the shortest; 0 stands for none."""
+    if 0 < value < MIN_SESSION_S:
+        raise ValueError(f"must be 0 or at least {MIN_SESSION_S}")
+    return value
+
+
+MIN_SESSION_S = 90
 MOST = 1_000_000_000  # calls, or seconds: beyond any use, and small enough for every clock and counter
 
 Yes = StrictBool
@@ -110,6 +118,10 @@ Count = Annotated[int, Strict(), Field(ge=1, le=MOST), Words("integer ≥ 1")]
 Seconds = Annotated[float, Strict(), Field(ge=0, le=MOST, allow_inf_nan=False), Words("seconds ≥ 0")]
 TryTime = Annotated[float, Strict(), Field(gt=0, le=32, allow_inf_nan=False), Words("seconds > 0, up to 32")]
 ProgressTime = Annotated[float, Strict(), Field(gt=0, le=180, allow_inf_nan=False), Words("seconds > 0, up to 180")]
+SessionTime = Annotated[
+    int, Strict(), Field(ge=0, le=86_400), AfterValidator(_session_time), Words("seconds, 0 or from 90 to 86400")
+]
+MinSessionTime = Annotated[int, Strict(), Field(ge=MIN_SESSION_S, le=86_400), Words("seconds from 90 to 86400")]
 RingTime = Annotated[float, Strict(), Field(gt=0, le=3600, allow_inf_nan=False), Words("seconds > 0, up to 3600")]
 
 Name = Annotated[str, Field(pattern=r"^\w[\w .-]{0,63}$"), Words("name")]

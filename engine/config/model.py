@@ -29,6 +29,7 @@ from santral.engine.config.fields import (
     HeaderTemplate,
     Label,
     ListenAddress,
+    MinSessionTime,
     Name,
     Nameserver,
     Network,
@@ -39,6 +40,7 @@ from santral.engine.config.fields import (
     Remark,
     RingTime,
     Seconds,
+    SessionTime,
     SipListen,
     TryTime,
     Uri,
@@ -336,6 +338,17 @@ class TrunkTable(Table):
         (), max_length=16, description="Headers of its INVITEs that are kept with the call: in events and call records."
     )
     header: tuple[HeaderTable, ...] = Field((), max_length=MAX_RULES, description="Header rules.")
+    reliable: Literal["off", "supported", "required"] = Field(
+        "supported",
+        description="Provisional answers by 100rel (RFC 3262): not at all unless it requires them, where both sides "
+        "have it, or required in every call to it.",
+    )
+    session_expires: SessionTime = Field(
+        1800,
+        description="Session timer that we ask for (RFC 4028): a call that nobody refreshed for so long is over. "
+        "0: none, but its own is honoured.",
+    )
+    min_se: MinSessionTime = Field(90, description="Shortest session timer that we agree to in calls to it.")
     offer: Literal["early", "late"] = Field(
         "early", description="Whether our INVITEs carry an offer, or leave it to this side to make one in its answer."
     )

@@ -158,7 +158,7 @@ async def test_by_default_nothing_crosses(start: Start) -> None:
 async def test_with_every_key_on_exactly_these_cross(start: Start) -> None:
     bench = await start(left_keys=OPEN, right_keys=OPEN)
     seen = await carry(bench)
-    crossing = {"P-Asserted-Identity", "Diversion", "User-to-User", "Session-ID", "X-Anything"}
+    crossing = {"P-Asserted-Identity", "P-Early-Media", "Diversion", "User-to-User", "Session-ID", "X-Anything"}
     assert names(seen["invite"]) - BY_THE_STACK == OF_AN_INVITE | crossing
     told = {"P-Asserted-Identity", "User-to-User", "Session-ID"}
     assert names(seen["answer"]) - BY_THE_STACK == OF_A_RESPONSE | told

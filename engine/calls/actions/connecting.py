@@ -21,6 +21,8 @@ ELSEWHERE: Final = ('SIP;cause=200;text="Call completed elsewhere"',)  # RFC 332
 
 def answer_caller_with(call: "Call", callee: Leg) -> None:
     """Settle the caller's answer by what this leg's peer answered, unless it is settled."""
+    if call.caller.agreement is not None:
+        return
     codec, events = callee.agreed.audio.key, callee.agreed.has_events
     limit = callee.remote.direction if callee.remote is not None else "sendrecv"
     call.caller.prepare_answer(negotiation.answer_with(call.caller.peer, codec, events=events), limit)
@@ -53,12 +55,13 @@ def connect(call: "Call", _what: Input, heard: Heard) -> None:
         joined.align()
         return
     if call.caller.is_late:
-        call.caller.offer(callee.agreed.ours, callee.peer.direction)
+        call.caller.offer_once(callee.agreed.ours, callee.peer.direction)
     else:
         answer_caller_with(call, callee)
     joined = bridge(call, callee)
     answer(call)
     joined.announce()
+    joined.align()
 
 
 def answer(call: "Call") -> None:
@@ -83,8 +86,8 @@ def prepare_endpoint(call: "Call", _what: Input, step: AnswerHere) -> None:
             caller.offer(codecs)
             codec = codecs[0].key
         else:
-            agreement = negotiation.answer_locally(caller.remote, caller.party.codecs)
-            caller.prepare_answer(agreement, "sendrecv")
+            if caller.agreement is None:  # no early media of an earlier attempt has settled it
+                caller.prepare_answer(negotiation.answer_locally(caller.remote, caller.party.codecs), "sendrecv")
             codec = caller.agreed.audio.key
     except NotAcceptable as problem:
         call.post(Input.ATTEMPT_FAILED, Failure(Fault.REFUSED, problem.status))

@@ -40,18 +40,25 @@ def refuse_by_command(call: "Call", _what: Input, data: tuple[int | None, str]) 
 
 def cancel_dialled(call: "Call", what: Input, data: Any) -> None:
     """The caller is gone before the answer: CANCEL, with the caller's reason or the usual one (RFC 3326)."""
-    if what is not Input.HANG_UP:
+    if what is Input.CALLER_ENDED:
+        call.outcome.end(account.end_cause(data.data), "caller" if data.data == "bye" else "engine")
+    elif what is Input.CALLER_CANCELLED:
         call.outcome.end("cancelled", "caller")
     reasons = data.data if what is Input.CALLER_CANCELLED and data.data else (TERMINATED,)
     for leg in call.dialled:
         leg.hang_up(reasons, told(call.caller, leg))
 
 
-def hang_up_callee(call: "Call", _what: Input, heard: Heard) -> None:
-    cause = heard.data
-    call.outcome.end(account.end_cause(cause), "caller" if cause == "bye" else "engine")
+def hang_up_callee(call: "Call", what: Input, heard: Heard) -> None:
+    """The caller's end; its CANCEL too, while our 200 waits for its PRACK."""
+    if what is Input.CALLER_CANCELLED:
+        call.outcome.end("cancelled", "caller")
+        reasons = heard.data or NORMAL
+    else:
+        call.outcome.end(account.end_cause(heard.data), "caller" if heard.data == "bye" else "engine")
+        reasons = said(heard.leg, heard.data)
     if call.callee is not None:
-        call.callee.hang_up(said(heard.leg, cause), told(heard.leg, call.callee))
+        call.callee.hang_up(reasons, told(heard.leg, call.callee))
 
 
 def hang_up_caller(call: "Call", _what: Input, heard: Heard | None) -> None:

@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
+from santral.engine.calls.actions import ringing
 from santral.engine.calls.actions.connecting import start_playing
+from santral.engine.calls.joins import hear_alone
 from santral.engine.calls.leg import Leg, News
 from santral.engine.calls.table import Input
 
@@ -13,7 +15,7 @@ UNABLE: Final = 500  # to an INFO while nobody is there to hear it
 GONE: Final = frozenset({404, 408, 410, 481, 503, 504})  # answers to a probe of a call that the peer has not
 
 
-def carry_change(call: "Call", _what: Input, change: tuple[Leg, News, Any]) -> None:
+def carry_change(call: "Call", what: Input, change: tuple[Leg, News, Any]) -> None:
     leg, news, data = change
     if news is News.REPLIED and data[0] in call.probes:
         _judge(call, call.probes.pop(data[0]), data[1])
@@ -23,6 +25,9 @@ def carry_change(call: "Call", _what: Input, change: tuple[Leg, News, Any]) -> N
     elif news is News.ASKED:
         key, request = data
         leg.reply(key, request, UNABLE)
+    else:
+        hear_alone(call, leg, news)
+        ringing.hear_another(call, what, data)  # the caller's PRACK may have made it ready for early media
     if news is News.CHANGED and call.waiting_audio is not None:
         sound, call.waiting_audio = call.waiting_audio, None
         start_playing(call, *sound)

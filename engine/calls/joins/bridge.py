@@ -48,6 +48,8 @@ class Bridge:
     def end(self) -> None:
         for leg in self.legs:
             entertain(self._call, leg, None)
+            if leg.asks_change and leg.is_open:
+                leg.refuse_change(REQUEST_PENDING)
         if self._is_announced:
             self._call.emit("bridge.ended", legs=[self._a.id, self._b.id])
         if self._a.media is not None and self._a.media.final is None:
@@ -93,7 +95,7 @@ class Bridge:
             case News.CHANGED:
                 announce_change(self._call.emit, leg)
                 self._align(other)
-            case News.CONFIRMED:
+            case News.CONFIRMED | News.CHANGE_DUE:
                 self._align(leg)
 
     def _ask(self, leg: Leg, other: Leg) -> None:
@@ -106,10 +108,11 @@ class Bridge:
         except NotAcceptable as problem:
             leg.refuse_change(problem.status)
             return
-        if codecs == other.agreed.ours and other.effective == target(other, leg):
+        is_the_same = codecs == other.agreed.ours and other.effective == target(other, leg)
+        if is_the_same or not other.may_be_asked:  # who cannot be asked now is, as soon as that is possible
             self._settle(leg, other)
         else:
-            other.ask_change(codecs, shown(leg))
+            other.ask_change(codecs, shown(leg), leg.change_method)
 
     def _settle(self, waiting: Leg, other: Leg) -> None:
         """Answer the waiting change as the other side's last description allows."""
@@ -135,7 +138,7 @@ class Bridge:
         fork's codec gets that of the fork that won.
         """
         other = self.other(leg)
-        if leg.is_changing or other.is_changing or not (leg.is_answered and leg.agreement and other.agreement):
+        if leg.is_changing or other.is_changing or not (leg.agreement and other.agreement and leg.may_be_asked):
             return
         wanted = self._wanted(leg)
         if wanted == (leg.agreed.ours, leg.direction) or wanted == self._refused.get(leg.id):

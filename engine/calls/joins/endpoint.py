@@ -24,16 +24,22 @@ class Endpoint:
         """Nothing to part: the media leg is closed by the call."""
 
     def hear(self, leg: Leg, news: News, data: Any) -> None:
-        match news:
-            case News.CHANGE_ASKED:
-                try:
-                    leg.accept_change(leg.agreed.audio.key, "sendrecv")
-                except NotAcceptable as problem:
-                    leg.refuse_change(problem.status)
-                    return
-                announce_change(self._call.emit, leg)
-            case News.CHANGED:
-                announce_change(self._call.emit, leg)
-            case News.ASKED:
-                key, request = data
-                leg.reply(key, request, 200)
+        if news is News.ASKED:
+            key, request = data
+            leg.reply(key, request, 200)
+        else:
+            hear_alone(self._call, leg, news)
+
+
+def hear_alone(call: "Call", leg: Leg, news: News) -> None:
+    """A change of a leg whose counterpart is the engine, or nobody yet: what its peer wants, with the codec it has."""
+    match news:
+        case News.CHANGE_ASKED:
+            try:
+                leg.accept_change(leg.agreed.audio.key, "sendrecv")
+            except NotAcceptable as problem:
+                leg.refuse_change(problem.status)
+                return
+            announce_change(call.emit, leg)
+        case News.CHANGED:
+            announce_change(call.emit, leg)

@@ -4,6 +4,7 @@ from santral.engine.calls.leg.leg import Leg, q850_of
 from santral.engine.calls.leg.model import (
     NOT_ACCEPTABLE,
     REQUEST_PENDING,
+    HeaderLines,
     Line,
     News,
     Party,
@@ -15,6 +16,7 @@ from santral.engine.calls.leg.model import (
 __all__ = [
     "NOT_ACCEPTABLE",
     "REQUEST_PENDING",
+    "HeaderLines",
     "Leg",
     "Line",
     "News",

@@ -51,11 +51,12 @@ class Standing(NamedTuple):
 
 
 class Fork(NamedTuple):
-    """One early dialog's answer to our offer."""
+    """One early dialog's answer to our offer; or its offer, with our answer."""
 
     lines: tuple[RemoteStream, ...]
     remote: RemoteStream
     agreement: Agreement
+    is_settled: bool = False  # it came reliably: what its 18x and 2xx still describe is nothing (RFC 3261 13.2.1)
 
 
 class Description:
@@ -109,28 +110,33 @@ class Description:
         self._lines, self.audio.remote = self.parse(body)
         return self.audio.remote
 
-    def take_early(self, tag: str, body: bytes) -> bool:
+    def take_early(self, tag: str, body: bytes, *, is_reliable: bool = False) -> bool:
         """A provisional answer to our offer from the dialog of this To-tag: is it heard from now on? The newest is.
 
         The same said again is no news. Raises `RemoteError` for an answer that is none; everything stays as it was.
         """
-        lines, stream = self.parse(body)
         known = self.forks.get(tag)
-        if (known is not None and known.remote == stream) or (known is None and len(self.forks) >= MAX_FORKS):
+        if (known is None and len(self.forks) >= MAX_FORKS) or (known is not None and known.is_settled):
+            return False
+        lines, stream = self.parse(body)
+        if known is not None and known.remote == stream:
+            self.forks[tag] = known._replace(is_settled=is_reliable)
             return False
         if self.awaits_offer:
             agreement = negotiation.answer_from(self.audio.offered, stream)
         else:
             agreement = negotiation.agree(self.audio.offered, stream)
-        self.forks[tag] = Fork(lines, stream, agreement)
+        self.forks[tag] = Fork(lines, stream, agreement, is_reliable)
         self._hear_fork(tag)
         return True
 
-    def take_final(self, tag: str, body: bytes | None) -> None:
-        """The 2xx of the dialog of this To-tag won: it alone is heard, the others are history.
+    def take_final(self, tag: str, body: bytes | None) -> bool:
+        """The 2xx of the dialog of this To-tag won: it alone is heard, the others are history. True when it brought the
+        offer that our INVITE lacked: `body` is the answer then.
 
         A description given before stands when the 2xx has none (RFC 3261 13.2.1). Raises `RemoteError` without any.
         """
+        was_settled = tag in self.forks and self.forks[tag].is_settled
         if body is not None:
             self.take_early(tag, body)
         if tag not in self.forks:
@@ -138,6 +144,13 @@ class Description:
         if tag != self.heard_tag:
             self._hear_fork(tag)
         self.forks = {}
+        is_offer, self.awaits_offer = self.awaits_offer and not was_settled, False
+        return is_offer
+
+    def note_change(self) -> None:
+        """The dialog that is heard has changed its description since: that is what it stands by now."""
+        if self.heard_tag in self.forks:
+            self.forks[self.heard_tag] = Fork(self._lines, sure(self.audio.remote), sure(self.audio.agreement), True)
 
     def _hear_fork(self, tag: str) -> None:
         fork = self.forks[tag]
@@ -167,6 +180,7 @@ class Description:
         mirrored = "sendrecv" if remote is None else answer_direction(remote.direction)
         body = self._describe(agreement.theirs, negotiation.meet(mirrored, limit))
         self.audio.wish = "sendrecv" if remote is None else remote.direction
+        self.audio.offered = agreement.theirs  # a refresh of the session offers what we answered
         self.settle(agreement, is_new=is_new)
         return body
 

@@ -8,11 +8,12 @@ from santral.engine.calls.dialer import Failure, Fault
 from santral.engine.calls.leg.model import METHOD_NOT_ALLOWED, NOT_ACCEPTABLE, REQUEST_PENDING, News
 from santral.sip import events as sip
 from santral.sip.errors import NotAcceptable, RemoteError
-from santral.sip.message import sdp_body
+from santral.sip.message import Request, sdp_body
 
 if TYPE_CHECKING:
     from santral.engine.calls.leg.leg import Leg
 
+NO_UPDATE: Final = frozenset({405, 501})  # the peer does not know UPDATE after all
 NOT_RINGING: Final = frozenset({100, 199})  # 199: one of the far end's forks is gone, which is its affair (RFC 6228)
 PASSED_ON: Final = frozenset({"INFO", "MESSAGE"})  # requests in the dialog that are for the other side
 SESSION_PROGRESS: Final = 183  # as which unknown provisional answers are taken (RFC 3261 8.1.3.2)
@@ -33,11 +34,17 @@ def _progress(leg: "Leg", event: sip.Progress) -> None:
         return
     leg.times.ringing = leg.times.ringing or utc.now_ms()
     leg.note_response(response)
+    body = sdp_body(response)
     try:
-        if (body := sdp_body(response)) is not None:
-            leg.sdp.take_early(event.to_tag, body)
-    except RemoteError:
-        pass  # early media we cannot take is no reason to give up ringing; the final answer decides
+        if body is not None and (event.is_offer or not leg.sdp.awaits_offer):
+            leg.sdp.take_early(event.to_tag, body, is_reliable=event.is_reliable)
+            if event.is_offer:
+                leg.do(leg.live.prack(leg.line.now(), leg.sdp.body, event.to_tag))
+    except RemoteError as problem:
+        if event.is_offer:  # it cannot be acknowledged without an answer, and nothing else will come
+            _give_up(leg, problem)
+            return
+        # early media we cannot take is no reason to give up ringing; the final answer decides
     leg.tell(leg, News.RINGING, response.status if response.status in RINGING else SESSION_PROGRESS)
 
 
@@ -47,15 +54,18 @@ def _answered(leg: "Leg", event: sip.Answered) -> None:
     leg.times.answered = utc.now_ms()
     leg.note_response(response)
     try:
-        leg.sdp.take_final(response.to.tag or "", sdp_body(response))
-        if leg.sdp.awaits_offer:
-            leg.sdp.awaits_offer = False
+        if leg.sdp.take_final(response.to.tag or "", sdp_body(response)):
             leg.do(leg.live.ack(leg.line.now(), leg.sdp.body))
     except RemoteError as problem:
-        leg.hang_up((f"SIP;cause={problem.status}",))
-        leg.tell(leg, News.FAILED, Failure(Fault.REFUSED, NOT_ACCEPTABLE))
+        _give_up(leg, problem)
         return
     leg.tell(leg, News.ANSWERED, None)
+
+
+def _give_up(leg: "Leg", problem: RemoteError) -> None:
+    """What the peer of a dialled leg describes cannot be served."""
+    leg.hang_up((f"SIP;cause={problem.status}",))
+    leg.tell(leg, News.FAILED, Failure(Fault.REFUSED, NOT_ACCEPTABLE))
 
 
 def _rejected(leg: "Leg", event: sip.Rejected) -> None:
@@ -71,6 +81,7 @@ def _rejected(leg: "Leg", event: sip.Rejected) -> None:
 
 def _cancelled(leg: "Leg", event: sip.Cancelled) -> None:
     leg.status = 487
+    leg.times.answered = None  # our 200 was held back for a PRACK
     leg.note_reasons(event.request)
     leg.close()
     leg.tell(leg, News.CANCELLED, leg.reasons)
@@ -86,22 +97,34 @@ def _acknowledged(leg: "Leg", event: sip.Acknowledged | sip.ReinviteAcknowledged
     """The ACK answers our offer when the INVITE or re-INVITE had none."""
     if not leg.awaits_ack_answer:
         leg.tell(leg, News.CONFIRMED, None)
-        return
+    elif _take_answer(leg, event.request):
+        leg.tell(leg, News.CHANGED, None)
+
+
+def _pracked(leg: "Leg", event: sip.Pracked) -> None:
+    """The PRACK answers our offer when it was in a reliable 18x."""
+    if leg.awaits_ack_answer and _take_answer(leg, event.request):
+        leg.tell(leg, News.CHANGED, None)
+
+
+def _take_answer(leg: "Leg", request: Request) -> bool:
+    """The answer to an offer in a response of ours; without one there is no session."""
     leg.awaits_ack_answer = False
     try:
-        stream = leg.read(event.request)
+        stream = leg.read(request)
         if stream is None:
-            raise NotAcceptable("no answer in the ACK")
+            raise NotAcceptable("no answer in the ACK or PRACK")
         leg.sdp.settle_answer_of(stream)
     except RemoteError as problem:
         leg.hang_up((f"SIP;cause={problem.status}",))
         leg.tell(leg, News.ENDED, "no_answer")
-        return
-    leg.tell(leg, News.CHANGED, None)
+        return False
+    return True
 
 
 def _reinvited(leg: "Leg", event: sip.Reinvited) -> None:
-    if leg.agreement is None:
+    """The peer proposes a change. Of a fork that is not heard only the codec could change: it is put off."""
+    if leg.agreement is None or (not leg.is_incoming and event.to_tag != leg.sdp.heard_tag):
         leg.do(leg.live.reject_reinvite(REQUEST_PENDING, leg.line.now()))
         return
     standing = leg.sdp.stand()
@@ -120,12 +143,15 @@ def _reinvited(leg: "Leg", event: sip.Reinvited) -> None:
 
 
 def _reinvite_cancelled(leg: "Leg", _event: sip.ReinviteCancelled) -> None:
-    leg.change = None
-    leg.sdp.go_back()
-    leg.tell(leg, News.CHANGE_WITHDRAWN, None)
+    if leg.change is not None:
+        leg.change = None
+        leg.sdp.go_back()
+        leg.tell(leg, News.CHANGE_WITHDRAWN, None)
 
 
 def _reinvite_answered(leg: "Leg", event: sip.ReinviteAnswered) -> None:
+    if not leg.is_asking:  # a refresh of the session's own has brought news
+        leg.sdp.hold_on_to()
     leg.is_asking = False
     try:
         stream = leg.read(event.response)
@@ -136,13 +162,24 @@ def _reinvite_answered(leg: "Leg", event: sip.ReinviteAnswered) -> None:
         leg.sdp.go_back()
         leg.tell(leg, News.CHANGE_REFUSED, NOT_ACCEPTABLE)
         return
+    leg.sdp.note_change()
     leg.tell(leg, News.CHANGE_ANSWERED, None)
 
 
 def _reinvite_rejected(leg: "Leg", event: sip.ReinviteRejected) -> None:
-    leg.is_asking = False
-    leg.sdp.go_back()
-    leg.tell(leg, News.CHANGE_REFUSED, event.status)
+    if leg.is_asking:
+        leg.is_asking = False
+        leg.sdp.go_back()
+        if event.method == "UPDATE" and event.status in NO_UPDATE:
+            leg.takes_update = False
+            leg.tell(leg, News.CHANGE_REFUSED, REQUEST_PENDING)
+            leg.tell(leg, News.CHANGE_DUE, None)
+            return
+        leg.tell(leg, News.CHANGE_REFUSED, event.status)
+
+
+def _reinvite_due(leg: "Leg", _event: sip.ReinviteDue) -> None:
+    leg.tell(leg, News.CHANGE_DUE, None)
 
 
 def _in_dialog(leg: "Leg", event: sip.InDialog) -> None:
@@ -167,10 +204,12 @@ _ROWS: Final[dict[type, Callable[["Leg", Any], None]]] = {
     sip.Cancelled: _cancelled,
     sip.Ended: _ended,
     sip.Acknowledged: _acknowledged,
+    sip.Pracked: _pracked,
     sip.Reinvited: _reinvited,
     sip.ReinviteCancelled: _reinvite_cancelled,
     sip.ReinviteAnswered: _reinvite_answered,
     sip.ReinviteRejected: _reinvite_rejected,
+    sip.ReinviteDue: _reinvite_due,
     sip.ReinviteAcknowledged: _acknowledged,
     sip.InDialog: _in_dialog,
     sip.RequestAnswered: _request_answered,

@@ -63,7 +63,9 @@ class Leg:
         self.line = line
         self.change: sip.Reinvited | None = None  # the peer's re-INVITE that waits for the other leg
         self.is_asking = False  # our own re-INVITE is under way
-        self.awaits_ack_answer = False  # our last 2xx carried an offer
+        self.takes_update = True  # until its peer says that its Allow was wrong
+        self.awaits_ack_answer = False  # our last 2xx, or reliable 18x, carried an offer
+        self._is_settled_early = False  # our answer, or our offer, went in a reliable 18x: the 200 has none
 
     # ---- its audio, as the call and its records see it ----
 
@@ -146,10 +148,9 @@ class Leg:
     def prepare_answer(self, agreement: Agreement, limit: str) -> None:
         """Settle our answer to the caller's offer, for early media or the 200, in no more directions than `limit`.
 
-        A settled answer stays: the caller sees one answer, whichever early dialog is heard (RFC 3261 13.2.1).
+        Once: the caller sees one answer, whichever early dialog is heard (RFC 3261 13.2.1).
         """
-        if self.agreement is None:
-            self.sdp.answer(agreement, limit)
+        self.sdp.answer(agreement, limit)
 
     def expect_media(self) -> None:
         """The peer says that it is there: arm the media plane's time-out anew."""
@@ -168,25 +169,59 @@ class Leg:
         """The peer is at this address: before media is opened, so that its SDP names ours as that peer reaches it."""
         self.party = self.sdp.party = self.party.facing(host)
 
+    @property
+    def options(self) -> HeaderLines:
+        """Supported and Require of our INVITE, 18x and 200, where they are not the node's own (rule 18)."""
+        if self.party.reliable == "off":
+            return (("Supported", ", ".join(one for one in self.line.supported if one != "100rel")),)
+        if self.party.reliable == "required" and not self.is_incoming:
+            return (("Require", "100rel"),)
+        return ()
+
     def attach(self, session: Session, target: str = "") -> None:
         self.session = session
         self.sip_call_id = session.call_id
         self.target = target
         session.user = self
         session.follow_source = self.party.nat
+        session.session_timer = self.party.session_timer
         self.sdp.heard_from = session.last_source.host
 
+    @property
+    def progresses_reliably(self) -> bool:
+        """Our 18x to this caller may carry what must arrive (RFC 3262): it can, and wants to or may."""
+        live = self.live
+        return live.requires("100rel") or (self.party.reliable != "off" and live.peer_supports("100rel"))
+
     def progress(self, status: int, headers: HeaderLines = ()) -> None:
-        """Pass a 18x on to the caller, with our answer in it once there is one."""
-        body = self.sdp.body if self.agreement is not None else b""
-        self.do(self.live.progress(status, self.line.now(), headers=headers, body=body))
+        """Pass a 18x on to the caller, with our answer in it once there is one, or our offer if it sent none.
+
+        What is described reliably is described once.
+        """
+        body = self.sdp.body if self.agreement is not None or self.awaits_ack_answer else b""
+        is_reliable = self.progresses_reliably
+        if self._is_settled_early:
+            body = b""
+        self._is_settled_early = self._is_settled_early or (is_reliable and bool(body))
+        lines = (*self.options, *headers)
+        now = self.line.now()
+        self.do(self.live.progress(status, now, headers=lines, body=body, reliable=is_reliable and bool(body)))
+
+    def offer_once(self, codecs: tuple[Codec, ...], direction: str) -> None:
+        """Our offer to a caller that sent none, for the next 18x or the 200. One that went reliably stands."""
+        if not self._is_settled_early:
+            self.offer(codecs, direction)
+            self.awaits_ack_answer = True
 
     def answer(self, headers: HeaderLines = ()) -> None:
-        """200 to the caller with the settled answer; to a late offer, with the offer made before."""
+        """200 to the caller with the settled answer; to a late offer, with the offer made before. What went reliably in
+        a 18x is not said again; the session holds the 200 back until it is acknowledged (RFC 3262 3).
+        """
         self.status = 200
         self.times.answered = utc.now_ms()
         self.awaits_ack_answer = self.is_late
-        self.do(self.live.answer(self.line.now(), headers=headers, body=self.sdp.body))
+        body = b"" if self._is_settled_early else self.sdp.body
+        self.do(self.live.answer(self.line.now(), headers=(*self.options, *headers), body=body))
 
     def reject(self, status: int, reasons: Iterable[str] = (), headers: HeaderLines = ()) -> None:
         """Refuse the caller and close."""
@@ -237,14 +272,30 @@ class Leg:
 
     @property
     def asks_change(self) -> bool:
-        """The peer's re-INVITE waits for `accept_change` or `refuse_change`."""
+        """The peer's re-INVITE, UPDATE or offer in a PRACK waits for `accept_change` or `refuse_change`."""
         return self.change is not None
 
-    def ask_change(self, codecs: tuple[Codec, ...], direction: str) -> None:
-        """Re-INVITE the peer with an offer of these codecs in this direction."""
+    @property
+    def may_be_asked(self) -> bool:
+        """A change may be proposed to its peer now: in its session, or before that by UPDATE (RFC 3311 5.1)."""
+        return self.is_answered or (self.takes_update and self.live.may_update(self.sdp.heard_tag))
+
+    def ask_change(self, codecs: tuple[Codec, ...], direction: str, by: str = "INVITE") -> None:
+        """Offer the peer these codecs in this direction: by UPDATE before the answer, else by the method named, if its
+        peer allows it.
+        """
         self.is_asking = True
         self.sdp.hold_on_to()
-        self.do(self.live.reinvite(self.line.now(), self.offer(codecs, direction)))
+        now, body = self.line.now(), self.offer(codecs, direction)
+        if not self.is_answered or (by == "UPDATE" and self.takes_update and self.live.peer_allows("UPDATE")):
+            self.do(self.live.update(now, body, to_tag="" if self.is_answered else self.sdp.heard_tag))
+        else:
+            self.do(self.live.reinvite(now, body))
+
+    @property
+    def change_method(self) -> str:
+        """How its peer asks for the change that waits: INVITE, UPDATE or PRACK."""
+        return "INVITE" if self.change is None else self.change.method
 
     def withdraw_change(self) -> None:
         """Nobody wants our own re-INVITE any more (RFC 3261 9.1: it may be answered all the same)."""
@@ -252,17 +303,18 @@ class Leg:
             self.do(self.live.cancel(self.line.now()))
 
     def accept_change(self, codec: str, limit: str) -> None:
-        """Answer the peer's waiting re-INVITE with the codec of this plane key, in no more directions than `limit`.
+        """Answer the peer's waiting change with the codec of this plane key, in no more directions than `limit`.
 
         Raises `NotAcceptable` when its offer lacks the codec; it waits on then.
         """
         agreement = negotiation.answer_with(self.peer, codec, events=self.agreed.has_events)
         self.change = None
         body = self.sdp.answer(agreement, limit)
+        self.sdp.note_change()
         self.do(self.live.accept_reinvite(self.line.now(), body))
 
     def refuse_change(self, status: int) -> None:
-        """Refuse the peer's waiting re-INVITE: everything stands as before it (RFC 3261 14.1)."""
+        """Refuse the peer's waiting change: everything stands as before it (RFC 3261 14.1)."""
         change, self.change = self.change, None
         if change is not None:
             self.sdp.go_back()

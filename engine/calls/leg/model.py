@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Final, Protocol, TypeVar
+from typing import Final, Literal, Protocol, TypeVar
 
 from santral.engine.calls.crossing.policy import STRANGER, Policy
 from santral.sip import events as sip
 from santral.sip.errors import LocalError
 from santral.sip.locating import Network, is_within
 from santral.sip.message import Response
+from santral.sip.session import SessionTimer
 
 HeaderLines = Sequence[tuple[str, str]]
 T = TypeVar("T")
@@ -33,22 +34,24 @@ class News(Enum):
     ANSWERED = auto()
     FAILED = auto()  # (Failure)
     CANCELLED = auto()  # (Reason values)
-    ENDED = auto()  # (cause: bye, no_ack, lost, no_answer)
+    ENDED = auto()  # (cause: bye, no_ack, no_prack, lost, session_expired, no_answer)
     BROKEN = auto()  # our own bug, while it heard its session
-    CHANGE_ASKED = auto()  # its re-INVITE waits; `remote` is what it wants
+    CHANGE_ASKED = auto()  # its re-INVITE, UPDATE or offer in a PRACK waits; `remote` is what it wants
     CHANGE_WITHDRAWN = auto()
     CHANGE_ANSWERED = auto()
     CHANGE_REFUSED = auto()  # (status)
-    CHANGED = auto()  # its ACK settled a change that began with our offer
+    CHANGE_DUE = auto()  # what met another change may be asked for again (RFC 3261 14.1)
+    CHANGED = auto()  # its ACK or PRACK answered our offer
     CONFIRMED = auto()  # its ACK to our 2xx, without an answer in it
     ASKED = auto()  # (key, Request): an INFO or MESSAGE for the other leg
     REPLIED = auto()  # (key, status): the answer to what we passed on, or to our probe
 
 
 class Line(Protocol):
-    """What a leg needs of the signalling: the loop's clock, the methods we take, a way to have actions performed."""
+    """What a leg needs of the signalling: clock, methods and extensions we take, a way to have actions performed."""
 
     allow: tuple[str, ...]
+    supported: tuple[str, ...]
 
     def now(self) -> float: ...
     def perform(self, actions: Iterable[sip.Action]) -> None: ...
@@ -78,6 +81,8 @@ class Party:
     codecs: tuple[str, ...]
     ptime_ms: int = 20
     latch_networks: tuple[str, ...] = ()
+    reliable: Literal["off", "supported", "required"] = "supported"  # 18x by 100rel (RFC 3262)
+    session_timer: SessionTimer | None = None  # what we ask for (RFC 4028); None: only what the peer asks for
     hold: str = "pass"  # or "music": what hold by its peer does to the other side
     policy: Policy = STRANGER  # what it is believed and told of the other side
     local_net: tuple[Network, ...] = ()
