@@ -30,6 +30,7 @@ from santral.engine.world import Services, World
 from santral.sip import events as sip
 from santral.sip.agent import AgentSettings
 from santral.sip.message import Request, make_response
+from santral.sip.transport import TlsError
 
 METHODS: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE", "PRACK", "UPDATE")  # what Allow says
 EXTENSIONS: Final = ("100rel", "timer")  # what Supported says, where a trunk does not have it otherwise
@@ -178,7 +179,10 @@ class Engine:
                 [str(one) for one in problem.problems],
             ) from None
         certificates = supply.keyring(config, self.world.networks)
-        await asyncio.to_thread(certificates.load)
+        try:
+            await asyncio.to_thread(certificates.load)
+        except TlsError as problem:  # it was readable when the configuration was checked
+            raise RequestError("invalid_configuration", "a certificate cannot be used", [str(problem)]) from None
         self.signalling.transports.keyring.replace(certificates)
         kept = changes_needing_restart(self.world.config, config)
         self.world = World.of(config, self.world.networks)

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 ANSWER_BOUNDS_S: Final = (0.01, 0.1, 0.5, 1, 2, 5, 10, 20, 40, 60)
 LEVELS: Final = {  # figures that go up and down; all others only grow
+    "transport": frozenset(
+        {"connections", "handshakes", "tcp_connections", "tls_connections", "ws_connections", "wss_connections"}
+    ),
+    "locating": frozenset({"names"}),
     "cdr": frozenset({"waiting", "open"}),
     "media": frozenset(
         {"legs_open", "slots_free", "ports_free", "ports_resting", "ports_used", "threads", "max_pass_ns"}
@@ -45,6 +49,8 @@ def samples(
         yield Sample("gate", count, "Calls taken and refused at the door.", "counter", labels={"what": what})
     for what, count in status["sip"]["counters"].items():
         yield Sample("sip", count, "SIP messages and faults.", "counter", labels={"what": what})
+    yield from _figures("transport", status["transport"], "Sockets of SIP.")
+    yield from _figures("locating", status["locating"], "Looking for SIP servers.")
     yield from _figures("control", status["control"], "Control clients.")
     yield from _figures("cdr", status["cdrs"], "Call records.")
     yield from _figures("media", status["media"], "Media plane.")

@@ -162,8 +162,10 @@ class Composer:
         """Our Via line toward a hop; raises LocalError when we do not listen on its interface and transport."""
         return f"SIP/2.0/{hop.transport.upper()} {self._our_name(hop)};branch={branch};rport"
 
-    def contact(self, hop: Hop) -> str:
-        """Where the peer behind a hop reaches us."""
+    def contact(self, hop: Hop, scheme: str = "sip") -> str:
+        """Where the peer behind a hop reaches us; in answer to a sips URI by one (RFC 3261 8.1.1.8, 12.1.1)."""
+        if scheme == "sips":
+            return f"<sips:{self._our_name(hop)}>"
         transport = "ws" if hop.transport == "wss" else hop.transport  # RFC 7118 section 5.2
         suffix = "" if transport == "udp" else f";transport={transport}"
         return f"<sip:{self._our_name(hop)}{suffix}>"
@@ -215,7 +217,7 @@ class Composer:
         own = {canonical_name(name) for name, _ in draft.headers} if draft.headers else ()
         if method != "ACK":
             if method in _WITH_CONTACT and "Contact" not in own:
-                items.append(("Contact", self.contact(hop)))
+                items.append(("Contact", self.contact(hop, uri.scheme)))
             if method in _WITH_ABILITIES:
                 items += self._abilities(own)
             if "User-Agent" not in own:
@@ -231,7 +233,7 @@ class Composer:
         own = {canonical_name(name) for name, _ in draft.headers} if draft.headers else ()
         if hop is not None:
             if "Contact" not in own:
-                items.append(("Contact", self.contact(hop)))
+                items.append(("Contact", self.contact(hop, request.uri.scheme)))
             items += self._abilities(own)
         if "Server" not in own:
             items.append(("Server", self._user_agent))

@@ -128,6 +128,7 @@ class Message:
 class Peer:
     """A UDP socket that sends SIP text and waits for what it expects. Retransmissions it has seen are dropped."""
 
+    parse = Message.parse
     transport = "UDP"
     suffix = ""  # of its Contact
 

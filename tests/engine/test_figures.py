@@ -11,6 +11,8 @@ STATUS: dict[str, Any] = {
     "uptime_s": 12.5,
     "gate": {"calls": 7, "refused_unknown_source": 2},
     "sip": {"counters": {"malformed": 1}},
+    "transport": {"connections": 5, "handshakes_failed": 2},
+    "locating": {"names": 3, "asked": 9},
     "control": {"requests": 4},
     "cdrs": {"written": 6, "waiting": 1},
     "media": {"packets_in": 1000, "legs_open": 6},
@@ -34,6 +36,9 @@ def test_what_grows_is_a_counter_and_what_moves_is_a_gauge() -> None:
     assert figures["calls_ended", "normal"] == (2, "counter")
     assert figures["calls_ended", "busy"] == (1, "counter")
     assert figures["gate", "refused_unknown_source"] == (2, "counter")
+    assert figures["transport_connections",] == (5, "gauge")
+    assert figures["transport_handshakes_failed",] == (2, "counter")
+    assert (figures["locating_names",], figures["locating_asked",]) == ((3, "gauge"), (9, "counter"))
     assert figures["cdr_written",] == (6, "counter")
     assert figures["cdr_waiting",] == (1, "gauge")
     assert figures["media_packets_in",] == (1000, "counter")

@@ -58,7 +58,7 @@ def invite(caller: Presented, out: Outbound, policy: Policy) -> Crossing:
     if out.diverted:
         check_loop(diversions := (*out.diverted, *caller.diversions))
         caller = replace(caller, diversions=diversions)
-    called = Uri(user=escape_user(out.called), host=out.target.host, port=out.target.port)
+    called = Uri(out.target.scheme, escape_user(out.called), host=out.target.host, port=out.target.port)
     phone = PHONE if policy.user_phone and is_e164(policy.numbering.read(out.called)) else ()
     to = NameAddr("", replace(called, params=phone))
     lines = [*_identity(caller, out, policy), *_diversion(caller.diversions, to.uri, policy)]

@@ -75,7 +75,7 @@ def check_source(draft: Draft, route: Placed[RouteTable]) -> None:
         draft.blame(
             (*route.path, "from_trunk"), f"trunk {trunk.name} belongs to tenant {trunk.tenant} and is not shared"
         )
-    if not trunk.accept_from:
+    if not trunk.accept_from and trunk.auth_inbound == "ip":
         draft.blame((*route.path, "from_trunk"), f"trunk {trunk.name} takes no calls: it has no accept_from")
 
 
