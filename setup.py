@@ -10,6 +10,8 @@ MODULES = [
     "codecs.codec",
     "codecs.comfort_noise",
     "codecs.detect.dtmf",
+    "codecs.detect.spectrum",
+    "codecs.detect.tones",
     "codecs.g711",
     "codecs.g722",
     "codecs.generate.score",

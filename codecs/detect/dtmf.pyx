@@ -8,7 +8,7 @@ add up to one. Three sightings and 31.5 ms are a digit, if it began at once and 
 Dial tone, hum and DC are thinned by differencing, x[n] - x[n-2], and by the frame's shape.
 """
 
-from libc.math cimport M_PI, atan2f, cos, cosf, log10f, roundf, sin, sinf, sqrtf
+from libc.math cimport M_PI, atan2f, cos, cosf, fabsf, log10f, roundf, sin, sinf, sqrtf
 from libc.stdint cimport int16_t, int64_t
 from libc.string cimport memcpy, memset
 
@@ -51,9 +51,10 @@ cdef int FREQUENCY[DTMF_TONES]
 cdef const char *KEYS = b"123A456B789C*0#D"
 
 # ---- what is accepted; each limit lies between what must be taken and what must be refused ----
-cdef float OFF_MAX = 0.021  # of a frequency: 1.5 % is taken, 3.5 % refused
+cdef float OFF_MAX = 0.015  # of a frequency is taken, 3.5 % refused ...
+cdef float OFF_MAX_HZ = 3  # ... and so much more for noise in the measurement
 cdef float OFF_BOTH_MAX = 0.0235  # both together, root of the sum of squares: 2.1 % for 1.5 % twice
-cdef float OFF_EARLY_MAX = 0.04
+cdef float OFF_EARLY_MAX = 0.035
 cdef float LEVEL_MIN_DBM0 = -27.5  # each tone: -25 is taken, -55 refused
 cdef float LOW_LOUDER_MAX_DB = 9.5  # 8 is taken
 cdef float HIGH_LOUDER_MAX_DB = 6.5  # 4 is taken, which an echo 10 dB down makes 5.7 where it hits 697 Hz
@@ -246,8 +247,8 @@ cdef bint sees(dtmf_t *d, int frames, float purity_min, float off_max, float bot
     pair.low_size = size_of(d, pair.low, frames, &low_off)
     pair.high_size = size_of(d, pair.high, frames, &high_off)
     return (
-        -off_max <= low_off <= off_max
-        and -off_max <= high_off <= off_max
+        fabsf(low_off) <= off_max + OFF_MAX_HZ / FREQUENCY[pair.low]
+        and fabsf(high_off) <= off_max + OFF_MAX_HZ / FREQUENCY[pair.high]
         and low_off * low_off + high_off * high_off <= both_max * both_max
         and levels_fit(pair)
         and (pair.low_size * pair.low_size + pair.high_size * pair.high_size) * frames >= whole * purity_min

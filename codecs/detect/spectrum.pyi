@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def spectrum(samples: Buffer) -> list[complex]: ...
