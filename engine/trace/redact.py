@@ -40,8 +40,7 @@ def redact(data: bytes, hidden: Iterable[str] = (), *, hides: bool = True) -> by
     With `hides` false, who hides is shown all the same: to those who may know.
     """
     head, blank, body = data.partition(b"\r\n\r\n")
-    if b"uth" in head or b"UTH" in head:
-        head = _CREDENTIALS.sub(_mask_credentials, head)
+    head = _CREDENTIALS.sub(_mask_credentials, head)
     if body:
         body = _mask_body(head, body)
     masked = head + blank + body

@@ -83,7 +83,7 @@ class Trace:
         if not owners:
             self._hold(call_id, Traced(now_us, is_incoming, hop.transport, ours, theirs, "", data))
         if self.collector is not None:
-            safe = redact(data, owners[0][0].hidden if owners else ())
+            safe = redact(data, [text for ladder, _ in owners for text in ladder.hidden])
             self._capture(Traced(now_us, is_incoming, hop.transport, ours, theirs, "", safe), call_id)
 
     def _hold(self, call_id: str, message: Traced) -> None:

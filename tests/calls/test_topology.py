@@ -210,6 +210,7 @@ async def test_numbers_are_read_and_written(start: Start) -> None:
     invite = await bench.right.expect("INVITE")
     assert invite.start.startswith("INVITE sip:903125550100@")
     assert ";user=phone" in invite.start
+    assert invite.get("From").startswith('"Desk" <sip:2001@127.0.0.1>;tag=')  # the name of our own number
     (call,) = bench.engine.calls()
     assert call.facts.called == "+903125550100"
     assert call.plan.route == "ours"
@@ -254,6 +255,11 @@ user_phone = true
 number = "0312 555 01 00"
 tenant = "acme"
 route = "ours"
+[[number]]
+number = "2001"
+tenant = "acme"
+route = "ours"
+caller_name = "Desk"
 [[route]]
 name = "ours"
 from_trunk = "left"

@@ -20,7 +20,7 @@ SECRETS = {
     ),
     "cnonce": (message('proxy-authorization: Digest cnonce = "feedbeef",response=0123abcd'), "feedbeef"),
     "folded": (message('Authorization: Digest username="u",\r\n response="0123abcd"'), "0123abcd"),
-    "basic": (message("AUTHORIZATION: Basic dXNlcjpwYXNz"), "dXNlcjpwYXNz"),
+    "basic": (message("AuThOrIzAtIoN: Basic dXNlcjpwYXNz"), "dXNlcjpwYXNz"),
     "bearer": (message("Authorization: Bearer abc.def.ghi"), "abc.def"),
     "info": (message('Authentication-Info: rspauth="0123abcd", nc=1'), "0123abcd"),
     "crypto": (message(body=f"v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^20|1:4\r\n"), KEY),
