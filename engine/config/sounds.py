@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Final
 
 EMBEDDED_SOUNDS: Final = Path(__file__).resolve().parents[1] / "sounds"
-PLAYABLE: Final = (".flac", ".wav")  # suffixes the media decoder takes
+PLAYABLE: Final = (  # suffixes the media decoder takes
+    ".aac", ".aif", ".aiff", ".au", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".webm",
+)  # fmt: skip
 
 
 class SoundError(ValueError):
