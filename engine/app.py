@@ -20,19 +20,24 @@ from santral.engine.control.protocol import RequestError
 from santral.engine.control.server import ControlServer, ControlSettings
 from santral.engine.events import EventLog, SequenceFile
 from santral.engine.gate import Gate
+from santral.engine.guard import Guard
 from santral.engine.limits import Limits
 from santral.engine.locating import Locator
 from santral.engine.media import AudioLibrary, MediaEvent, MediaPlane, PlaneSettings
 from santral.engine.metrics import Histogram, MetricsServer, Sample
+from santral.engine.registration import Registrations
 from santral.engine.signalling import Signalling
 from santral.engine.trace import Ladder, Reception, Trace
+from santral.engine.trunks import Trunks
 from santral.engine.world import Services, World
 from santral.sip import events as sip
 from santral.sip.agent import AgentSettings
 from santral.sip.message import Request, make_response
 from santral.sip.transport import TlsError
 
-METHODS: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE", "PRACK", "UPDATE")  # what Allow says
+METHODS: Final = (  # what Allow says
+    "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE", "PRACK", "UPDATE", "REGISTER",
+)  # fmt: skip
 EXTENSIONS: Final = ("100rel", "timer")  # what Supported says, where a trunk does not have it otherwise
 STOP_GRACE_S: Final = 2.0  # for BYEs and CANCELs of calls cut off by a stop to be answered
 DISTRIBUTION: Final = "santral"
@@ -74,6 +79,7 @@ class Engine:
         self.trace = Trace(supply.trace(config), self.signalling.transports.addresses)
         if not self.trace.is_off:
             self.signalling.tap = self.trace
+        locator = Locator(loop, self.signalling.transports.addresses, config.sip.nameservers)
         self.services = Services(
             loop=loop,
             signalling=self.signalling,
@@ -82,8 +88,13 @@ class Engine:
             events=self.events,
             cdrs=self.cdrs,
             limits=Limits(self.world.limits),
-            locator=Locator(loop, self.signalling.transports.addresses, config.sip.nameservers),
+            guard=Guard(self.world, self.events, self._is_known),
+            registrations=Registrations(loop, engine.node, self.events, self.cdrs),
+            trunks=Trunks(loop, self.signalling, locator, self.events),
+            locator=locator,
         )
+        self.signalling.admits = self.services.guard.admits_bytes
+        self.signalling.agent.door = self.services.guard
         self.gate = Gate(self.services, self._enter, self._leave)
         certificate = supply.control_certificate(config)
         if certificate is not None:
@@ -118,6 +129,8 @@ class Engine:
             public = bound if network.advertise is None else f"{supply.bracketed(network.advertise)}:{port}"
             self.signalling.agent.set_sent_by(interface, transport, public, inside=bound, local_net=network.local_net)
         await self.trace.start(self._loop, self._receptions)
+        await self.services.registrations.start(self.signalling, self.world)
+        self.services.trunks.start(self.world)
         await self.control.start()
         if self.metrics is not None:
             await self.metrics.start()
@@ -134,6 +147,8 @@ class Engine:
         if self.metrics is not None:
             await self.metrics.close()
         await self.services.locator.close()
+        await self.services.trunks.close()
+        self.services.registrations.close()
         await self.signalling.close()
         await self.trace.close()
         await self.services.plane.stop()
@@ -188,6 +203,9 @@ class Engine:
         self.world = World.of(config, self.world.networks)
         self.services.locator.use(config.sip.nameservers)
         self.services.limits.reconfigure(self.world.limits, self._loop.time())
+        self.services.guard.reconfigure(self.world)
+        self.services.registrations.reconfigure(self.world)
+        self.services.trunks.reconfigure(self.world)
         self.control.set_tokens(supply.tokens(config))
         changes = [f"needs a restart: {one}" for one in kept]
         self.events.emit("engine.reloaded", changes=changes)
@@ -201,12 +219,15 @@ class Engine:
         match event:
             case sip.IncomingInvite():
                 self.gate.take(event, self.world)
-            case sip.Stray(key=key, request=request):
-                self._answer_stray(key, request)
+            case sip.Stray(key=key, request=request, source=source):
+                if request.method == "REGISTER":
+                    self.gate.register(key, request, source, self.world)
+                else:
+                    self._answer_stray(key, request)
             case sip.Refused(kind=kind, source=source, detail=detail):
                 self.gate.report(kind, source, detail)
             case sip.RequestAnswered(session=None) | sip.RequestFailed(session=None):
-                return
+                self.services.trunks.hear(event)
             case _:
                 leg = event.session.user  # type: ignore[union-attr]
                 if isinstance(leg, Leg):
@@ -222,6 +243,10 @@ class Engine:
         if status == 200:
             response.headers.set("Accept", "application/sdp")
         self.signalling.respond(key, response)
+
+    def _is_known(self, host: str) -> bool:
+        """Whether a phone is registered from this address, or one of our registrars is there."""
+        return self.services.registrations.knows(host) or self.services.trunks.knows(host)
 
     def _hear_media(self, event: MediaEvent) -> None:
         if event.kind == "ports_low":
@@ -268,12 +293,32 @@ class Engine:
                 "name": trunk.name,
                 "tenant": trunk.tenant,
                 "shared": trunk.shared,
-                "targets": [str(target.uri) for target in trunk.targets],
                 "channels": trunk.channels,
                 "channels_in_use": limits.channels(trunk.name),
+                **self.services.trunks.state(trunk.name),
             }
             for trunk in self.world.config.trunk
         ]
+
+    def users(self) -> Sequence[dict[str, Any]]:
+        limits, registrations = self.services.limits, self.services.registrations
+        return [
+            {
+                "name": user.name,
+                "tenant": user.tenant,
+                "address": aor,
+                "channels": self.world.limits.trunks[aor].channels,
+                "channels_in_use": limits.channels(aor),
+                "contacts": registrations.shown(aor),
+            }
+            for aor, user in self.world.users.items()
+        ]
+
+    def bans(self) -> list[dict[str, Any]]:
+        return self.services.guard.bans(self._loop.time())
+
+    def forgive(self, address: str) -> bool:
+        return self.services.guard.forgive(address)
 
     async def doctor(self) -> list[dict[str, Any]]:
         return await asyncio.to_thread(supply.examine, self.world.config)
@@ -293,6 +338,8 @@ class Engine:
             "locating": self.services.locator.counters(),
             "media": dict(plane),
             "gate": dict(self.gate.counters),
+            "guard": dict(self.services.guard.counters),
+            "registrations": self.services.registrations.count(),
             "limits": {"calls": self.services.limits.calls(), "holders": self.services.limits.holders()},
             "events": {"last": self.events.last, "oldest": self.events.oldest, "subscribers": self.events.subscribers},
             "cdrs": self.cdrs.counters(),

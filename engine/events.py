@@ -66,10 +66,28 @@ EVENTS: Final[dict[str, EventType]] = {
     "play.started": EventType("A file begins.", {"file": "str"}),
     "play.finished": EventType("A file ended or was stopped.", {"file": "str", "reason": "str"}),
     "trunk.full": EventType("A call met the trunk's channel limit.", {"trunk": "str", "channels": "int"}),
+    "trunk.up": EventType(
+        "A target answers again, or a registration stands.", {"trunk": "str", "target": "str", "reason": "str"}
+    ),
+    "trunk.down": EventType(
+        "A target does not answer any more, or a registration failed.",
+        {"trunk": "str", "target": "str", "reason": "str"},
+    ),
+    "user.registered": EventType(
+        "A phone registered a contact that was not there.",
+        {"user": "str", "contact": "str", "source": "str", "expires_s": "int"},
+    ),
+    "user.unregistered": EventType(
+        "A contact is gone: taken back, expired, its connection closed, or its user removed.",
+        {"user": "str", "contact": "str", "source": "str", "reason": "str"},
+    ),
     "media.silent": EventType("No audio has come from this leg yet.", {"seconds": "float"}),
     "media.timeout": EventType("Audio from this leg stopped.", {"seconds": "float"}),
     "security.refused": EventType(
         "Someone was refused for what they are.", {"what": "str", "source": "str", "held_back": "int"}
+    ),
+    "security.banned": EventType(
+        "An address guessed too often and is not listened to for a while.", {"source": "str", "seconds": "float"}
     ),
     "events.gap": EventType("Events of these numbers cannot be shown.", {"from": "int", "to": "int"}),
 }

@@ -47,6 +47,9 @@ def samples(
     yield tally.answer_s
     for what, count in status["gate"].items():
         yield Sample("gate", count, "Calls taken and refused at the door.", "counter", labels={"what": what})
+    for what, count in status["guard"].items():
+        yield Sample("guard", count, "Messages dropped and proofs judged.", "counter", labels={"what": what})
+    yield Sample("registrations", status["registrations"], "Contacts of users.")
     for what, count in status["sip"]["counters"].items():
         yield Sample("sip", count, "SIP messages and faults.", "counter", labels={"what": what})
     yield from _figures("transport", status["transport"], "Sockets of SIP.")
@@ -56,6 +59,10 @@ def samples(
     yield from _figures("media", status["media"], "Media plane.")
     for trunk in trunks:
         labels = {"trunk": trunk["name"]}
+        yield Sample("trunk_up", trunk["state"] == "up", "Whether the trunk can be called.", labels=labels)
+        for target in trunk["targets"]:
+            here = {**labels, "target": target["uri"]}
+            yield Sample("trunk_target_up", target["state"] != "down", "Whether the target answers.", labels=here)
         yield Sample("trunk_channels_in_use", trunk["channels_in_use"], "Legs on the trunk.", labels=labels)
 
 

@@ -7,29 +7,46 @@ refused before anything of theirs is read beyond the headers.
 import secrets
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from santral.engine import log
 from santral.engine.calls.call import Call
 from santral.engine.calls.crossing import Policy, Presented, presented
+from santral.engine.calls.crossing.incoming import ANONYMOUS
 from santral.engine.calls.leg import Leg, Role
 from santral.engine.calls.outgoing import text_of
+from santral.engine.guard.guard import has_credentials
 from santral.engine.limits import Refusal, Throttle
 from santral.engine.world import Services, TrunkSide, World
-from santral.routing.plan import CallFacts, DialTrunk, plan
+from santral.routing.plan import CallFacts, DialTrunk, Plan, plan
 from santral.routing.trunks import Identified, Source, identify
+from santral.sip.auth.challenger import Proof, Verdict
 from santral.sip.errors import RemoteError
 from santral.sip.events import Hop, IncomingInvite
 from santral.sip.identity.tel import number_of
-from santral.sip.message import Request
+from santral.sip.message import Request, make_response
 from santral.sip.session import Session
 
 REPORTS_PER_SECOND: Final = 1.0  # log lines and events per refused source address
 OVERLOAD_STATUS: Final = 503
 INTERNAL_ERROR_STATUS: Final = 500
 STOPPING_RETRY_S: Final = 30
+CHALLENGE_STATUS: Final = 401  # we are the called side, not a proxy (RFC 3261 22.1)
+FORBIDDEN_STATUS: Final = 403
+NOT_FOUND_STATUS: Final = 404
+MISSING: Final = Verdict(Proof.MISSING)
 MAX_FORWARDS: Final = 70  # RFC 3261 8.1.1.6, when the caller sent none
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who calls: the name of a trunk, or a user's address of record; and the number that is called, as written."""
+
+    trunk: str = ""
+    user: str = ""
+    called: str = ""
 
 
 class Gate:
@@ -48,30 +65,31 @@ class Gate:
     def take(self, invite: IncomingInvite, world: World) -> None:
         """Make a call of this INVITE, or refuse it."""
         session, request, source = invite.session, invite.request, invite.source
-        found = identify(world.table.entrances, _source_of(invite))
-        if not isinstance(found, Identified):
-            self.report("unknown_source", source, found.reason)
-            self._services.signalling.perform(session.turn_away(403, self._services.signalling.now()))
+        origin = self._origin(invite, world)
+        if origin is None:
             return
         if not self.is_open:
             self._refuse(session, OVERLOAD_STATUS, STOPPING_RETRY_S)
             return
-        side = world.trunks[found.trunk]
-        party = world.party(found.trunk, source.interface).facing(source.host)
+        side = world.trunks[origin.trunk] if origin.trunk else world.users[origin.user].side
+        party = world.party(side.name, source.interface).facing(source.host)
         try:
-            who, facts = _facts(request, party.policy, side)
+            who, facts = _facts(request, origin, party.policy, side)
         except RemoteError as problem:
             self._turn_down(invite, problem)
             return
+        if origin.user:
+            who, facts = _as_user(who, facts, world)
         call = Call(self._services, world, facts, self._on_end)
         leg = Leg(Role.CALLER, party, self._services.signalling, call.hear)
-        refusal = self._services.limits.admit(call.id, leg.id, found.trunk, self._services.signalling.now())
-        if refusal is not None:
-            self._refuse_for(refusal, session, side.full_status)
-            return
         try:
+            decided = self._plan(world, facts) if world.table.is_emergency(side.tenant, facts.called) else None
+            refusal = self._admit(call.id, leg.id, side.name, decided)
+            if refusal is not None:
+                self._refuse_for(refusal, session, side.full_status)
+                return
             leg.read(request)
-            decided = plan(world.table, facts, secrets.randbits(53) / (1 << 53), self._turns)
+            decided = decided or self._plan(world, facts)
         except Exception as problem:
             self._services.limits.release(call.id, leg.id)
             self._turn_down(invite, problem)
@@ -86,6 +104,78 @@ class Gate:
         self._on_call(call)
         call.begin(leg, decided)
 
+    def register(self, key: str, request: Request, source: Hop, world: World) -> None:
+        """A REGISTER (RFC 3261 10.3): in a domain of ours, by the user whose address of record it is for."""
+        signalling, guard = self._services.signalling, self._services.guard
+        domain, now = request.to.uri.host.lower(), signalling.now()
+        if domain not in world.realms:
+            signalling.respond(key, make_response(request, NOT_FOUND_STATUS))
+            return
+        verdict = guard.verify_user(request, domain, source, now)
+        if verdict.proof is not Proof.GOOD:
+            self.counters["challenged"] += 1
+            response = make_response(request, CHALLENGE_STATUS)
+            for name, value in guard.challenge(domain, source.host, now, stale=verdict.proof is Proof.STALE):
+                response.headers.add(name, value)
+        elif verdict.name != f"{request.to.uri.user_decoded}@{domain}":
+            self.report("wrong_user", source, f"{verdict.name} registers for {str(request.to.uri)[:80]}")
+            response = make_response(request, FORBIDDEN_STATUS)
+        else:
+            response = self._services.registrations.take(verdict.name, request, source)
+        signalling.respond(key, response)
+
+    def _origin(self, invite: IncomingInvite, world: World) -> Origin | None:
+        """Who calls: a trunk by our registration with it or by its address, or a user by a proof; None: turned away."""
+        request, source, guard = invite.request, invite.source, self._services.guard
+        registered = self._services.trunks.by_contact(request.uri.user, source.host)
+        if registered is not None:
+            return Origin(trunk=registered, called=number_of(request.to.uri))
+        now = self._services.signalling.now()
+        realm = guard.realm_of(request, source.host)
+        is_user = realm is not None and realm in world.realms
+        if realm is not None and is_user and has_credentials(request):
+            verdict = guard.verify_user(request, realm, source, now)
+            if verdict.proof is Proof.GOOD:
+                return Origin(user=verdict.name, called=number_of(request.uri))
+            self._challenge(invite, realm, verdict)
+            return None
+        found = identify(world.table.entrances, _source_of(invite))
+        if isinstance(found, Identified):
+            origin = Origin(trunk=found.trunk, called=number_of(request.uri))
+            if world.table.trunks[found.trunk].auth_inbound != "digest":
+                return origin
+            verdict = guard.verify_trunk(request, found.trunk, source, now)
+            if verdict.proof is Proof.GOOD:
+                return origin
+            self._challenge(invite, world.realm_of_trunk(found.trunk), verdict)
+        elif realm is not None and is_user:
+            self._challenge(invite, realm, MISSING)
+        else:
+            self.report("unknown_source", source, found.reason)
+            self._services.signalling.perform(invite.session.turn_away(FORBIDDEN_STATUS, now))
+        return None
+
+    def _challenge(self, invite: IncomingInvite, realm: str, verdict: Verdict) -> None:
+        """401, which leaves nothing behind."""
+        self.counters["challenged"] += 1
+        if verdict.proof is Proof.WRONG:
+            self.report("wrong_credentials", invite.source, f"for {realm}")
+        signalling, is_stale = self._services.signalling, verdict.proof is Proof.STALE
+        headers = self._services.guard.challenge(realm, invite.source.host, signalling.now(), stale=is_stale)
+        signalling.perform(invite.session.turn_away(CHALLENGE_STATUS, signalling.now(), headers))
+
+    def _plan(self, world: World, facts: CallFacts) -> Plan:
+        draw = secrets.randbits(53) / (1 << 53)
+        return plan(world.table, facts, draw, self._turns, self._services.trunks.down)
+
+    def _admit(self, call: str, leg: str, side: str, help_plan: Plan | None) -> Refusal | None:
+        """Calls for help that lead to emergency trunks and nowhere else have a limit of their own."""
+        limits = self._services.limits
+        attempts = help_plan.attempts if help_plan is not None else ()
+        if attempts and all(isinstance(one, DialTrunk) and one.is_emergency for one in attempts):
+            return limits.admit_emergency(call)
+        return limits.admit(call, leg, side, self._services.signalling.now())
+
     def _turn_down(self, invite: IncomingInvite, problem: Exception) -> None:
         """What the INVITE carries cannot be served, or we have a bug: either way it gets its answer."""
         if isinstance(problem, RemoteError):
@@ -96,7 +186,10 @@ class Gate:
             self._refuse(invite.session, INTERNAL_ERROR_STATUS)
 
     def report(self, what: str, source: Hop, detail: str) -> None:
-        """Count a refusal, and tell of it at a bounded rate per source."""
+        """Count a refusal, and tell of it at a bounded rate per source. A first challenge is no refusal."""
+        if what == "challenge":
+            self.counters["challenged"] += 1
+            return
         self.counters[f"refused_{what}"] += 1
         held_back = self._throttle.allow(source.host, self._services.signalling.now())
         if held_back is None:
@@ -112,6 +205,8 @@ class Gate:
                 "trunk.full", trunk=refusal.trunk, channels=self._services.limits.channels(refusal.trunk or "")
             )
             self._refuse(session, full_status)
+        elif refusal.reason == "user_channels":
+            self._refuse(session, full_status)
         else:
             self._refuse(session, OVERLOAD_STATUS, refusal.retry_after_s)
 
@@ -121,13 +216,24 @@ class Gate:
         signalling.perform(session.reject(status, signalling.now(), headers=headers))
 
 
-def _facts(request: Request, policy: Policy, side: TrunkSide) -> tuple[Presented, CallFacts]:
+def _facts(request: Request, origin: Origin, policy: Policy, side: TrunkSide) -> tuple[Presented, CallFacts]:
     """Who calls and what a plan is made from. A hidden caller stays hidden from it. Raises LoopDetected."""
-    caller, called = number_of(request.from_.uri), number_of(request.uri)
+    caller, called = number_of(request.from_.uri), origin.called
     values = {"caller": caller, "called": called, "caller_name": request.from_.display, "call": ""}
     who = presented(request, policy, {**values, "tenant": side.tenant, "trunk": side.name})
     wrote = ("" if who.is_hidden or who.is_asserted else caller, called)
-    return who, CallFacts(side.name, side.tenant, who.number, policy.numbering.read(called), datetime.now(UTC), wrote)
+    dialled, at = policy.numbering.read(called), datetime.now(UTC)
+    return who, CallFacts(origin.trunk, side.tenant, who.number, dialled, at, wrote, user=origin.user)
+
+
+def _as_user(who: Presented, facts: CallFacts, world: World) -> tuple[Presented, CallFacts]:
+    """A user is who the proof says, not who From says: From may only name a number of the user's tenant."""
+    owned = world.table.numbers.get(who.shown)
+    if owned is not None and owned.tenant == facts.tenant:
+        return replace(who, real=who.shown), facts
+    name = world.users[facts.user].name
+    who = replace(who, number=ANONYMOUS if who.is_hidden else name, real=name, shown=name)
+    return who, replace(facts, caller=who.number, wrote=("", facts.wrote[1]))
 
 
 def _source_of(invite: IncomingInvite) -> Source:

@@ -5,12 +5,13 @@ Nothing here decides a SIP answer: a `Refusal` says which limit was met, the cal
 """
 
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
 CALLS_KEY: Final = "calls"
+EMERGENCY_KEY: Final = "emergency"
 MAX_THROTTLE_KEYS: Final = 4096  # sources remembered by a Throttle; beyond it the stalest is forgotten
 
 
@@ -101,7 +102,7 @@ class LocalStore:
 
 @dataclass(frozen=True, slots=True)
 class TrunkLimit:
-    """Bounds of one trunk, both directions together; None is no bound."""
+    """Bounds of one trunk or user, both directions together; None is no bound."""
 
     channels: int | None = None
     calls_per_second: float | None = None
@@ -109,11 +110,14 @@ class TrunkLimit:
 
 @dataclass(frozen=True, slots=True)
 class LimitSettings:
-    """Bounds of this node; None is no bound."""
+    """Bounds of this node; None is no bound. `trunks` are by name, and users among them by address of record (no name
+    of a trunk has an @).
+    """
 
     max_calls: int | None = None
     max_calls_per_second: float | None = None
     trunks: Mapping[str, TrunkLimit] = field(default_factory=dict)
+    emergency_calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,9 @@ class Refusal:
     are used up answers its configured 486 or 503 without it.
     """
 
-    reason: Literal["max_calls", "calls_per_second", "trunk_calls_per_second", "trunk_channels"]
+    reason: Literal[
+        "max_calls", "calls_per_second", "trunk_calls_per_second", "trunk_channels", "user_channels", "emergency_calls"
+    ]
     trunk: str | None = None
     retry_after_s: int | None = None
 
@@ -136,7 +142,8 @@ class Limits:
         self._settings = settings
         self._store: Store = store or LocalStore()
         self._buckets: dict[str, TokenBucket] = {}
-        self._held: dict[str, list[str]] = {}  # holder -> keys it counts under
+        self._held: dict[str, list[tuple[str, str]]] = {}  # call or leg -> keys, and as whom it counts there
+        self._members: Counter[tuple[str, str]] = Counter()  # legs that count as one
         self.refused: dict[str, int] = {}  # reason -> how often, for metrics
 
     def reconfigure(self, settings: LimitSettings, now: float) -> None:
@@ -163,19 +170,28 @@ class Limits:
             return self._refuse(Refusal("max_calls", None, 1))
         if not self._reserve(f"trunk:{trunk}", leg, limit.channels):
             self.release(call)
-            return self._refuse(Refusal("trunk_channels", trunk))
+            return self._refuse(_full(trunk))
         for bucket in (total, own):
             if bucket:
                 bucket.take(now)
         return None
 
-    def take_channel(self, leg: str, trunk: str, now: float) -> Refusal | None:
-        """Let an outgoing leg use `trunk`; on refusal nothing was taken, and the plan's next attempt may be tried."""
+    def admit_emergency(self, call: str) -> Refusal | None:
+        """Let a call for help in, past every limit but one of its own."""
+        if not self._reserve(EMERGENCY_KEY, call, self._settings.emergency_calls):
+            return self._refuse(Refusal("emergency_calls", None, 1))
+        return None
+
+    def take_channel(self, leg: str, trunk: str, now: float, group: str | None = None) -> Refusal | None:
+        """Let an outgoing leg use `trunk`; on refusal nothing was taken, and the plan's next attempt may be tried.
+
+        The legs of one `group` count as one: the phones of a user that ring at once.
+        """
         own = self._trunk_bucket(trunk, now)
         if own and not own.has(now):
             return self._refuse(Refusal("trunk_calls_per_second", trunk, whole_seconds(own.wait(now))))
-        if not self._reserve(f"trunk:{trunk}", leg, self._trunk(trunk).channels):
-            return self._refuse(Refusal("trunk_channels", trunk))
+        if not self._reserve(f"trunk:{trunk}", leg, self._trunk(trunk).channels, group):
+            return self._refuse(_full(trunk))
         if own:
             own.take(now)
         return None
@@ -183,8 +199,11 @@ class Limits:
     def release(self, *holders: str) -> None:
         """Give back everything these calls or legs hold; repeating it does nothing."""
         for holder in holders:
-            for key in self._held.pop(holder, ()):
-                self._store.release(key, holder)
+            for key, name in self._held.pop(holder, ()):
+                self._members[key, name] -= 1
+                if not self._members[key, name]:
+                    del self._members[key, name]
+                    self._store.release(key, name)
 
     def calls(self) -> int:
         """Return how many calls are admitted now."""
@@ -217,17 +236,23 @@ class Limits:
             bucket = self._buckets[key] = TokenBucket(rate, now)
         return bucket
 
-    def _reserve(self, key: str, holder: str, limit: int | None) -> bool:
-        if not self._store.reserve(key, holder, limit):
+    def _reserve(self, key: str, holder: str, limit: int | None, group: str | None = None) -> bool:
+        name = group or holder
+        if not self._store.reserve(key, name, limit):
             return False
-        keys = self._held.setdefault(holder, [])
-        if key not in keys:
-            keys.append(key)
+        held = self._held.setdefault(holder, [])
+        if (key, name) not in held:
+            held.append((key, name))
+            self._members[key, name] += 1
         return True
 
     def _refuse(self, refusal: Refusal) -> Refusal:
         self.refused[refusal.reason] = self.refused.get(refusal.reason, 0) + 1
         return refusal
+
+
+def _full(trunk: str) -> Refusal:
+    return Refusal("user_channels" if "@" in trunk else "trunk_channels", trunk)
 
 
 class Throttle:

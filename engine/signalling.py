@@ -48,6 +48,7 @@ class Signalling:
         )
         self.watched: list[Keyring | Certificate] = [self.transports.keyring]
         self.flow_closed: list[Callable[[Hop], None]] = []  # who is told of connections that are gone
+        self.admits: Callable[[bytes, Hop, float], bool] | None = None  # whether a message is read at all
         self._loop = loop
         self.tap: Tap | None = None
         self._on_event = on_event
@@ -123,9 +124,12 @@ class Signalling:
             self._log.info("certificates read again")
 
     def _receive(self, data: bytes, source: Hop) -> None:
+        now = self._loop.time()
+        if self.admits is not None and not self.admits(data, source, now):
+            return
         if self.tap is not None:
             self.tap.received(data, source)
-        self.perform(self.agent.receive(data, source, self._loop.time()))
+        self.perform(self.agent.receive(data, source, now))
 
     def _fail(self, hop: Hop) -> None:
         self.perform(self.agent.send_failed(hop, self._loop.time()))

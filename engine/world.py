@@ -9,22 +9,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from pydantic import SecretStr
+
+from santral.engine.calls.crossing import Policy
 from santral.engine.calls.leg import Leg, Party
 from santral.engine.cdr.store import CdrStore
 from santral.engine.config import Config
-from santral.engine.config.convert import policy_of, routing_table
-from santral.engine.config.model import InterfaceTable, TrunkTable
+from santral.engine.config.convert import aor_of, home_numbering, policy_of, routing_table
+from santral.engine.config.model import InterfaceTable, TrunkTable, UserTable
 from santral.engine.config.sounds import Sound, find_sound
 from santral.engine.events import EventLog
 from santral.engine.limits import Limits, LimitSettings, TrunkLimit
 from santral.engine.locating import Locator
 from santral.engine.media import AudioLibrary, MediaPlane
 from santral.engine.signalling import Signalling
+from santral.routing.plan import DialTrunk, DialUser
 from santral.routing.routes import RoutingTable
+from santral.sip.auth.digest import ALGORITHMS, ha1
 from santral.sip.session import SessionTimer
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
+    from santral.engine.guard import Guard
+    from santral.engine.registration import Registrations
+    from santral.engine.trunks import Trunks
+
+HASHES: Final = ("MD5", "SHA-256")  # in which users' secrets are kept
+PHONE_TRY_S: Final = 4.0  # a phone that says nothing for so long is not there
+PHONE_PROGRESS_S: Final = 15.0
+USER_BUSY: Final = 486  # when all channels of a user are taken
+EMERGENCY_CALLS: Final = 50  # calls for help at once, beyond every other limit
 
 HOLD_MUSIC: Final = "hold-music.wav"  # a tenant's own, else the embedded one
 RINGBACK: Final = "ringback.wav"
@@ -40,8 +54,21 @@ class TrunkSide:
     try_timeout_s: float
     progress_timeout_s: float
     full_status: int
-    late_offer: bool  # INVITEs to it carry no offer
+    late_offer: bool = False  # INVITEs to it carry no offer
+    username: str = ""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)  # HA1 by hash, for its realm
+    realm: str = ""  # of our challenges to its callers
     tls_profile: str = ""  # its own certificates, where it has any
+
+
+@dataclass(frozen=True, slots=True)
+class UserSide:
+    """One user. `side` is used in calls like a trunk's, under the address of record; `secrets` are HA1 by hash."""
+
+    name: str
+    tenant: str
+    side: TrunkSide
+    secrets: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +80,8 @@ class World:
     node: str
     table: RoutingTable
     trunks: Mapping[str, TrunkSide]
+    users: Mapping[str, UserSide]  # by address of record
+    realms: Mapping[str, Mapping[str, str]]  # domain with users -> user name, or its hash -> address of record
     max_duration_s: Mapping[str, float]
     hold_music: Mapping[str, Sound]  # by tenant, as are those that follow
     ringback: Mapping[str, Sound]
@@ -62,28 +91,41 @@ class World:
     def of(cls, config: Config, networks: Mapping[str, InterfaceTable] | None = None) -> "World":
         """`networks` are those in use since the start, when they stay as they are: a reload moves no socket."""
         networks = config.interfaces if networks is None else networks
+        users = {aor_of(config, user): _user(config, user, networks) for user in config.user}
         return cls(
             config=config,
             networks=networks,
             node=config.engine.node,
             table=routing_table(config),
             trunks={trunk.name: _side(config, trunk.name, networks) for trunk in config.trunk},
+            users=users,
+            realms=_realms(users),
             max_duration_s={tenant.name: float(tenant.max_duration) for tenant in config.tenant},
             hold_music={one.name: find_sound(HOLD_MUSIC, one.sounds) for one in config.tenant},
             ringback={one.name: find_sound(RINGBACK, one.sounds) for one in config.tenant},
             limits=LimitSettings(
                 max_calls=config.sip.max_calls,
                 max_calls_per_second=config.sip.max_calls_per_second,
+                emergency_calls=EMERGENCY_CALLS,
                 trunks={
                     trunk.name: TrunkLimit(channels=trunk.channels, calls_per_second=trunk.calls_per_second)
                     for trunk in config.trunk
-                },
+                }
+                | {aor_of(config, user): TrunkLimit(channels=user.channels) for user in config.user},
             ),
         )
 
-    def party(self, trunk: str, interface: str) -> Party:
-        """The trunk's side of a call that came in by this interface: its audio takes the same way."""
-        usual = self.trunks[trunk].party
+    def realm_of_trunk(self, name: str) -> str:
+        """The realm in which callers of this trunk prove who they are."""
+        return self.trunks[name].realm
+
+    def side_of(self, attempt: DialTrunk | DialUser) -> TrunkSide:
+        """Whom an attempt dials."""
+        return self.trunks[attempt.trunk] if isinstance(attempt, DialTrunk) else self.users[attempt.user].side
+
+    def party(self, name: str, interface: str) -> Party:
+        """The side of this trunk or user in a call that came in by this interface: its audio takes the same way."""
+        usual = (self.users[name].side if name in self.users else self.trunks[name]).party
         if interface == usual.interface:
             return usual
         network = self.networks[interface]
@@ -110,6 +152,7 @@ def _side(config: Config, name: str, networks: Mapping[str, InterfaceTable]) -> 
     trunk = config.trunks[name]
     network = config.interface_of(trunk)
     network = networks.get(network.name, network)
+    our_host = str(config.sip.domain or network.advertise or network.sip[0].host)
     party = Party(
         trunk=name,
         interface=network.name,
@@ -119,12 +162,13 @@ def _side(config: Config, name: str, networks: Mapping[str, InterfaceTable]) -> 
         codecs=tuple(trunk.codecs),
         ptime_ms=trunk.ptime,
         latch_networks=tuple(str(one) for one in trunk.media_from),
-        policy=policy_of(config, trunk, str(config.sip.domain or network.advertise or network.sip[0].host)),
+        policy=policy_of(config, trunk, our_host),
         nat=trunk.nat,
         reliable=trunk.reliable,
         session_timer=_session_timer(trunk),
         hold=trunk.hold,
     )
+    realm = trunk.realm or config.tenants[trunk.tenant].domain or our_host
     return TrunkSide(
         name=name,
         tenant=trunk.tenant,
@@ -134,7 +178,47 @@ def _side(config: Config, name: str, networks: Mapping[str, InterfaceTable]) -> 
         full_status=trunk.full,
         late_offer=trunk.offer == "late",
         tls_profile=trunk.tls_profile,
+        username=trunk.username or "",
+        secrets=_secrets(trunk.username, realm, trunk.password),
+        realm=realm,
     )
+
+
+def _secrets(username: str | None, realm: str, password: SecretStr | None) -> dict[str, str]:
+    """HA1 by hash: all that is kept of a password that others prove themselves with."""
+    if username is None or password is None:
+        return {}
+    return {one: ha1(one, username, realm, password.get_secret_value()) for one in HASHES}
+
+
+def _user(config: Config, user: UserTable, networks: Mapping[str, InterfaceTable]) -> UserSide:
+    network = config.interface_of(user)
+    network = networks.get(network.name, network)
+    aor, domain = aor_of(config, user), str(config.tenants[user.tenant].domain)
+    party = Party(
+        trunk="",
+        interface=network.name,
+        rtp_address=str(network.rtp),
+        advertise=_advertised(network),
+        local_net=network.local_net,
+        codecs=tuple(user.codecs),
+        policy=Policy(host=domain, numbering=home_numbering(config.tenants[user.tenant].country)),
+        nat=user.nat,
+    )
+    side = TrunkSide(aor, user.tenant, party, PHONE_TRY_S, PHONE_PROGRESS_S, USER_BUSY)
+    return UserSide(user.name, user.tenant, side, _secrets(user.name, domain, user.password))
+
+
+def _realms(users: Mapping[str, UserSide]) -> dict[str, dict[str, str]]:
+    """Names by which users prove themselves, per domain: as they are, and hashed (`userhash`, RFC 7616 3.4.4)."""
+    found: dict[str, dict[str, str]] = {}
+    for aor, user in users.items():
+        domain = aor.partition("@")[2]
+        names = found.setdefault(domain, {})
+        names[user.name] = aor
+        for one in HASHES:
+            names[ALGORITHMS[one](f"{user.name}:{domain}".encode())] = aor
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +233,9 @@ class Services:
     cdrs: CdrStore
     limits: Limits
     locator: Locator
+    guard: "Guard"
+    registrations: "Registrations"
+    trunks: "Trunks"
     media_owners: dict[int, tuple["Call", Leg]] = field(default_factory=dict)
 
     @staticmethod

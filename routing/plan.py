@@ -1,6 +1,6 @@
 """The plan of a call: which route, which attempts in which order, and why. Decides only; dialling is the engine's."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -8,7 +8,8 @@ from operator import attrgetter
 from typing import Final
 
 from santral.routing.numbers import MAX_NUMBER, NO_GROUPS, TemplateError
-from santral.routing.routes import Destination, Route, RoutingTable, ToEcho, ToPlay, ToReject, ToTrunk
+from santral.routing.routes import RING_S, Destination, Route, RoutingTable, ToEcho, ToPlay, ToReject, ToTrunk, ToUser
+from santral.routing.screening import objection
 from santral.routing.trunks import Trunk, draw_order, order_targets
 
 FORBIDDEN: Final = 403
@@ -16,6 +17,7 @@ NOT_FOUND: Final = 404
 
 PRIORITY: Final = attrgetter("priority")
 NO_TURNS: Final[Mapping[str, int]] = {}
+NOTHING_DOWN: Final[Set[tuple[str, str]]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class CallFacts:
     called: str
     at: datetime
     wrote: tuple[str, str] = ("", "")
+    user: str = ""  # address of record of the user who calls; `trunk` is empty then
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,17 @@ class DialTrunk:
     called: str
     timeout_s: float
     targets: tuple[str, ...]
+    why: str = ""
+    caller: str | None = None  # the number to show; None: as the call has it, "": none
+    is_emergency: bool = False  # exempt from limits but one of its own
+
+
+@dataclass(frozen=True, slots=True)
+class DialUser:
+    """Ring the phones of the user with this address of record. `timeout_s` counts ringing."""
+
+    user: str
+    timeout_s: float
     why: str = ""
 
 
@@ -68,7 +82,7 @@ class Reject:
     why: str = ""
 
 
-Attempt = DialTrunk | Echo | Play | Reject
+Attempt = DialTrunk | DialUser | Echo | Play | Reject
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +97,29 @@ class Plan:
     custom: Mapping[str, str] = field(default_factory=dict)  # of the route
 
 
-def plan(table: RoutingTable, facts: CallFacts, draw: float = 0.0, turns: Mapping[str, int] = NO_TURNS) -> Plan:
-    """Decide about a call. `draw` in [0, 1) settles weights, `turns` counts the calls of each round-robin trunk."""
-    return _Decision(table, facts, draw, turns).plan()
+def plan(
+    table: RoutingTable,
+    facts: CallFacts,
+    draw: float = 0.0,
+    turns: Mapping[str, int] = NO_TURNS,
+    down: Set[tuple[str, str]] = NOTHING_DOWN,
+) -> Plan:
+    """Decide about a call. `draw` in [0, 1) settles weights, `turns` counts the calls of each round-robin trunk; `down`
+    are the targets that do not answer, as trunk and URI.
+    """
+    return _Decision(table, facts, draw, turns, down).plan()
 
 
 class _Decision:
     """One plan in the making: collects the reasons, and spends the draw."""
 
-    __slots__ = ("asked", "draw", "facts", "forbidden", "table", "turns", "why")
+    __slots__ = ("asked", "down", "draw", "facts", "forbidden", "table", "turns", "why")
 
-    def __init__(self, table: RoutingTable, facts: CallFacts, draw: float, turns: Mapping[str, int]) -> None:
+    def __init__(
+        self, table: RoutingTable, facts: CallFacts, draw: float, turns: Mapping[str, int], down: Set[tuple[str, str]]
+    ) -> None:
         self.table = table
+        self.down = down
         self.facts = facts
         self.draw = draw
         self.turns = turns
@@ -108,6 +133,10 @@ class _Decision:
         ):
             if wrote and wrote != number:
                 self.why.append(f"{what} {wrote[:MAX_NUMBER]} is {number[:MAX_NUMBER]}")
+        if self.facts.user and self.table.is_emergency(self.facts.tenant, self.facts.called):
+            calls = tuple(self.help())
+            if calls:
+                return Plan(None, self.facts.tenant, calls, tuple(self.why))
         chosen = self.by_number() or self.by_order()
         if chosen is None:
             self.why.append(f"no route for {self.facts.called[:MAX_NUMBER]}")
@@ -197,6 +226,11 @@ class _Decision:
                     if dial is not None:
                         yield dial
                     continue
+                case ToUser() as way:
+                    ring = self.ring(route, way, groups, label)
+                    if ring is not None:
+                        yield ring
+                    continue
                 case ToPlay(file=file, folder=folder):
                     yield Play(file, folder, label)
                     continue
@@ -222,6 +256,54 @@ class _Decision:
             ordered += same
         return ordered
 
+    def help(self) -> Iterator[DialTrunk]:
+        """A user calls for help: every emergency trunk of the tenant, whatever routes and rights say."""
+        for trunk in self.table.trunks.values():
+            if trunk.emergency and trunk.targets and (trunk.tenant == self.facts.tenant or trunk.shared):
+                self.why.append(f"{self.facts.called} is an emergency number: trunk {trunk.name}")
+                written, targets = trunk.numbering.write(self.facts.called), self.targets(trunk)
+                why = f"emergency, trunk {trunk.name}"
+                yield DialTrunk(trunk.name, written, RING_S, targets, why, self.shown(trunk), is_emergency=True)
+
+    def ring(self, route: Route, way: ToUser, groups: Mapping[str, str], label: str) -> DialUser | None:
+        try:
+            name = way.user.render({**groups, "called": self.facts.called, "caller": self.facts.caller})
+        except (TemplateError, KeyError) as problem:
+            self.why.append(f"user {way.user}: {problem}")
+            return None
+        user = self.table.names.get((route.tenant, name))
+        if user is None:
+            self.why.append(f"there is no user {name}")
+            return None
+        return DialUser(user.aor, way.timeout_s, f"{label}, user {name}")
+
+    def screened(self, called: str) -> str | None:
+        """Why the user who calls may not call this number; None for calls that come from elsewhere."""
+        user = self.table.users.get(self.facts.user)
+        if user is None:
+            return None
+        tenant = self.table.tenants.get(user.tenant)
+        return objection(called, tenant.country if tenant else None, user.rights)
+
+    def shown(self, trunk: Trunk) -> str | None:
+        """The number a user's call shows: the one of ours that the phone gave, else the user's own, else none."""
+        user = self.table.users.get(self.facts.user)
+        if user is None:
+            return None
+        owned = self.table.numbers.get(self.facts.caller)
+        if owned is not None and owned.tenant == user.tenant:
+            return None
+        self.why.append(f"trunk {trunk.name}: {self.facts.caller[:MAX_NUMBER]} is no number of {user.tenant}")
+        return user.number
+
+    def targets(self, trunk: Trunk) -> tuple[str, ...]:
+        """In the trunk's order; those that are down are left out, unless all are."""
+        targets, self.draw = order_targets(trunk, self.turns.get(trunk.name, 0), self.draw)
+        up = tuple(one for one in targets if (trunk.name, one) not in self.down)
+        if len(up) < len(targets):
+            self.why.append(f"trunk {trunk.name}: {len(targets) - len(up)} of {len(targets)} targets down")
+        return up or targets
+
     def dial(self, route: Route, way: ToTrunk, groups: Mapping[str, str], label: str) -> DialTrunk | None:
         trunk = self.table.trunks[way.trunk]
         if trunk.tenant != route.tenant and not trunk.shared:
@@ -238,11 +320,16 @@ class _Decision:
         except (TemplateError, KeyError) as problem:
             self.why.append(f"trunk {trunk.name}: {problem}")
             return None
-        targets, self.draw = order_targets(trunk, self.turns.get(trunk.name, 0), self.draw)
+        refusal = self.screened(called)
+        if refusal is not None:
+            self.forbid(trunk, f"{called} is {refusal}")
+            return None
+        is_emergency = trunk.emergency and self.table.is_emergency(self.facts.tenant, called)
+        targets = self.targets(trunk)
         written = trunk.numbering.write(called)
         said = f", {called} written {trunk.numbering}" if written != called else ""
         why = f"{label}, trunk {trunk.name}, {trunk.strategy}{said}"
-        return DialTrunk(trunk.name, written, way.timeout_s, targets, why)
+        return DialTrunk(trunk.name, written, way.timeout_s, targets, why, self.shown(trunk), is_emergency)
 
     def forbid(self, trunk: Trunk, reason: str) -> None:
         self.forbidden = True

@@ -7,11 +7,13 @@ from typing import Final, Self, TypeVar
 
 from santral.routing.hours import Hours
 from santral.routing.numbers import Pattern, Template
+from santral.routing.screening import Rights, is_emergency
 from santral.routing.trunks import Entrances, Trunk
 
 T = TypeVar("T")
 
 RING_S: Final = 60.0  # how long a destination rings where nothing else is said
+NO_RIGHTS: Final = Rights()
 THE_SAME: Final = Template.parse("{called}")
 
 
@@ -21,6 +23,14 @@ class ToTrunk:
 
     trunk: str
     called: Template = THE_SAME
+    timeout_s: float = RING_S
+
+
+@dataclass(frozen=True, slots=True)
+class ToUser:
+    """Ring the phones of the user this makes the name of, in the route's tenant; `timeout_s` counts ringing."""
+
+    user: Template
     timeout_s: float = RING_S
 
 
@@ -48,7 +58,7 @@ class ToReject:
 class Destination:
     """One place a route leads to. Lower priorities first; within one, by weight where any has one, else as written."""
 
-    what: ToTrunk | ToEcho | ToPlay | ToReject
+    what: ToTrunk | ToUser | ToEcho | ToPlay | ToReject
     priority: int = 0
     weight: int | None = None
 
@@ -78,6 +88,26 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
+class User:
+    """Somebody with a phone that registers. `number` is shown for calls outside where the phone shows none of ours."""
+
+    name: str
+    tenant: str
+    aor: str
+    rights: Rights = NO_RIGHTS
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """What plans need to know of a tenant; no `emergency` numbers mean those of the country."""
+
+    name: str
+    country: str | None = None
+    emergency: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class RoutingTable:
     """All that plans are made from. Immutable: a reload makes a new one."""
 
@@ -86,13 +116,24 @@ class RoutingTable:
     numbers: Mapping[str, Number]
     by_name: Mapping[str, Route] = field(repr=False)
     entrances: Entrances = field(repr=False, compare=False)
+    users: Mapping[str, User] = field(default_factory=dict)  # by address of record
+    names: Mapping[tuple[str, str], User] = field(default_factory=dict, repr=False)  # by tenant and name
+    tenants: Mapping[str, Tenant] = field(default_factory=dict)
 
     @classmethod
-    def build(cls, trunks: Iterable[Trunk] = (), routes: Sequence[Route] = (), numbers: Iterable[Number] = ()) -> Self:
+    def build(
+        cls,
+        trunks: Iterable[Trunk] = (),
+        routes: Sequence[Route] = (),
+        numbers: Iterable[Number] = (),
+        users: Iterable[User] = (),
+        tenants: Iterable[Tenant] = (),
+    ) -> Self:
         """The table of these. Raises ValueError for a name used twice or a name that names nothing."""
         trunks_by_name = _unique("trunk", ((trunk.name, trunk) for trunk in trunks))
         routes_by_name = _unique("route", ((route.name, route) for route in routes))
         rows = _unique("number", ((row.number, row) for row in numbers))
+        by_aor = _unique("user", ((user.aor, user) for user in users))
         for row in rows.values():
             _known("route", row.route, routes_by_name)
         for route in routes:
@@ -107,7 +148,15 @@ class RoutingTable:
             MappingProxyType(rows),
             MappingProxyType(routes_by_name),
             Entrances(trunks_by_name.values()),
+            MappingProxyType(by_aor),
+            MappingProxyType({(user.tenant, user.name): user for user in by_aor.values()}),
+            MappingProxyType({tenant.name: tenant for tenant in tenants}),
         )
+
+    def is_emergency(self, tenant: str, number: str) -> bool:
+        """Whether a caller of this tenant calls for help."""
+        row = self.tenants.get(tenant)
+        return row is not None and is_emergency(number, row.country, row.emergency)
 
 
 def _unique(kind: str, pairs: Iterable[tuple[str, T]]) -> dict[str, T]:

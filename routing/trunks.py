@@ -82,6 +82,8 @@ class Trunk:
     targets: tuple[Target, ...] = ()
     strategy: Strategy = Strategy.FAILOVER
     shared: bool = False
+    emergency: bool = False  # takes calls for help
+    auth_inbound: str = "ip"  # how its callers prove who they are
     accept_from: tuple[Acceptance, ...] = ()
     names: tuple[str, ...] = ()
     match_interface: str | None = None

@@ -6,6 +6,7 @@ Matches each message to its transaction, its session, or neither, and answers by
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from santral.sip.errors import LocalError, RemoteError
@@ -44,7 +45,7 @@ from santral.sip.ua.core import Core
 from santral.sip.ua.deadlines import Timers
 from santral.sip.ua.dialog import Dialog
 from santral.sip.ua.runner import client_key, merge_key, server_key
-from santral.sip.ua.screen import Refusal, screen, screen_first
+from santral.sip.ua.screen import Door, Refusal, screen, screen_first
 from santral.sip.ua.transaction import INVITE_CLIENT, Input, Transaction
 from santral.sip.uri import find_param
 
@@ -80,7 +81,9 @@ class UserAgent:
         self._outbox = self._core.outbox
         self._out = self._core.out
         self._sessions = self._core.sessions
+        self.door: Door | None = None  # decides about requests outside dialogs before they have any state
         self._source = Hop("udp", "", 0, "")  # of the message at hand
+        self._now = 0.0
         self.counters = self._outbox.counters
 
     def set_sent_by(
@@ -125,7 +128,7 @@ class UserAgent:
         if is_keep_alive(data):
             self.counters["keepalives"] += 1
             return []
-        self._source = source
+        self._source, self._now = source, now
         try:
             message = parse_message(data)
             if isinstance(message, Response):
@@ -310,6 +313,14 @@ class UserAgent:
             routes=routes,
             draft=draft,
         )
+
+    def new_call_id(self) -> str:
+        """A Call-ID for requests that belong together outside any session (REGISTER)."""
+        return self._composer.call_id()
+
+    def contact(self, hop: Hop, user: str) -> str:
+        """Our contact, as the peer behind a hop reaches us, with this user part."""
+        return self._composer.contact(hop).replace("<sip:", f"<sip:{user}@", 1)
 
     # -- responses -------------------------------------------------------------------------------------------------
 
@@ -520,6 +531,10 @@ class UserAgent:
     def _receive_first(self, request: Request, key: str, now: float) -> None:
         """A request outside any dialog: something new, or something wrong."""
         method = request.method
+        turned_away = self.door.admit(request, self._source, now) if self.door is not None else None
+        if turned_away is not None:
+            self._answer_refusal(request, turned_away)
+            return
         refusal = screen(request, self._settings) or screen_first(request) or self._screen_new(request)
         if refusal is None and merge_key(request) in self._runner.merged:
             refusal = _MERGED
@@ -565,6 +580,11 @@ class UserAgent:
     # -- refusals: no state is kept (RFC 3261 8.2.7), so that nobody can fill our memory with them -------------------
 
     def _refuse(self, request: Request, refusal: Refusal) -> None:
+        if refusal.status and self.door is not None and not self.door.answers(self._source, self._now):
+            refusal = replace(refusal, status=0)
+        self._answer_refusal(request, refusal)
+
+    def _answer_refusal(self, request: Request, refusal: Refusal) -> None:
         if refusal.status:
             tag = self._composer.stateless_tag(request)
             self._reply_stateless(request, refusal.status, tag, Draft(refusal.headers))

@@ -111,7 +111,8 @@ class Call:
         """The caller's leg and the plan are there: announce the call and work it off."""
         self.add_leg(caller)
         self._origin = self.roles[Role.CALLER] = caller
-        self.plan, self.tenant, self.dialer = plan, plan.tenant, Dialer(plan.attempts)
+        self.plan, self.tenant = plan, plan.tenant
+        self.dialer = Dialer(plan.attempts, self.services.registrations.contacts)
         facts = self.facts
         self.custom.update(plan.custom)
         self.emit("call.started", trunk=facts.trunk, caller=facts.caller, called=facts.called, **account.ties(self))

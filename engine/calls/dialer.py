@@ -3,12 +3,14 @@
 The rules of failover are the constants of this file. Nothing here reads a clock, sends anything or reserves anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import groupby
 from typing import Final, Literal
 
-from santral.routing.plan import Attempt, DialTrunk, Echo, Play, Reject
+from santral.routing.plan import Attempt, DialTrunk, DialUser, Echo, Play, Reject
+from santral.sip.events import Hop
 from santral.sip.reasons import PHRASES, q850_from_status
 
 
@@ -36,11 +38,28 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Dial:
-    """Send an INVITE for this attempt to each of these target URIs, at once. A trunk's are tried one by one."""
+class Contact:
+    """One phone of a user. `is_block`: it takes every number of its user, as the user part of its URI (RFC 6140)."""
 
-    attempt: DialTrunk
+    uri: str
+    hop: Hop
+    routes: tuple[str, ...] = ()  # Path (RFC 3327)
+    q: int = 1000
+    is_block: bool = False
+
+
+FindContacts = Callable[[str], Sequence[Contact]]  # by address of record, the highest q first
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Send an INVITE for this attempt to each of these target URIs, at once. A trunk's are tried one by one, a user's
+    phones by their q, those of the same at once (RFC 3261 16.6).
+    """
+
+    attempt: DialTrunk | DialUser
     targets: tuple[str, ...]
+    contacts: tuple[Contact, ...] = ()  # of a user's phones, beside `targets`: where they are, with no look-up
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +92,22 @@ UNTOLD: Final = {
     Fault.NO_PORTS: 503,
 }
 BUSY: Final = frozenset({486, 600})
+NOT_THERE: Final = 480  # no phone of the user is registered
 NO_ANSWER_CAUSE: Final = 19  # Q.850: no answer from user
 
 
 class Dialer:
     """The cursor over a plan. `first` once, then `after` each failure, until it gives up or the call stands."""
 
-    def __init__(self, attempts: Sequence[Attempt]) -> None:
+    def __init__(self, attempts: Sequence[Attempt], find_contacts: FindContacts = lambda _: ()) -> None:
         self._attempts = attempts
+        self._find_contacts = find_contacts
+        self._groups: list[tuple[Contact, ...]] = []  # of the user being rung, those not rung yet
         self._attempt = 0
         self._target = 0
 
     def first(self) -> Step:
-        return self._step() if self._attempts else GiveUp(404)
+        return self._begin() if self._attempts else GiveUp(404)
 
     def after(self, failure: Failure) -> Step:
         """Next target of the same trunk for faults of the path, never after it rang; else the next destination.
@@ -97,15 +119,29 @@ class Dialer:
         if may_try_elsewhere(failure) and self._target + 1 < len(targets):
             self._target += 1
             return self._step()
+        if failure.status < 600 and self._groups:
+            return self._step()
         if failure.status < 600 and self._attempt + 1 < len(self._attempts):
             self._attempt, self._target = self._attempt + 1, 0
-            return self._step()
+            return self._begin()
         return upstream(failure)
+
+    def _begin(self) -> Step:
+        """The first step of an attempt. A user without a phone is one that does not answer."""
+        attempt = self._attempts[self._attempt]
+        if not isinstance(attempt, DialUser):
+            return self._step()
+        contacts = sorted(self._find_contacts(attempt.user), key=lambda one: -one.q)
+        self._groups = [tuple(same) for _, same in groupby(contacts, key=lambda one: one.q)]
+        return self._step() if self._groups else self.after(Failure(Fault.REFUSED, NOT_THERE))
 
     def _step(self) -> Step:
         match self._attempts[self._attempt]:
             case DialTrunk() as attempt:
                 return Dial(attempt, (attempt.targets[self._target],))
+            case DialUser() as attempt:
+                group = self._groups.pop(0)
+                return Dial(attempt, tuple(one.uri for one in group), group)
             case Echo() | Play() as endpoint:
                 return AnswerHere(endpoint)
             case Reject(status=status):

@@ -7,6 +7,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Insert, Table, bindparam, delete, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from santral.engine.cdr import bindings
+from santral.engine.cdr.bindings import BindingGone, BindingRow
 from santral.engine.cdr.record import CallOpen, CallRecord, LegRecord
 from santral.engine.cdr.tables import calls, legs, open_calls
 
@@ -26,7 +28,7 @@ class Answered:
     moment: int
 
 
-Item = CallOpen | Answered | CallRecord
+Item = CallOpen | Answered | CallRecord | BindingRow | BindingGone
 
 
 @dataclass(slots=True)
@@ -38,6 +40,7 @@ class Batch:
     calls: list[dict[str, Any]] = field(default_factory=list)
     legs: list[dict[str, Any]] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    bindings: list[BindingRow | BindingGone] = field(default_factory=list)
 
     @classmethod
     def of(cls, items: Iterable[Item]) -> "Batch":
@@ -54,6 +57,8 @@ class Batch:
                         batch.answered[call] = moment
                 case CallRecord():
                     batch._end(item)
+                case BindingRow() | BindingGone():
+                    batch.bindings.append(item)
         return batch
 
     def _end(self, record: CallRecord) -> None:
@@ -75,6 +80,8 @@ class Batch:
             connection.execute(insert_once(calls, dialect), self.calls)
         if self.legs:
             connection.execute(insert_once(legs, dialect), self.legs)
+        if self.bindings:
+            bindings.write(connection, self.bindings)
         if self.gone:
             connection.execute(FORGET, [{"gone": call} for call in self.gone])
 

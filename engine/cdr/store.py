@@ -16,8 +16,9 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
 from santral.engine import log, utc
-from santral.engine.cdr import database, queries
+from santral.engine.cdr import bindings, database, queries
 from santral.engine.cdr.batch import Answered, Batch, Item
+from santral.engine.cdr.bindings import BindingGone, BindingRow
 from santral.engine.cdr.queries import MAX_LIST, CdrFilter
 from santral.engine.cdr.record import CallOpen, CallRecord, as_map, lost_call
 from santral.engine.cdr.schema import SchemaError, upgrade
@@ -101,6 +102,15 @@ class CdrStore:
             self._queue.put(record)
         else:
             self._lose(record, "too many records wait for the database")
+
+    def bound(self, change: BindingRow | BindingGone) -> None:
+        """Write a registration, or that it is gone. Never blocks; one that cannot be written is registered again."""
+        if self.waiting < self._max_waiting and not self._stop.is_set():
+            self._queue.put(change)
+
+    async def bindings(self) -> list[BindingRow]:
+        """This node's registrations that have not expired, as an earlier run left them."""
+        return await self._read(lambda: bindings.read(self._connected(), self._node, utc.now_ms()))
 
     async def flush(self) -> None:
         """Wait until everything handed over so far is written (or has gone to the log)."""

@@ -6,6 +6,7 @@ from typing import Any, Final
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Dialect,
     Float,
@@ -21,7 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from santral.engine import utc
 
-SCHEMA_HEAD: Final = "0001"  # the migration this code needs
+SCHEMA_HEAD: Final = "0002"  # the migration this code needs
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -143,4 +144,25 @@ nodes: Final = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("alive", Moment, nullable=False),
+)
+
+registrations: Final = Table(
+    "registrations",
+    metadata,
+    Column("node", Text, primary_key=True),
+    Column("aor", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("contact", Text, nullable=False),
+    Column("transport", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("interface", Text, nullable=False),
+    Column("expires", Moment, nullable=False),
+    Column("call_id", Text, nullable=False),
+    Column("cseq", BigInteger, nullable=False),
+    Column("q", Integer, nullable=False),
+    Column("instance", Text, nullable=False),
+    Column("path", json_type(), nullable=False),
+    Column("is_block", Boolean, nullable=False),
+    Column("user_agent", Text, nullable=False),
 )

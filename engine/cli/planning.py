@@ -10,7 +10,7 @@ import typer
 from santral.engine.cli.failure import Failure
 from santral.engine.config import Config, ConfigError, load
 from santral.engine.config.convert import routing_table
-from santral.routing.plan import Attempt, CallFacts, DialTrunk, Echo, Plan, Play, Reject, plan
+from santral.routing.plan import Attempt, CallFacts, DialTrunk, DialUser, Echo, Plan, Play, Reject, plan
 
 
 def check(path: Path | None) -> None:
@@ -74,6 +74,8 @@ def shown(attempt: Attempt) -> str:
     match attempt:
         case DialTrunk(trunk=trunk, called=called, timeout_s=timeout_s, targets=targets):
             return f"dial {called} on trunk {trunk} for {timeout_s:g} s at {', then '.join(targets)}"
+        case DialUser(user=user, timeout_s=timeout_s):
+            return f"ring {user} for {timeout_s:g} s"
         case Echo():
             return "answer and echo"
         case Play(file=file):

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 
 from santral.engine.calls.crossing import HeaderRule, Policy
-from santral.engine.config.model import Config, DestinationTable, NumberTable, RouteTable, TrunkTable
+from santral.engine.config.model import Config, DestinationTable, NumberTable, RouteTable, TrunkTable, UserTable
 from santral.engine.config.sounds import find_sound
 from santral.routing.numbering import AS_IT_IS, Numbering
 from santral.routing.numbers import Template
@@ -14,11 +14,15 @@ from santral.routing.routes import (
     Number,
     Route,
     RoutingTable,
+    Tenant,
     ToEcho,
     ToPlay,
     ToReject,
     ToTrunk,
+    ToUser,
+    User,
 )
+from santral.routing.screening import Rights
 from santral.routing.trunks import Strategy, Target, Trunk
 
 
@@ -28,7 +32,23 @@ def routing_table(config: Config) -> RoutingTable:
         [routing_trunk(trunk, numbering_of(config, trunk)) for trunk in config.trunk],
         [_route(config, route) for route in config.route],
         _numbers(config),
+        [_user(config, user) for user in config.user],
+        [Tenant(one.name, one.country, frozenset(one.emergency)) for one in config.tenant],
     )
+
+
+def aor_of(config: Config, user: UserTable) -> str:
+    """A user's address of record. Raises ValueError for an unchecked configuration."""
+    domain = config.tenants[user.tenant].domain
+    if domain is None:
+        raise ValueError(f"tenant {user.tenant} has no domain")
+    return f"{user.name}@{domain}"
+
+
+def _user(config: Config, user: UserTable) -> User:
+    numbering = home_numbering(config.tenants[user.tenant].country)
+    rights = Rights(user.international, user.premium)
+    return User(user.name, user.tenant, aor_of(config, user), rights, numbering.read(user.number or ""))
 
 
 def numbering_of(config: Config, trunk: TrunkTable) -> Numbering:
@@ -80,6 +100,8 @@ def routing_trunk(trunk: TrunkTable, numbering: Numbering = AS_IT_IS) -> Trunk:
         targets=tuple(Target(str(target.uri), target.weight) for target in trunk.targets),
         strategy=Strategy(trunk.strategy),
         shared=trunk.shared,
+        emergency=trunk.emergency,
+        auth_inbound=trunk.auth_inbound,
         accept_from=trunk.accept_from,
         names=_names(trunk),
         match_interface=trunk.match_interface,
@@ -117,10 +139,12 @@ def _route(config: Config, route: RouteTable) -> Route:
 
 
 def _destination(config: Config, tenant: str, table: DestinationTable) -> Destination:
-    what: ToTrunk | ToEcho | ToPlay | ToReject
+    what: ToTrunk | ToUser | ToEcho | ToPlay | ToReject
     if table.trunk is not None:
         called: Template = table.called or THE_SAME
         what = ToTrunk(table.trunk, called, RING_S if table.timeout is None else table.timeout)
+    elif table.user is not None:
+        what = ToUser(table.user, RING_S if table.timeout is None else table.timeout)
     elif table.play is not None:
         sound = find_sound(table.play, config.tenants[tenant].sounds)
         what = ToPlay(str(sound.file), str(sound.folder))

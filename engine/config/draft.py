@@ -30,6 +30,7 @@ from santral.engine.config.model import (
     TenantTable,
     TraceTable,
     TrunkTable,
+    UserTable,
 )
 from santral.engine.config.problems import ConfigError, KeyPath, Problem, one_line, spell
 from santral.engine.config.secrets import SecretError, resolve
@@ -95,6 +96,7 @@ class Draft:
         self.interfaces = self.many("interface", InterfaceTable)
         self.tenants = self.many("tenant", TenantTable)
         self.trunks = self.many("trunk", TrunkTable)
+        self.users = self.many("user", UserTable)
         self.numbers = self.many("number", NumberTable)
         self.routes = self.many("route", RouteTable)
 
@@ -112,6 +114,7 @@ class Draft:
             interface=tuple(placed.table for placed in self.interfaces),
             tenant=tuple(placed.table for placed in self.tenants),
             trunk=tuple(placed.table for placed in self.trunks),
+            user=tuple(placed.table for placed in self.users),
             number=tuple(placed.table for placed in self.numbers),
             route=tuple(placed.table for placed in self.routes),
         )
@@ -135,6 +138,11 @@ class Draft:
                 self.fill_in_secret(token, ("control", "token", place), "secret")
         if isinstance(trace := self.raw.get("trace"), dict):
             self.fill_in_secret(trace, ("trace",), "hep_password")
+        for kind in ("trunk", "user"):
+            rows = self.raw.get(kind)
+            for place, row in enumerate(rows if isinstance(rows, list) else ()):
+                if isinstance(row, dict):
+                    self.fill_in_secret(row, (kind, place), "password")
 
     def fill_in_secret(self, table: dict[str, Any], path: KeyPath, key: str) -> None:
         try:

@@ -127,6 +127,8 @@ RingTime = Annotated[float, Strict(), Field(gt=0, le=3600, allow_inf_nan=False),
 Name = Annotated[str, Field(pattern=r"^\w[\w .-]{0,63}$"), Words("name")]
 Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$"), Words("text")]
 DialNumber = Annotated[str, Field(pattern=r"^[0-9A-Za-z+*#._-]{1,64}$"), Words("number")]
+UserName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$"), Words("name")]
+ScannerName = Annotated[str, Field(min_length=4, max_length=64, pattern=r"^[\x21-\x7e]+$"), Words("text")]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$"), Words("two letters (ISO 3166)")]
 
 ConfigPath = Annotated[Path, PlainValidator(_path), Words("path")]

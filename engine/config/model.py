@@ -39,11 +39,13 @@ from santral.engine.config.fields import (
     ProgressTime,
     Remark,
     RingTime,
+    ScannerName,
     Seconds,
     SessionTime,
     SipListen,
     TryTime,
     Uri,
+    UserName,
     Whole,
     Words,
     XHeaderName,
@@ -53,6 +55,10 @@ from santral.engine.config.problems import Problem
 from santral.engine.config.values import Listen, PortRange
 from santral.routing.routes import RING_S
 
+SCANNERS: Final = (  # what the tools call themselves, in lower case
+    "friendly-scanner", "sipvicious", "sipcli", "pplsip", "sip-scan", "sipscan", "vaxsipuseragent", "smap", "iwar",
+    "sundayddr", "sipsak", "sip-vicious", "custom-scanner",
+)  # fmt: skip
 DEFAULT_INTERFACE: Final = "default"  # the name of the network that [sip] and [rtp] describe
 CERTIFICATE: Final = "Certificate chain (PEM) for tls and wss, shown to servers too. A changed file is read again."
 PRIVATE_KEY: Final = "Private key of the certificate (PEM, not encrypted)."
@@ -170,6 +176,14 @@ class SipTable(Table):
     nameservers: Annotated[tuple[Nameserver, ...], Remark("those of the system")] = Field(
         (), max_length=8, description="Name servers asked for SIP servers (RFC 3263)."
     )
+    digest: Annotated[tuple[Literal["SHA-256", "MD5"], ...], RESTART] = Field(
+        ("SHA-256", "MD5"),
+        min_length=1,
+        description='Hashes offered in challenges, best first (RFC 8760). `["MD5"]` for phones that stop at the first.',
+    )
+    scanners: tuple[ScannerName, ...] = Field(
+        SCANNERS, description="Texts in `User-Agent` of requests that are dropped without an answer."
+    )
     dial_networks: Annotated[tuple[Network, ...], IDLE] = Field(
         (), description="Where addresses that callers, agents and applications name may point. Trunk targets are free."
     )
@@ -209,7 +223,9 @@ class TenantTable(Table):
     """A customer; calls, trunks and routes of one never meet another's unless shared."""
 
     name: Name = Field(description="Name of the tenant.")
-    domain: Annotated[Domain | None, IDLE] = Field(None, description="Domain of its users' addresses.")
+    domain: Domain | None = Field(
+        None, description="Domain of its users' addresses, `user@domain`, and the realm of their passwords."
+    )
     country: Country | None = Field(
         None, description="Where its national numbers are at home: for `number_format`, and for its `[[number]]` rows."
     )
@@ -217,6 +233,9 @@ class TenantTable(Table):
         None, description="Folder of its sound files; the embedded ones are there anyway."
     )
     max_duration: Count = Field(14400, description="Seconds after which a call is ended.")
+    emergency: Annotated[tuple[DialNumber, ...], Remark("those of `country`")] = Field(
+        (), description="Numbers people call for help. Users' calls to them take the emergency trunks, past all limits."
+    )
 
 
 class TargetTable(Table):
@@ -286,8 +305,10 @@ class TrunkTable(Table):
         None, description="The network it is reached by."
     )
     full: Literal[486, 503] = Field(486, description="Answer to calls beyond `channels`.")
-    auth_inbound: Literal["ip", "tls"] = Field(
-        "ip", description="How callers prove who they are: by address, or by the certificate of their connection."
+    auth_inbound: Literal["ip", "tls", "digest"] = Field(
+        "ip",
+        description="How callers prove who they are: by address, by the certificate of their connection, or by address "
+        "and a challenge to `username`.",
     )
     tls_names: Annotated[tuple[Domain, ...], Remark("the hosts of `targets`")] = Field(
         (), max_length=64, description='With `auth_inbound = "tls"`: names of which the certificate must have one.'
@@ -302,6 +323,22 @@ class TrunkTable(Table):
     ca: Annotated[ConfigPath | None, Remark("that of its network")] = Field(
         None, description="Authorities (PEM) that its servers' certificates are checked with."
     )
+    username: Label | None = Field(None, description="What we answer its challenges with, and callers answer ours.")
+    password: Annotated[SecretStr | None, Words("text")] = Field(
+        None, description="The password of `username`; or `password_env`, `password_file`, as with a token's secret."
+    )
+    realm: Annotated[Label | None, Remark("that of its first challenge")] = Field(
+        None, description="The only realm our credentials are given to; also that of our own challenges."
+    )
+    register_: Yes = Field(
+        False,
+        alias="register",
+        description="Register as `username` with the first target; calls to the contact we give are this trunk's.",
+    )
+    options_interval: Seconds = Field(
+        30.0, description="Ask each target so often whether it is there; one that is not is left out. 0: never."
+    )
+    emergency: Yes = Field(False, description="Takes calls to emergency numbers, which no limit but their own stops.")
     media_from: tuple[Network, ...] = Field(
         (), description="Networks its media may come from, besides the SDP address."
     )
@@ -376,6 +413,32 @@ class TrunkTable(Table):
         return [{"uri": one} if isinstance(one, str) else one for one in value] if isinstance(value, list) else value
 
 
+class UserTable(Table):
+    """Somebody with phones that register as `name@domain` of the tenant."""
+
+    name: UserName = Field(description="User part of the address, and user name of the digest. Unique in its tenant.")
+    tenant: Name = Field(description="Whose user it is; the tenant needs a `domain`.")
+    password: Annotated[SecretStr, Words("text")] = Field(
+        description="The password; or `password_env`, `password_file`, as with a token's secret."
+    )
+    number: DialNumber | None = Field(
+        None, description="The `[[number]]` of the tenant shown for calls outside; none: anonymous."
+    )
+    channels: Count = Field(2, description="Calls at once, in and out.")
+    international: Yes = Field(False, description="May call numbers abroad; without a `country` all are abroad.")
+    premium: Yes = Field(False, description="May call premium numbers.")
+    codecs: tuple[Literal["pcma", "pcmu"], ...] = Field(
+        ("pcma", "pcmu"), min_length=1, description="Codecs offered and accepted, best first."
+    )
+    interface: Annotated[Name | None, Remark("`default`, or the only one")] = Field(
+        None, description="The network its phones are on."
+    )
+    nat: Yes = Field(
+        False,
+        description="Its phones are behind a NAT: it is kept open, media may come from where they signal from.",
+    )
+
+
 class NumberTable(Table):
     """A number of ours."""
 
@@ -388,14 +451,17 @@ class NumberTable(Table):
 
 
 class DestinationTable(Table):
-    """One destination of a route: exactly one of `trunk`, `echo`, `play`, `reject`."""
+    """One destination of a route: exactly one of `trunk`, `user`, `echo`, `play`, `reject`."""
 
     trunk: Name | None = Field(None, description="Dial on this trunk.")
     called: Annotated[NumberTemplate | None, Remark('`"{called}"`')] = Field(
         None, description="With `trunk`: the number to dial."
     )
+    user: NumberTemplate | None = Field(
+        None, description="Ring the phones of this user of the route's tenant; `{called}` and groups can be used."
+    )
     timeout: Annotated[RingTime | None, Remark(f"`{RING_S:g}`")] = Field(
-        None, description="With `trunk`: seconds of ringing before the next."
+        None, description="With `trunk` or `user`: seconds of ringing before the next."
     )
     echo: Literal[True] | None = Field(None, description="Answer and send back what is heard.")
     play: Label | None = Field(None, description="Answer, play this sound file, hang up.")
@@ -411,12 +477,14 @@ class DestinationTable(Table):
 
     @model_validator(mode="after")
     def _one_kind(self) -> "DestinationTable":
-        kinds = [kind for kind in ("trunk", "echo", "play", "reject") if getattr(self, kind) is not None]
+        kinds = [kind for kind in ("trunk", "user", "echo", "play", "reject") if getattr(self, kind) is not None]
         if len(kinds) != 1:
             said = f"has {' and '.join(kinds)}" if kinds else "has none"
-            raise ValueError(f"needs exactly one of trunk, echo, play, reject, and {said}")
-        if self.trunk is None and (self.called is not None or self.timeout is not None):
-            raise ValueError("called and timeout go with trunk only")
+            raise ValueError(f"needs exactly one of trunk, user, echo, play, reject, and {said}")
+        if self.trunk is None and self.called is not None:
+            raise ValueError("called goes with trunk only")
+        if self.trunk is None and self.user is None and self.timeout is not None:
+            raise ValueError("timeout goes with trunk and user only")
         return self
 
 
@@ -447,6 +515,7 @@ class Config(Table):
     interface: tuple[InterfaceTable, ...] = ()
     tenant: tuple[TenantTable, ...] = ()
     trunk: tuple[TrunkTable, ...] = ()
+    user: tuple[UserTable, ...] = ()
     number: tuple[NumberTable, ...] = ()
     route: tuple[RouteTable, ...] = ()
 
@@ -467,8 +536,8 @@ class Config(Table):
             )
         return found
 
-    def interface_of(self, trunk: TrunkTable) -> InterfaceTable:
-        """The network a trunk is reached by: the one it names, else the default one, else the only one."""
+    def interface_of(self, trunk: TrunkTable | UserTable) -> InterfaceTable:
+        """The network a trunk or user is reached by: the one it names, else the default one, else the only one."""
         if trunk.interface is not None:
             return self.interfaces[trunk.interface]
         return self.interfaces.get(DEFAULT_INTERFACE) or self.interfaces[self.interface[0].name]
@@ -510,6 +579,7 @@ TABLES: Final[Mapping[str, type[Table]]] = {  # every table by its name in the f
     "trunk": TrunkTable,
     "trunk.targets": TargetTable,
     "trunk.header": HeaderTable,
+    "user": UserTable,
     "number": NumberTable,
     "route": RouteTable,
     "route.destinations": DestinationTable,

@@ -18,26 +18,17 @@ class NotYet:
     same_as_absent: tuple[Any, ...] = ()
 
 
-_DIGEST: Final = "Digest authentication and registration come with a later version; callers are known by accept_from."
 _RECORDING: Final = "Recording comes with a later version."
-_KIND: Final = "This kind of destination comes with a later version; there are trunk, echo, play and reject."
+_KIND: Final = "This kind of destination comes with a later version; there are trunk, user, echo, play and reject."
 
 KEYS: Final[Mapping[str, NotYet]] = {
     "recording": NotYet(_RECORDING),
-    "user": NotYet("Phones that register come with a later version."),
     "queue": NotYet("Queues come with a later version."),
     "agent": NotYet("Agents come with a later version."),
     "tenant.recording_limit": NotYet(_RECORDING),
     "tenant.over_limit": NotYet(_RECORDING),
-    "trunk.username": NotYet(_DIGEST),
-    "trunk.password": NotYet(_DIGEST),
-    "trunk.password_env": NotYet(_DIGEST),
-    "trunk.password_file": NotYet(_DIGEST),
-    "trunk.register": NotYet(_DIGEST, (False,)),
     "trunk.srtp": NotYet("Encrypted media comes with a later version.", ("off",)),
-    "trunk.options_interval": NotYet("Watching trunks by OPTIONS comes with a later version.", (0,)),
     "route.record": NotYet(_RECORDING, ("off",)),
-    "route.destinations.user": NotYet(_KIND),
     "route.destinations.queue": NotYet(_KIND),
     "route.destinations.flow": NotYet(_KIND),
     "route.destinations.conference": NotYet(_KIND),
@@ -51,7 +42,6 @@ _CODEC: Final = "This codec comes with a later version; there are pcma and pcmu.
 VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     "trunk.codecs": dict.fromkeys(("g722", "opus", "g729", "l16", "gsm", "ilbc", "amr", "amr-wb"), _CODEC),
     "trunk.dtmf": dict.fromkeys(("info", "inband"), "This way of digits comes with a later version; there is rfc4733."),
-    "trunk.auth_inbound": {"digest": "Callers are known by address or certificate in this version: ip, tls."},
 }
 
 

@@ -55,7 +55,7 @@ def _rows(table: type[Table]) -> Iterator[str]:
         remark = remark_of(field)
         notes = " Changing it takes a restart." if remark.restart else ""
         notes += " **Has no effect in this version.**" if remark.idle else ""
-        cells = (f"`{key}`", words_of(field), default_of(field), f"{field.description}{notes}")
+        cells = (f"`{field.alias or key}`", words_of(field), default_of(field), f"{field.description}{notes}")
         yield _row(*cells)
 
 

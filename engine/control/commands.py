@@ -259,6 +259,59 @@ async def on_list_trunks(caller: Caller, command: ListTrunks) -> dict[str, Any]:
     return {"items": [trunks[name] for name in chosen], "next": following}
 
 
+@dataclass(frozen=True, slots=True)
+class GetTrunk:
+    """One trunk with the state of its targets and of our registration."""
+
+    name: str = about("of the trunk")
+
+
+async def on_get_trunk(caller: Caller, command: GetTrunk) -> dict[str, Any]:
+    for each in caller.engine.trunks():
+        if each["name"] == command.name and (caller.who.sees(each["tenant"]) or each["shared"]):
+            return each
+    raise RequestError("not_found", "no such trunk", {"name": command.name})
+
+
+# user.*, security.*
+
+
+@dataclass(frozen=True, slots=True)
+class ListUsers:
+    """Users with their registered contacts and the channels in use, by address."""
+
+    limit: int = about(f"users in one answer, 1 to {MAX_LIST}", DEFAULT_LIMIT)
+    after: str | None = about("`next` of the answer before", None)
+    tenant: str | None = about("only users of this tenant", None)
+
+
+async def on_list_users(caller: Caller, command: ListUsers) -> dict[str, Any]:
+    tenant = tenant_for(caller.who, command.tenant)
+    users = {each["address"]: each for each in caller.engine.users() if tenant in {None, each["tenant"]}}
+    chosen, following = cut(users, command.limit, command.after)
+    return {"items": [users[name] for name in chosen], "next": following}
+
+
+@dataclass(frozen=True, slots=True)
+class ListBans:
+    """Addresses that failed to prove who they are too often, and how long they are not listened to yet."""
+
+
+async def on_list_bans(caller: Caller, _command: ListBans) -> dict[str, Any]:
+    return {"items": caller.engine.bans(), "next": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Forgive:
+    """Listen to an address again at once, and forget its failures and earlier bans."""
+
+    address: str = about("IP address, as `security.bans` shows it")
+
+
+async def on_forgive(caller: Caller, command: Forgive) -> dict[str, Any]:
+    return {"address": command.address, "forgiven": caller.engine.forgive(command.address)}
+
+
 # events.*
 
 
@@ -330,6 +383,10 @@ COMMANDS: Final[Mapping[str, Verb]] = {
     "call.hangup": verb(Hangup, on_hangup, "calls", changes=True),
     "cdr.list": verb(ListCdrs, on_list_cdrs, "read", changes=False),
     "trunk.list": verb(ListTrunks, on_list_trunks, "read", changes=False),
+    "trunk.get": verb(GetTrunk, on_get_trunk, "read", changes=False),
+    "user.list": verb(ListUsers, on_list_users, "read", changes=False),
+    "security.bans": verb(ListBans, on_list_bans, "admin", changes=False),
+    "security.forgive": verb(Forgive, on_forgive, "admin", changes=True),
     "events.subscribe": verb(Subscribe, on_subscribe, "events", changes=False),
     "events.unsubscribe": verb(Unsubscribe, on_unsubscribe, "events", changes=False),
 }

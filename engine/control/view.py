@@ -63,6 +63,18 @@ class EngineView(Protocol):
         """Describe every trunk; each has at least `name`, `tenant` and `shared`."""
         ...
 
+    def users(self) -> Sequence[dict[str, Any]]:
+        """Describe every user; each has at least `name` and `tenant`."""
+        ...
+
+    def bans(self) -> list[dict[str, Any]]:
+        """List the addresses that are not listened to."""
+        ...
+
+    def forgive(self, address: str) -> bool:
+        """Lift the ban of an address and forget its failures; tells whether there was anything to forgive."""
+        ...
+
     async def reload(self) -> list[str]:
         """Read the configuration again and say what changed.
 

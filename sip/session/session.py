@@ -224,10 +224,10 @@ class Session(Usage):
         _check_failure(status)
         return self._act(Cue.REJECT, Moment(now, draft=Draft(headers, body, reason=reason), status=status))
 
-    def turn_away(self, status: int, now: float) -> list[Action]:
+    def turn_away(self, status: int, now: float, headers: HeaderList = ()) -> list[Action]:
         """`reject` and forget: nothing is kept or repeated for an address that may be forged (RFC 3261 8.2.7)."""
         transaction = self.server
-        actions = self.reject(status, now)
+        actions = self.reject(status, now, headers=headers)
         if transaction is not None:
             self.core.runner.forget(transaction)
         return actions

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from santral.sip.ua.compose import SDP
 
 if TYPE_CHECKING:
+    from santral.sip.events import Hop
     from santral.sip.message import Request
     from santral.sip.ua.compose import AgentSettings, HeaderList
 
-__all__ = ["KNOWN_METHODS", "Refusal", "screen", "screen_first"]
+__all__ = ["KNOWN_METHODS", "Door", "Refusal", "screen", "screen_first"]
 
 KNOWN_METHODS: Final = frozenset(
     {"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "PRACK", "UPDATE", "REFER", "SUBSCRIBE", "NOTIFY", "PUBLISH",
      "MESSAGE", "REGISTER"}
 )  # fmt: skip
+OF_REGISTRARS: Final = frozenset({"path", "gin"})  # extensions of REGISTER alone (RFC 3327, RFC 6140)
 _SCHEMES: Final = frozenset({"sip", "sips", "tel"})
 _ACCEPT: Final = f"{SDP}, multipart/mixed, multipart/alternative, multipart/related"
 
@@ -31,6 +33,16 @@ class Refusal:
     headers: HeaderList = ()
 
 
+class Door(Protocol):
+    """Who decides about requests outside dialogs by who sends them, before they have any state."""
+
+    def admit(self, request: Request, source: Hop, now: float) -> Refusal | None:
+        """What this request gets at once; None to go on. Status 0 gets nothing."""
+
+    def answers(self, source: Hop, now: float) -> bool:
+        """Whether a refusal for other reasons is sent to this source at all."""
+
+
 def screen(request: Request, settings: AgentSettings) -> Refusal | None:
     """What makes any request unacceptable, inside a dialog or not: method, extensions, body. Not for ACK and CANCEL."""
     method = request.method
@@ -41,7 +53,11 @@ def screen(request: Request, settings: AgentSettings) -> Refusal | None:
         return Refusal(501, "method", f"{method[:40]} is unknown", allow)
     headers = request.headers
     if "Require" in headers:
-        unknown = [tag for tag in headers.tokens("Require") if tag not in settings.supported]
+        unknown = [
+            tag
+            for tag in headers.tokens("Require")
+            if tag not in settings.supported and not (method == "REGISTER" and tag in OF_REGISTRARS)
+        ]
         if unknown:
             tags = ", ".join(unknown)
             return Refusal(420, "extension", f"Require: {tags[:80]}", (("Unsupported", tags),))

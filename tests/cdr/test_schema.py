@@ -54,9 +54,9 @@ def test_a_new_migration_can_be_made_from_the_template(engine: Engine, tmp_path:
     with engine.connect() as connection:
         config = schema.config(connection)
         config.set_main_option("script_location", str(tmp_path / "migrations"))
-        command.revision(config, "one more", rev_id="0002")
-    made = tmp_path / "migrations/versions/0002_one_more.py"
-    assert "down_revision = '0001'" in made.read_text()
+        command.revision(config, "one more", rev_id="9999")
+    made = tmp_path / "migrations/versions/9999_one_more.py"
+    assert f"down_revision = '{SCHEMA_HEAD}'" in made.read_text()
     compile(made.read_text(), str(made), "exec")
     engine.dispose()
 

@@ -43,6 +43,29 @@ tenant = "acme"
 accept_from = ["127.0.0.4"]
 """
 
+USERS = """
+[[tenant]]
+name = "acme"
+domain = "acme.example"
+country = "TR"
+[[tenant]]
+name = "globex"
+"""
+AROUND_USERS = """
+[[trunk]]
+name = "carrier"
+tenant = "acme"
+accept_from = ["127.0.0.1/32:5080"]
+[[number]]
+number = "+903125550100"
+tenant = "acme"
+route = "in"
+[[route]]
+name = "in"
+from_trunk = "carrier"
+destinations = [{ echo = true }]
+"""
+
 SYNTAX = {
     "no value": "[sip]\nmax_calls =",
     "key twice": "[sip]\nlisten = []\nlisten = []",
@@ -102,6 +125,11 @@ def test_trunks(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", cases("routes.txt"))
 def test_routes(text: str, tmp_path: Path) -> None:
     check(TRUNKS + text, tmp_path)
+
+
+@pytest.mark.parametrize("text", cases("users.txt"))
+def test_users(text: str, tmp_path: Path) -> None:
+    check(USERS + AROUND_USERS + text, tmp_path)
 
 
 @pytest.mark.parametrize("text", SYNTAX.values(), ids=SYNTAX.keys())

@@ -111,7 +111,6 @@ def test_the_example_of_the_contract_as_far_as_it_is_served(tmp_path: Path) -> N
     assert (trunk.full, trunk.try_timeout, trunk.progress_timeout, trunk.channels) == (486, 4.0, 15.0, 30)
     assert [str(warning) for warning in config.warnings] == [
         "line 26: sip.dial_networks: has no effect in this version",
-        "line 45: tenant[0].domain: has no effect in this version",
     ]
 
 
@@ -166,6 +165,7 @@ name = "carrier"
 tenant = "acme"
 targets = ["sip:192.0.2.90:5090"]
 accept_from = ["192.0.2.90/32:5080"]
+username = "u"; password = "p"
 register = false
 strategy = "failover"
 codecs = ["pcma", "pcmu"]
@@ -179,7 +179,11 @@ shared = false
 channels = 30
 calls_per_second = 10
 srtp = "off"
-options_interval = 0
+options_interval = 30
+
+[[user]]
+name = "101"; tenant = "acme"; password = "secret"
+channels = 2; international = false; premium = false
 
 [[number]]
 number = "+903125550100"
@@ -197,6 +201,7 @@ hours = ["mon-fri 09:00-18:00 Europe/Istanbul"]
 record = "off"
 destinations = [
   { trunk = "carrier", called = "+905551112233", timeout = 30 },
+  { user = "101", timeout = 30 },
 ]
 """.replace("; ", "\n")
 

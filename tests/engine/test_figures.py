@@ -10,6 +10,8 @@ STATUS: dict[str, Any] = {
     "calls": 3,
     "uptime_s": 12.5,
     "gate": {"calls": 7, "refused_unknown_source": 2},
+    "guard": {"dropped_scanner": 5},
+    "registrations": 4,
     "sip": {"counters": {"malformed": 1}},
     "transport": {"connections": 5, "handshakes_failed": 2},
     "locating": {"names": 3, "asked": 9},
@@ -17,6 +19,10 @@ STATUS: dict[str, Any] = {
     "cdrs": {"written": 6, "waiting": 1},
     "media": {"packets_in": 1000, "legs_open": 6},
 }
+
+
+TARGETS = [{"uri": "sip:a", "state": "up"}, {"uri": "sip:b", "state": "down"}]
+TRUNK = {"name": "carrier", "channels_in_use": 2, "state": "up", "targets": TARGETS}
 
 
 def ended(cause: str, answered: int | None) -> Any:
@@ -30,7 +36,7 @@ def test_what_grows_is_a_counter_and_what_moves_is_a_gauge() -> None:
     tally = Tally()
     for call in (ended("normal", 1_250), ended("normal", 4_000), ended("busy", None)):
         tally.count(cast(Any, call))
-    shown = list(samples(STATUS, [{"name": "carrier", "channels_in_use": 2}], tally))
+    shown = list(samples(STATUS, [TRUNK], tally))
     figures = {(one.name, *one.labels.values()): (one.value, one.kind) for one in shown if isinstance(one, Sample)}
     assert figures["calls",] == (3, "gauge")
     assert figures["calls_ended", "normal"] == (2, "counter")
@@ -39,6 +45,10 @@ def test_what_grows_is_a_counter_and_what_moves_is_a_gauge() -> None:
     assert figures["transport_connections",] == (5, "gauge")
     assert figures["transport_handshakes_failed",] == (2, "counter")
     assert (figures["locating_names",], figures["locating_asked",]) == ((3, "gauge"), (9, "counter"))
+    assert figures["guard", "dropped_scanner"] == (5, "counter")
+    assert figures["registrations",] == (4, "gauge")
+    assert figures["trunk_up", "carrier"] == (True, "gauge")
+    assert [figures["trunk_target_up", "carrier", one][0] for one in ("sip:a", "sip:b")] == [True, False]
     assert figures["cdr_written",] == (6, "counter")
     assert figures["cdr_waiting",] == (1, "gauge")
     assert figures["media_packets_in",] == (1000, "counter")

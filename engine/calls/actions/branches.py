@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from santral.engine.calls.dialer import Contact
 from santral.engine.calls.leg import Leg
 from santral.engine.calls.table import Input
-from santral.routing.plan import DialTrunk
+from santral.routing.plan import DialTrunk, DialUser
 from santral.sip.events import Hop
 
 if TYPE_CHECKING:
@@ -21,12 +22,13 @@ TIMERS: Final = (Input.NO_TRY, Input.NO_PROGRESS)  # of each branch
 class Branch:
     """One leg being dialled, and the hops its target has left."""
 
-    attempt: DialTrunk
+    attempt: DialTrunk | DialUser
     side: "TrunkSide"
     target: str
     leg: Leg
     offer: bytes = b""
     hops: deque[Hop] = field(default_factory=deque)
+    contact: Contact | None = None  # of a user: the phone it rings
 
 
 def give_up(call: "Call", legs: Iterable[Leg], reasons: tuple[str, ...] = ()) -> None:

@@ -11,13 +11,13 @@ from santral.engine.calls import negotiation, outgoing
 from santral.engine.calls.actions.beginning import OWN_OVERLOAD, OWN_OVERLOAD_RETRY_S, go, open_media
 from santral.engine.calls.actions.branches import Branch, give_up
 from santral.engine.calls.crossing import Outbound
-from santral.engine.calls.dialer import Dial, Failure, Fault, best, may_try_elsewhere
+from santral.engine.calls.dialer import Contact, Dial, Failure, Fault, best, may_try_elsewhere
 from santral.engine.calls.leg import Leg, Role
 from santral.engine.calls.table import Heard, Input
 from santral.engine.calls.waiting import entertain
 from santral.engine.limits import Refusal
 from santral.engine.media import PortsExhausted
-from santral.routing.plan import DialTrunk
+from santral.routing.plan import DialTrunk, DialUser
 from santral.sip.errors import NotAcceptable
 from santral.sip.events import Hop
 from santral.sip.offer_answer import Codec
@@ -34,18 +34,29 @@ GLOBAL_FAILURE: Final = 600  # and above: no other place can be better (RFC 3261
 def dial(call: "Call", _what: Input, step: Dial) -> None:
     """A leg for each target of this step. Any of them may fail at once."""
     call.failures.clear()
-    for target in step.targets:
+    for contact in step.contacts:
+        _add_branch(call, step.attempt, contact.uri, deque((contact.hop,)), contact)
+    for target in () if step.contacts else step.targets:
         _add_branch(call, step.attempt, target, None)
 
 
-def _add_branch(call: "Call", attempt: DialTrunk, target: str, hops: deque[Hop] | None) -> None:
+def _add_branch(
+    call: "Call",
+    attempt: DialTrunk | DialUser,
+    target: str,
+    hops: deque[Hop] | None,
+    contact: Contact | None = None,
+) -> None:
     """A leg for this target: channel, look-up of its name unless its hops are known, media, offer, INVITE."""
-    side = call.world.trunks[attempt.trunk]
+    side = call.world.side_of(attempt)
     leg = Leg(Role.CALLEE, side.party, call.services.signalling, call.hear)
     leg.target = target
-    branch = Branch(attempt, side, target, leg)
+    branch = Branch(attempt, side, target, leg, contact=contact)
     call.branches[leg.id] = branch
-    refusal = call.services.limits.take_channel(leg.id, side.name, call.services.signalling.now())
+    exempt = isinstance(attempt, DialTrunk) and attempt.is_emergency
+    limits, now = call.services.limits, call.services.signalling.now()
+    group = call.id if contact is not None else None  # all the phones of a user take one channel
+    refusal = None if exempt else limits.take_channel(leg.id, side.name, now, group)
     if refusal is not None:
         call.post(Input.CALLEE_FAILED, Heard(leg, _full(call, side, refusal)))
         return
@@ -63,6 +74,8 @@ def _add_branch(call: "Call", attempt: DialTrunk, target: str, hops: deque[Hop] 
 
 def _full(call: "Call", side: "TrunkSide", refusal: Refusal) -> Failure:
     """The far trunk has no room: its own answer for its channels, our overload for calls per second."""
+    if refusal.reason == "user_channels":
+        return Failure(Fault.FULL, side.full_status)
     if refusal.reason != "trunk_channels":
         return Failure(Fault.FULL, OWN_OVERLOAD, retry_after_s=refusal.retry_after_s)
     call.emit("trunk.full", trunk=side.name, channels=call.services.limits.channels(side.name))
@@ -122,16 +135,17 @@ def invite(call: "Call", _what: Input, branch: Branch) -> None:
         return
     call.arm(Input.NO_TRY, side.try_timeout_s, Heard(leg))
     call.arm(Input.NO_PROGRESS, side.progress_timeout_s, Heard(leg))
-    outgoing.send(
-        outgoing.Invite(call.caller, leg, _outbound(call, branch), branch.offer), hop, call.services.signalling
-    )
+    wanted = outgoing.Invite(call.caller, leg, _outbound(call, branch), branch.offer, branch.side.name, branch.contact)
+    outgoing.send(wanted, hop, call.services)
 
 
 def _outbound(call: "Call", branch: Branch) -> Outbound:
     """Where the branch's INVITE goes, and the name of the number it shows, where that is the tenant's own."""
+    attempt = branch.attempt
     row = call.world.table.numbers.get(call.caller.presented.shown)
     return Outbound(
-        called=branch.attempt.called,
+        called=attempt.called if isinstance(attempt, DialTrunk) else call.facts.called,
+        caller=attempt.caller if isinstance(attempt, DialTrunk) else None,
         target=Uri.parse(branch.target),
         call=call.id,
         tenant=call.tenant,
@@ -154,7 +168,7 @@ def drop_branch(call: "Call", what: Input, heard: Heard) -> None:
     failure = said if isinstance(said, Failure) else Failure(FAULTS.get(what, Fault.NO_PROGRESS), rang=leg.rang)
     give_up(call, (leg,))
     if branch.hops and may_try_elsewhere(failure):
-        _add_branch(call, branch.attempt, branch.target, branch.hops)
+        _add_branch(call, branch.attempt, branch.target, branch.hops, branch.contact)
         return
     call.failures.append(failure)
     if failure.status >= GLOBAL_FAILURE:

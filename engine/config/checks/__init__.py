@@ -4,6 +4,7 @@ from santral.engine.config.checks.node import check_node
 from santral.engine.config.checks.routes import check_routes
 from santral.engine.config.checks.tls import check_tls
 from santral.engine.config.checks.trunks import check_trunks
+from santral.engine.config.checks.users import check_users
 from santral.engine.config.draft import Draft
 
 
@@ -12,4 +13,5 @@ def check(draft: Draft) -> None:
     check_node(draft)
     check_trunks(draft)
     check_tls(draft)
+    check_users(draft)
     check_routes(draft)

@@ -8,6 +8,7 @@ from santral.engine.config.draft import Draft, Placed
 from santral.engine.config.model import DestinationTable, NumberTable, RouteTable
 from santral.engine.config.problems import KeyPath
 from santral.engine.config.sounds import SoundError, find_sound
+from santral.routing.numbers import Template
 
 BUILT_IN: Final = frozenset({"called", "caller"})  # names every template can use
 
@@ -26,6 +27,8 @@ def check_routes(draft: Draft) -> None:
             if destination.trunk is not None:
                 check_dial(draft, route.table, path, destination, tenants[route.table.name])
                 check_template(draft, path, destination, names)
+            if destination.user is not None:
+                check_ring(draft, path, destination.user, names, tenants[route.table.name])
             if destination.play is not None:
                 check_sound(draft, path, destination.play, tenants[route.table.name])
 
@@ -75,7 +78,7 @@ def check_source(draft: Draft, route: Placed[RouteTable]) -> None:
         draft.blame(
             (*route.path, "from_trunk"), f"trunk {trunk.name} belongs to tenant {trunk.tenant} and is not shared"
         )
-    if not trunk.accept_from and trunk.auth_inbound == "ip":
+    if not trunk.accept_from and not trunk.register_ and trunk.auth_inbound == "ip":
         draft.blame((*route.path, "from_trunk"), f"trunk {trunk.name} takes no calls: it has no accept_from")
 
 
@@ -117,14 +120,27 @@ def check_dial(
         draft.blame(here, f"trunk {trunk.name} belongs to tenant {trunk.tenant} and is not shared")
     if trunk is not None and not trunk.targets:
         draft.blame(here, f"trunk {trunk.name} has no targets")
-    if route.from_trunk is None:
+    if route.from_trunk is None and not any(one.table.tenant == tenant for one in draft.users):
         draft.blame(here, f"calls between trunks need from_trunk in route {route.name}")
 
 
 def check_template(draft: Draft, path: KeyPath, destination: DestinationTable, names: frozenset[str]) -> None:
-    unknown = sorted(destination.called.names - names) if destination.called else []
-    for name in unknown:
-        draft.blame((*path, "called"), f"there is no {{{name}}} here: {', '.join(sorted(names))}")
+    if destination.called is not None:
+        check_slots(draft, (*path, "called"), destination.called, names)
+
+
+def check_slots(draft: Draft, path: KeyPath, template: Template, names: frozenset[str]) -> None:
+    for name in sorted(template.names - names):
+        draft.blame(path, f"there is no {{{name}}} here: {', '.join(sorted(names))}")
+
+
+def check_ring(draft: Draft, path: KeyPath, user: Template, names: frozenset[str], tenant: str | None) -> None:
+    """The user is there, unless the name depends on the call."""
+    check_slots(draft, (*path, "user"), user, names)
+    if user.names or tenant is None or ("user", str(user)) in draft.broken:
+        return
+    if (tenant, str(user)) not in {(one.table.tenant, one.table.name) for one in draft.users}:
+        draft.blame((*path, "user"), f"tenant {tenant} has no user {user}")
 
 
 def check_sound(draft: Draft, path: KeyPath, play: str, tenant: str | None) -> None:

@@ -102,6 +102,8 @@ def check_overlaps(draft: Draft) -> None:
         pair = frozenset((outer.trunk.name, inner.trunk.name))
         if len(pair) < 2 or pair in blamed or outer.trunk.discriminators != inner.trunk.discriminators:
             continue
+        if outer.trunk.auth_inbound != inner.trunk.auth_inbound and outer.accepts.network != inner.accepts.network:
+            continue  # the smaller network decides whether an address is enough
         blamed.add(pair)
         first, later = sorted((outer, inner), key=lambda claim: claim.place)
         asked = " and ".join(f"{key} = {value}" for key, value in later.trunk.discriminators)
@@ -115,7 +117,7 @@ def check_overlaps(draft: Draft) -> None:
 
 def overlaps(draft: Draft) -> Iterator[tuple[Claim, Claim]]:
     """Pairs of entries one datagram could come from. Networks nest or are apart, so one sorted pass finds them all."""
-    trunks = [(one.path, routing_trunk(one.table)) for one in draft.trunks if one.table.auth_inbound == "ip"]
+    trunks = [(one.path, routing_trunk(one.table)) for one in draft.trunks if one.table.auth_inbound != "tls"]
     claims = [
         Claim((*path, "accept_from", place), trunk, accepts)
         for path, trunk in trunks
