@@ -82,7 +82,7 @@ class GiveUp:
 Step = Dial | AnswerHere | GiveUp
 
 # The caller is told what the far end decided about the call; what it said about one hop's protocol stays on that hop.
-PASSED_ON: Final = frozenset({403, 404, 408, 410, 480, 484, 486, 487, 488, 600, 603, 604, 606})
+PASSED_ON: Final = frozenset({403, 404, 408, 410, 480, 484, 486, 487, 488, 600, 603, 604, 606, 607, 608})
 TRY_NEXT_TARGET: Final = frozenset({408, 503})
 UNTOLD: Final = {
     Fault.NO_TRY: 504,
