@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from santral.engine import signalling
+from santral.engine.control.client import Client
 
 Start = Callable[..., Awaitable[Any]]
 
@@ -313,3 +314,44 @@ async def test_peers_of_the_local_net_see_the_inner_address(start: Start, ends: 
         assert f"c=IN IP4 {shown}\r\n" in message.body
         assert f" IN IP4 {shown}\r\n" in message.body.splitlines(keepends=True)[1]
     await ours.ack(answer)
+
+
+# -- what is too long for a datagram -----------------------------------------------------------------------------------
+
+RULE = '[[trunk.header]]\ndirection = "out"\naction = "add"\nname = "X-Long-{}"\nvalue = "{}"'
+LONG = "\n".join(RULE.format(number, "x" * 120) for number in range(10))
+
+
+@pytest.mark.parametrize("takes_tcp", [True, False])
+async def test_a_long_invite_tries_tcp_and_goes_back(start: Start, ends: Ends, *, takes_tcp: bool) -> None:
+    bench = await begun(
+        start, left_keys='accept_from = ["127.0.0.1"]', targets='["sip:127.0.0.1:{right}"]', right_keys=LONG
+    )
+    bench.left.engine = at(bench, "udp")
+    right = bench.right
+    if takes_tcp:
+        right = ends.right
+        right.server.close()
+        right.server = await asyncio.start_server(right._read, "127.0.0.1", bench.right.port)
+        right.port = bench.right.port
+    await bench.left.call("100")
+    invite = await right.expect("INVITE")
+    assert invite.get("Via").startswith(f"SIP/2.0/{'TCP' if takes_tcp else 'UDP'} 127.0.0.1:")
+    await right.answer(invite, 486)
+    await right.expect("ACK")
+    await bench.left.expect(486)
+    assert bench.engine.signalling.agent.counters["datagrams_after_all"] == (not takes_tcp)
+
+
+async def test_control_over_tls(start: Start, ends: Ends) -> None:
+    config = SECURE + (
+        '[control]\ntcp = "127.0.0.1:0"\ncert = "server.pem"\nkey = "server.key"\n'
+        '[[control.token]]\nname = "root"\nsecret = "s"\nscopes = ["admin"]\n'
+    )
+    bench = await begun(start, config=config)
+    (address,) = [one for one in bench.engine.control.addresses if one.startswith("tcp:")]
+    trusted = ssl.create_default_context(cafile=str(ends.authority.file))
+    client = await Client.tcp("127.0.0.1", int(address.rpartition(":")[2]), "root", "s", trusted)
+    status = await client.call("engine.status")
+    assert any(one.startswith("tls:") for one in status["listen"])
+    await client.close()

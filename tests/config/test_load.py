@@ -1,19 +1,22 @@
 """Reading: which file, what it means, and what is filled in."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from santral.engine import supply
 from santral.engine.config import ConfigError, find, load, loads
-from santral.engine.config.convert import routing_table
+from santral.engine.config.convert import routing_table, routing_trunk
 from santral.engine.config.model import DEFAULT_INTERFACE
 from santral.engine.config.not_yet import KEYS, VALUES
 from santral.engine.config.sounds import EMBEDDED_SOUNDS, PLAYABLE, SoundError, find_sound
 from santral.engine.config.values import HostPort, Listen
 from santral.engine.media.audio import FORMATS
 from santral.routing.routes import RoutingTable
+from santral.sip.transport import TlsSettings
 
 TENANT = "[[tenant]]\nname = 'acme'\n"
 TRUNK = f"{TENANT}[[trunk]]\nname = 'a'\ntenant = 'acme'\naccept_from = ['10.0.0.1']\n"
@@ -334,3 +337,29 @@ def test_a_spoiled_configuration_is_read_or_refused(data: st.DataObject) -> None
     else:
         assert refusal.problems
         assert all(problem.message for problem in refusal.problems)
+
+
+def test_certificates_of_networks_and_trunks(tmp_path: Path, authority: Any) -> None:
+    """What a network or a trunk does not say itself comes from [sip]; who has something of his own has a profile."""
+    authority.issue("pbx.example", into="own")
+    authority.issue("wan.example", into="wan")
+    text = (
+        "[sip]\nlisten = ['tls:127.0.0.1:5061']\n"
+        "certificate = 'own.pem'\nprivate_key = 'own.key'\nca = 'authority.pem'\n"
+        "[[interface]]\nname = 'wan'\nsip = ['wss:127.0.0.2:443']\nrtp = '127.0.0.2'\n"
+        "certificate = 'wan.pem'\nprivate_key = 'wan.key'\n"
+        "[[interface]]\nname = 'lan'\nsip = ['udp:127.0.0.3:5060']\nrtp = '127.0.0.3'\n"
+        f"{TRUNK}targets = ['sips:gw.example']\ninterface = 'default'\nauth_inbound = 'tls'\n"
+        "[[trunk]]\nname = 'b'\ntenant = 'acme'\ntargets = ['sips:b.example']\ninterface = 'default'\n"
+        "tls_wildcards = true\n"
+    )
+    config = loads(text, folder=tmp_path)
+    ring = supply.keyring(config, config.interfaces)
+    own, wan, ca = (str(tmp_path / name) for name in ("own", "wan", "authority.pem"))
+    assert ring._interfaces == {
+        "wan": TlsSettings(f"{wan}.pem", f"{wan}.key", ca, asks_peer=True),
+        "default": TlsSettings(f"{own}.pem", f"{own}.key", ca, asks_peer=True),
+    }
+    assert ring._profiles == {"b": TlsSettings(f"{own}.pem", f"{own}.key", ca, wildcards=True)}
+    assert routing_trunk(config.trunks["a"]).names == ("gw.example",)
+    assert [config.trunks[name].tls_profile for name in "ab"] == ["", "b"]

@@ -158,3 +158,24 @@ def test_a_draw_loses_nobody_and_leaves_a_draw(weights: list[int], draw: float) 
     ordered, rest = draw_order(range(len(weights)), weights, draw)
     assert sorted(ordered) == list(range(len(weights)))
     assert 0 <= rest < 1
+
+
+def test_a_certificate_says_who_calls() -> None:
+    """A trunk with names is never known by its address, and a proved name goes before any address."""
+    caller = replace(CALLER, transport="tls", names=("gw.example", "192.0.2.1"))
+    named = trunk("named", names=("gw.example",))
+    by_address = trunk("by_address", "192.0.2.0/24")
+    assert who(caller, named, by_address) == who(caller, by_address, named) == "named"
+    assert who(replace(caller, names=()), named, by_address) == "by_address"
+    assert who(replace(caller, names=("other.example",)), named) is None
+    narrow = trunk("narrow", "198.51.100.0/24", names=("gw.example",))
+    assert who(caller, narrow) is None
+    assert who(replace(caller, ip="198.51.100.9"), narrow) == "narrow"
+    assert who(replace(CALLER, ip="198.51.100.9"), narrow) is None
+    assert who(caller, narrow, by_address) == "by_address"  # what it proved fits nobody here
+    asking = trunk("asking", names=("gw.example",), match_domain="pbx.example")
+    assert who(caller, named, asking) == "asking"
+    assert who(replace(caller, domain="x.example"), named, asking) == "named"
+    match identify(Entrances([narrow]), caller):
+        case Unknown(reason=reason):
+            assert "certificate shown from 192.0.2.1, outside accept_from" in reason
