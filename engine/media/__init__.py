@@ -14,6 +14,7 @@ from santral.engine.media.model import (
 )
 from santral.engine.media.plane import MediaPlane
 from santral.engine.media.remote import can_transcode, rate_of
+from santral.engine.media.room import MediaRoom
 from santral.engine.media.taps import Tap, TapPacket
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "MediaEvent",
     "MediaLeg",
     "MediaPlane",
+    "MediaRoom",
     "PlaneSettings",
     "PortsExhausted",
     "PreparedAudio",

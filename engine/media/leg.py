@@ -7,6 +7,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from santral.engine.media.core.mix.jitter import JitterMemory
 from santral.engine.media.core.stage.pieces import Playlist, Stage, Voice
 from santral.engine.media.core.stage.tap import TapRing
 from santral.engine.media.model import (
@@ -19,15 +20,17 @@ from santral.engine.media.model import (
     RemoteMedia,
     Side,
 )
-from santral.engine.media.paths import VoicePlan, path_between
+from santral.engine.media.paths import VoicePlan, audio_keys, path_between
 from santral.engine.media.remote import RemoteWire, first_encodable, rate_of
 from santral.engine.media.taps import Tap, ring_bytes
 from santral.engine.media.worker import MediaWorker
 
 if TYPE_CHECKING:
     from santral.engine.media.plane import MediaPlane
+    from santral.engine.media.room import MediaRoom
 
 DIGITS: Final = "0123456789*#ABCD"
+SMALL_CODECS: Final = frozenset({"PCMU", "PCMA", "G722"})
 GATES: Final[tuple[Gate, ...]] = ("pass", "swallow", "mask")
 MAX_DIGITS: Final = 64  # of one `send_digits`
 DEFAULT_DIGIT_MS: Final = 100
@@ -55,12 +58,13 @@ class MediaLeg:
         self.rtcp_port: Final = seat.port + 1
         self.remote: RemoteMedia | None = None
         self.peer: MediaLeg | None = None
+        self.room: MediaRoom | None = None
         self.is_echoing = False
         self.slot: Final = seat.slot
         self.worker = worker
         self.final: asyncio.Future[LegStats] | None = None  # set by close(): the leg takes no more commands
         self.playing: dict[int, Playlist] = {}  # kept until the media thread is done with them; so is `kept`
-        self.kept: dict[int, Stage | Voice | Tap] = {}
+        self.kept: dict[int, Stage | Voice | Tap | JitterMemory] = {}
         self._plane = plane
         self._destination = worker
         self._waiting: list[tuple[str, tuple[Any, ...]]] | None = (
@@ -91,6 +95,8 @@ class MediaLeg:
     @property
     def path(self) -> Path:
         """What becomes of the peer's audio now."""
+        if self.room is not None:
+            return "room"
         if self.is_echoing:
             return "echo"
         if self.peer is None or self.remote is None or self.peer.remote is None:
@@ -188,6 +194,15 @@ class MediaLeg:
         self.post("give_voice", voice)
 
     @property
+    def can_be_mixed(self) -> bool:
+        return self.remote is not None and first_encodable(self.remote) is not None
+
+    @property
+    def has_small_packets(self) -> bool:
+        """None of its codecs takes more than 64 kbit/s, whatever happens."""
+        return self.remote is not None and all(key.partition("/")[0] in SMALL_CODECS for key in audio_keys(self.remote))
+
+    @property
     def is_equipped(self) -> bool:
         return self._has_stage
 
@@ -209,6 +224,13 @@ class MediaLeg:
             self._waiting.append((command, arguments))
         else:
             self.worker.post(command, self.slot, self.id, *arguments)
+
+    def head_for(self, worker: MediaWorker) -> None:
+        """To this thread, from wherever it is or was about to go."""
+        if self._waiting is not None:
+            self._destination = worker
+        elif self.worker is not worker:
+            self.move_to(worker)
 
     def move_to(self, worker: MediaWorker) -> None:
         """Hand the leg to another media thread; packets wait in its socket buffers meanwhile."""

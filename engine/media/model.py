@@ -17,15 +17,22 @@ EventKind = Literal[
     "digits_sent",
     "dtmf",
     "first_packet",
+    "level",
     "path",
     "play_finished",
     "ports_low",
     "silent",
     "source_changed",
+    "speaker",
     "timeout",
 ]
 
-ReportKind = EventKind | Literal["closed", "released", "returned", "needs_stage"]  # these stay inside the plane
+ReportKind = (
+    EventKind
+    | Literal[  # these stay inside the plane
+        "closed", "needs_stage", "released", "returned", "room_closed", "room_played"
+    ]
+)
 
 TELEPHONE_EVENT: Final = "telephone-event"
 MAX_LATCH_NETWORKS: Final = 8
@@ -94,16 +101,17 @@ class RemoteMedia:
 
 @dataclass(frozen=True, slots=True)
 class MediaEvent:
-    """Something a media thread noticed. `leg` is `MediaLeg.id`, or 0 when it concerns the plane.
+    """Something a media thread noticed. `leg` is `MediaLeg.id`, or 0 when it concerns a room, or the plane.
 
     dtmf: digit, ms, via ("rfc4733" or "inband"), masked · digits_sent: send_id, digits (how many), completed ·
     first_packet, source_changed: host, port, ssrc · path: path · play_finished: play_id, frames, completed, reason
-    (completed, stopped, replaced, digit, closed) · silent, timeout: after_s · ports_low: free, resting, used.
+    (completed, stopped, replaced, digit, closed) · level: dbov · speaker (of a room): leg, 0 for nobody · silent, timeout: after_s · ports_low: free, resting, used.
     """
 
     leg: int
     kind: EventKind
     data: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    room: int = 0  # `MediaRoom.id`
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,20 +15,19 @@ from time import monotonic
 from typing import Final
 
 from santral.engine.media.audio import PreparedAudio
-from santral.engine.media.core.stage.pieces import Playlist
 from santral.engine.media.core.thread import LegTable
-from santral.engine.media.leg import DIGITS, MediaLeg, Seat
+from santral.engine.media.leg import MediaLeg, Seat
 from santral.engine.media.model import LegStats, MediaError, MediaEvent, PlaneSettings, PortsExhausted
+from santral.engine.media.orders import playlist
 from santral.engine.media.paths import path_between
 from santral.engine.media.ports import PortPool
 from santral.engine.media.remote import CodecKeys, first_encodable
+from santral.engine.media.room import MediaRoom
 from santral.engine.media.sockets import SocketPair, bind_any_pair, bind_pair
 from santral.engine.media.worker import MediaWorker, Report
 
 BIND_TRIES: Final = 32  # ports of the range that another process holds are laid aside, so many at a time
 FIRST_SEQUENCE_BITS: Final = 15  # below 2^15, so that SRTP's roll-over counter starts unambiguous (RFC 3711 §3.3.1)
-GAIN_DB: Final = (-60.0, 24.0)  # of a player
-ANY_DIGIT: Final = "any"
 
 
 class MediaPlane:
@@ -39,6 +38,7 @@ class MediaPlane:
         self.settings: Final = settings
         self.codec_keys: Final = CodecKeys()
         self.legs: Final[dict[int, MediaLeg]] = {}
+        self.rooms: Final[dict[int, MediaRoom]] = {}
         self._on_event = on_event
         self._table = LegTable(settings.max_legs)
         self._free_slots = list(range(settings.max_legs - 1, -1, -1))
@@ -69,6 +69,9 @@ class MediaPlane:
             if leg.final is None:
                 leg.final = asyncio.get_running_loop().create_future()
             self._let_go(leg)
+        for room in self.rooms.values():
+            room.end()
+        self.rooms.clear()
 
     def open_leg(self, address: str) -> MediaLeg:
         """Bind a port pair on `address`. Raises `PortsExhausted`; `OSError` when `address` is not ours."""
@@ -99,7 +102,7 @@ class MediaPlane:
         for leg in (a, b):
             leg.refuse_if_closed()
         for leg in (a, b):
-            self._part(leg)
+            self.part(leg)
         a.peer, b.peer = b, a
         self.settle(a)
         self._join(a)
@@ -107,13 +110,13 @@ class MediaPlane:
     def unbridge(self, a: MediaLeg) -> None:
         """End the bridge (or echo) that `a` is in; without one nothing happens."""
         a.refuse_if_closed()
-        self._part(a)
+        self.part(a)
         a.post("unlink")
 
     def echo(self, leg: MediaLeg) -> None:
         """Send back what the leg hears, digits included, as a stream of our own."""
         leg.refuse_if_closed()
-        self._part(leg)
+        self.part(leg)
         leg.is_echoing = True
         leg.post("echo")
 
@@ -135,7 +138,7 @@ class MediaPlane:
         leg.refuse_if_closed()
         if leg.remote is None or first_encodable(leg.remote) is None:
             raise MediaError(f"media leg {leg.id} has no codec that audio could be encoded with")
-        play_id = next(self._play_ids)
+        play_id = self.next_play_id()
         what = playlist(play_id, audio, loop=loop, offset_ms=offset_ms, gain_db=gain_db, stop_on=stop_on)
         leg.equip()
         leg.playing[play_id] = what
@@ -152,6 +155,7 @@ class MediaPlane:
         ports = self._ports
         totals: dict[str, int | float] = {
             "legs_open": len(self.legs),
+            "rooms_open": len(self.rooms),
             "slots_free": len(self._free_slots),
             "ports_free": ports.free(now) if ports else 0,
             "ports_resting": ports.resting if ports else 0,
@@ -167,6 +171,17 @@ class MediaPlane:
                 )
         return totals
 
+    def open_room(self, rate_hz: int = 8000, *, levels: bool = False) -> MediaRoom:
+        """A conference that mixes at `rate_hz`. With `levels` it tells who speaks, and how loud each is."""
+        if not self._is_running:
+            raise MediaError("the media plane is not running")
+        room = MediaRoom(self, min(self._workers, key=lambda w: w.legs), rate_hz, levels=levels)
+        self.rooms[room.id] = room
+        return room
+
+    def next_play_id(self) -> int:
+        return next(self._play_ids)
+
     def next_serial(self) -> int:
         """For what is lent to media threads, and for orders whose end is told."""
         return next(self._serials)
@@ -176,7 +191,7 @@ class MediaPlane:
         peer = leg.peer
         for one in (leg, peer):
             if one is not None and one.is_equipped:
-                one.equip()
+                one.equip(one.room.rate_hz if one.room is not None else 0)
         if peer is None or leg.remote is None or peer.remote is None:
             return
         paths = path_between(leg.remote, peer.remote), path_between(peer.remote, leg.remote)
@@ -189,7 +204,7 @@ class MediaPlane:
 
     def start_closing(self, leg: MediaLeg) -> asyncio.Future[LegStats]:
         final = leg.final = asyncio.get_running_loop().create_future()
-        self._part(leg)
+        self.part(leg)
         leg.post("close_leg")
         return final
 
@@ -215,9 +230,11 @@ class MediaPlane:
         data = {"free": ports.free(monotonic()), "resting": ports.resting, "used": ports.used}
         self._on_event(MediaEvent(0, "ports_low", data))
 
-    def _part(self, leg: MediaLeg) -> None:
-        """Forget who the leg is bridged to; its media thread does the same when it carries out what follows."""
+    def part(self, leg: MediaLeg) -> None:
+        """Forget who the leg is bridged to, take it out of its room; its media thread does the same when it carries out what follows."""
         leg.is_echoing = False
+        if leg.room is not None:
+            leg.room.leave(leg)
         if leg.peer is not None:
             leg.peer.peer = None
             leg.peer = None
@@ -232,7 +249,20 @@ class MediaPlane:
         else:
             leg.post("link", peer.slot, peer.id)
 
+    def _on_room_report(self, report: Report) -> None:
+        room = self.rooms.get(report.leg)
+        if room is None:
+            return
+        if report.kind == "room_closed":
+            del self.rooms[room.id]
+        event = room.hear(report)
+        if event is not None:
+            self._on_event(event)
+
     def _on_report(self, report: Report) -> None:
+        if report.kind == "speaker" or report.kind == "room_played" or report.kind == "room_closed":
+            self._on_room_report(report)
+            return
         leg = self.legs.get(report.leg)
         if leg is None:
             return
@@ -265,29 +295,3 @@ class MediaPlane:
             self._ports.give_back(leg.port, monotonic())
         if leg.final is not None and not leg.final.done():
             leg.final.set_result(stats)
-
-
-def playlist(
-    play_id: int,
-    audio: PreparedAudio | Sequence[PreparedAudio],
-    *,
-    loop: bool,
-    offset_ms: int,
-    gain_db: float,
-    stop_on: str,
-) -> Playlist:
-    """Raises `MediaError` for a gain or digits that make no sense, `ValueError` for samples that cannot be played."""
-    sounds = [audio] if isinstance(audio, PreparedAudio) else list(audio)
-    keys = DIGITS if stop_on == ANY_DIGIT else stop_on.upper()
-    if any(key not in DIGITS for key in keys):
-        raise MediaError(f"stop_on: not digits: {stop_on[:20]!r}")
-    if not GAIN_DB[0] <= gain_db <= GAIN_DB[1]:
-        raise MediaError(f"gain {gain_db} dB is not between {GAIN_DB[0]} and {GAIN_DB[1]}")
-    return Playlist(
-        play_id,
-        [(sound.samples, sound.rate_hz) for sound in sounds],
-        loop=loop,
-        gain=10 ** (gain_db / 20),
-        offset_ms=offset_ms,
-        stop_on=sum({1 << DIGITS.index(key) for key in keys}),
-    )

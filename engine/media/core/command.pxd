@@ -3,7 +3,9 @@
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from santral.engine.media.core.leg cimport media_t, remote_t
-from santral.engine.media.core.stage.block cimport gate_t, keys_t, playlist_t, stage_t, voice_t
+from santral.engine.media.core.mix.jitter cimport jitter_t
+from santral.engine.media.core.mix.room cimport manner_t
+from santral.engine.media.core.stage.block cimport gate_t, keys_t, playlist_t, room_t, stage_t, voice_t
 from santral.engine.media.core.stage.tap cimport tap_t
 
 cdef enum command_kind_t:
@@ -22,6 +24,13 @@ cdef enum command_kind_t:
     COMMAND_MUTE
     COMMAND_GATE
     COMMAND_PRESS
+    COMMAND_OPEN_ROOM
+    COMMAND_CLOSE_ROOM
+    COMMAND_PLAY_TO_ROOM
+    COMMAND_STOP_ROOM_PLAY
+    COMMAND_JOIN
+    COMMAND_CHANGE
+    COMMAND_LEAVE
     COMMAND_RELEASE
     COMMAND_ADOPT
     COMMAND_CLOSE
@@ -47,6 +56,15 @@ cdef struct direction_t:
     bint peer_sends
     bint peer_receives
 
+cdef struct room_order_t:
+    room_t *room
+    const playlist_t *playlist
+
+cdef struct join_t:
+    room_t *room
+    jitter_t *jitter
+    manner_t manner
+
 cdef union argument_t:
     open_t open
     remote_t remote
@@ -59,6 +77,8 @@ cdef union argument_t:
     bint is_muted
     gate_t gate
     keys_t keys
+    room_order_t room
+    join_t join
 
 cdef struct command_t:
     command_kind_t kind

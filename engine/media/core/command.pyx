@@ -11,6 +11,9 @@ from santral.engine.media.core.leg cimport (
     NOBODY, NOTE_CLOSED, NOTE_RELEASED, NOTE_RETURNED, leg_t, media_t, remote_t,
 )
 from santral.engine.media.core.rewrite cimport begin_stream
+from santral.engine.media.core.mix.room cimport (
+    change_manner, close_room, join_room, leave_room, open_room, play_to_room, stop_room_play,
+)
 from santral.engine.media.core.ring cimport ring_oldest, ring_release, ring_room
 from santral.engine.media.core.stage.block cimport PLAY_CLOSED, PLAY_STOPPED, voice_t
 from santral.engine.media.core.stage.keys cimport press_keys, stop_pressing
@@ -51,6 +54,9 @@ cdef void perform(media_t *m, const command_t *command) noexcept nogil:
     if command.kind == COMMAND_STOP:
         m.running = False
         return
+    if COMMAND_OPEN_ROOM <= command.kind <= COMMAND_STOP_ROOM_PLAY:
+        perform_on_room(m, command)
+        return
     leg = &m.legs[command.slot]
     if command.kind == COMMAND_OPEN:
         open_leg(m, leg, command)
@@ -58,6 +64,19 @@ cdef void perform(media_t *m, const command_t *command) noexcept nogil:
         adopt(m, leg)
     elif leg.id == command.leg and leg.owner == m.number:
         perform_on(m, leg, command)
+
+
+cdef void perform_on_room(media_t *m, const command_t *command) noexcept nogil:
+    """A room never leaves its thread."""
+    cdef room_order_t order = command.argument.room
+    if command.kind == COMMAND_OPEN_ROOM:
+        open_room(m, order.room)
+    elif command.kind == COMMAND_CLOSE_ROOM:
+        close_room(m, order.room)
+    elif command.kind == COMMAND_PLAY_TO_ROOM:
+        play_to_room(m, order.room, order.playlist)
+    elif command.kind == COMMAND_STOP_ROOM_PLAY:
+        stop_room_play(m, order.room, PLAY_STOPPED)
 
 
 cdef void perform_on(media_t *m, leg_t *leg, const command_t *command) noexcept nogil:
@@ -99,6 +118,13 @@ cdef void perform_on_stage(media_t *m, leg_t *leg, const command_t *command) noe
         give_tap(leg, command.argument.tap)
     elif command.kind == COMMAND_TAKE_TAP:
         take_tap(m, leg, command.argument.tap)
+    elif command.kind == COMMAND_JOIN:
+        unlink(m, leg)
+        join_room(m, leg, command.argument.join.room, command.argument.join.jitter, &command.argument.join.manner)
+    elif command.kind == COMMAND_CHANGE:
+        change_manner(m, leg, &command.argument.join.manner)
+    elif command.kind == COMMAND_LEAVE:
+        leave_room(m, leg)
 
 
 cdef void use_voice(media_t *m, leg_t *leg, voice_t *voice) noexcept nogil:
@@ -163,6 +189,7 @@ cdef void adopt(media_t *m, leg_t *leg) noexcept nogil:
 cdef void let_go(media_t *m, leg_t *leg) noexcept nogil:
     """Nothing on this thread refers to the leg afterwards."""
     unlink(m, leg)
+    leave_room(m, leg)
     unschedule(m, leg)
     unwatch(&m.io, leg.rtp_fd)
     unwatch(&m.io, leg.rtcp_fd)

@@ -11,7 +11,7 @@ from santral.engine.media.core.reception cimport reception_t
 from santral.engine.media.core.rewrite cimport stream_t
 from santral.engine.media.core.ring cimport ring_t
 from santral.engine.media.core.rtcp cimport MAX_CNAME
-from santral.engine.media.core.stage.block cimport stage_t
+from santral.engine.media.core.stage.block cimport room_t, stage_t
 
 cdef enum:
     NOBODY = -1
@@ -36,6 +36,10 @@ cdef enum note_kind_t:
     NOTE_RETURNED  # memory that the event loop had given: a = its serial
     NOTE_NEEDS_STAGE  # packets came that cannot be relayed as they are
     NOTE_KEYS_SENT
+    NOTE_ROOM_PLAYED
+    NOTE_SPEAKER
+    NOTE_LEVEL
+    NOTE_ROOM_CLOSED
 
 cdef enum keys_way_t:  # how the peer wants to be told digits
     KEYS_IN_EVENTS
@@ -193,6 +197,7 @@ cdef struct media_t:
     int phase_legs[PHASES]
     int on_wheel  # legs
     int64_t next_phase_ns
+    room_t *rooms[PHASES]
     bint busy
     int64_t window_ns
     uint64_t window_packets

@@ -1,15 +1,17 @@
 """Notes of a media thread as Python values: (kind, data) as `MediaEvent` documents them."""
 
 import socket
+from math import log10
 
 from santral.engine.media.core.leg cimport (
-    NOTE_CLOSED, NOTE_DIGIT, NOTE_FIRST_PACKET, NOTE_KEYS_SENT, NOTE_NEEDS_STAGE, NOTE_PLAY_FINISHED, NOTE_RELEASED,
-    NOTE_RETURNED, NOTE_SILENT, NOTE_TIMEOUT, note_t,
+    NOTE_CLOSED, NOTE_DIGIT, NOTE_FIRST_PACKET, NOTE_KEYS_SENT, NOTE_LEVEL, NOTE_NEEDS_STAGE, NOTE_PLAY_FINISHED,
+    NOTE_RELEASED, NOTE_RETURNED, NOTE_ROOM_CLOSED, NOTE_ROOM_PLAYED, NOTE_SILENT, NOTE_SPEAKER, NOTE_TIMEOUT, note_t,
 )
 from santral.engine.media.core.net cimport AF_INET6, endpoint_t, ntohs
 from santral.engine.media.core.stage.block cimport PLAY_COMPLETED
 
 DIGITS = "0123456789*#ABCD"
+FULL_SCALE = 32768.0**2
 PLAY_REASONS = ("completed", "stopped", "replaced", "digit", "closed")
 
 
@@ -18,6 +20,15 @@ cdef tuple address_of(const endpoint_t *where):
     if where.v4.sin_family == AF_INET6:
         return socket.inet_ntop(socket.AF_INET6, bytes(where.v6.sin6_addr.s6_addr[:16])), ntohs(where.v6.sin6_port)
     return f"{v4[0]}.{v4[1]}.{v4[2]}.{v4[3]}", ntohs(where.v4.sin_port)
+
+
+cdef dict play_end(const note_t *note):
+    return {
+        "play_id": note.a,
+        "frames": note.b >> 8,
+        "completed": note.b & 255 == PLAY_COMPLETED,
+        "reason": PLAY_REASONS[note.b & 255],
+    }
 
 
 cdef tuple described(const note_t *note):
@@ -38,12 +49,15 @@ cdef tuple described(const note_t *note):
     if note.kind == NOTE_KEYS_SENT:
         return "digits_sent", {"send_id": note.a, "digits": note.b >> 1, "completed": bool(note.b & 1)}
     if note.kind == NOTE_PLAY_FINISHED:
-        return "play_finished", {
-            "play_id": note.a,
-            "frames": note.b >> 8,
-            "completed": note.b & 255 == PLAY_COMPLETED,
-            "reason": PLAY_REASONS[note.b & 255],
-        }
+        return "play_finished", play_end(note)
+    if note.kind == NOTE_ROOM_PLAYED:
+        return "room_played", play_end(note)
+    if note.kind == NOTE_ROOM_CLOSED:
+        return "room_closed", {"serial": note.a}
+    if note.kind == NOTE_SPEAKER:
+        return "speaker", {"leg": note.a}
+    if note.kind == NOTE_LEVEL:
+        return "level", {"dbov": round(10 * log10(max(note.a, 1) / FULL_SCALE), 1)}
     host, port = address_of(&note.where)
     kind = "first_packet" if note.kind == NOTE_FIRST_PACKET else "source_changed"
     return kind, {"host": host, "port": port, "ssrc": note.a}

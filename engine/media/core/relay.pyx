@@ -20,7 +20,8 @@ from santral.engine.media.core.rtcp cimport ntp_time, peer_report_t, read_report
 from santral.engine.media.core.rtp cimport (
     KIND_DTLS, KIND_RTCP, KIND_RTP, KIND_STUN, MAX_DATAGRAM_BYTES, classify, kind_t, parse_rtp, rtp_t,
 )
-from santral.engine.media.core.stage.path cimport carry, forward
+from santral.engine.media.core.stage.carry cimport carry
+from santral.engine.media.core.stage.path cimport forward
 from santral.engine.media.core.stage.send cimport tell, tell_digits
 
 cdef enum:

@@ -25,6 +25,7 @@ cdef struct input_t:
     int32_t clock_hz
     bint is_event
     bint marker
+    int patience  # packet times within which a new source follows on without a gap; 0: the usual
 
 cdef struct output_t:
     uint16_t sequence

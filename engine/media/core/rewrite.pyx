@@ -11,7 +11,7 @@ from libc.string cimport memset
 cdef enum:
     GUARDED_PACKETS = 128  # how long stragglers from before the switch are looked for
     USUAL_SPAN_MS = 20  # of a packet, until two in a row have shown it
-    SEAMLESS_SPANS_X2 = 5  # a new source this many half spans after the last packet follows on without a gap
+    PATIENCE_X2 = 5  # half packet times within which a new source follows on without a gap
 
 
 cdef void begin_stream(stream_t *s, uint32_t ssrc, uint16_t sequence, uint32_t timestamp) noexcept nogil:
@@ -34,7 +34,7 @@ cdef void switch_source(stream_t *s, const input_t *packet, int64_t now_ns) noex
     cdef uint32_t step
     if s.started:
         step = stream_clock(s, now_ns) - s.last_clock
-        clock += s.span if step < s.span * SEAMLESS_SPANS_X2 // 2 else step
+        clock += s.span if step < s.span * (2 * packet.patience if packet.patience else PATIENCE_X2) // 2 else step
         if s.clock_hz != packet.clock_hz:
             s.span = <uint32_t>(<int64_t>s.span * packet.clock_hz // s.clock_hz)
     s.started = True
@@ -86,7 +86,7 @@ cdef class Stream:
         """(sequence, timestamp, marker), or None when the packet is to be dropped. `event_for`: duration of an event."""
         cdef output_t out
         cdef input_t packet = input_t(
-            source, <uint16_t>sequence, timestamp, event_for or 0, 8000, event_for is not None, marker
+            source, <uint16_t>sequence, timestamp, event_for or 0, 8000, event_for is not None, marker, 0
         )
         if rewrite(&self.state, &packet, now_ns, &out) < 0:
             return None

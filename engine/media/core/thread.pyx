@@ -8,12 +8,14 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from santral.codecs.codec cimport Codec
+from santral.codecs.shape.level cimport gain_of_db
 from santral.engine.media.core.backend cimport backend_close, backend_open, watch
 from santral.engine.media.core.command cimport (
-    COMMAND_ADOPT, COMMAND_CLOSE, COMMAND_ECHO, COMMAND_GATE, COMMAND_GIVE_STAGE, COMMAND_GIVE_TAP, COMMAND_GIVE_VOICE,
-    COMMAND_LINK, COMMAND_MUTE, COMMAND_OPEN, COMMAND_PLAY, COMMAND_PRESS, COMMAND_RELEASE, COMMAND_SET_DIRECTION,
-    COMMAND_SET_REMOTE, COMMAND_STOP, COMMAND_STOP_PLAY, COMMAND_TAKE_TAP, COMMAND_UNLINK, TOKEN_COMMAND, TOKEN_TIMER,
-    command_kind_t, command_t,
+    COMMAND_ADOPT, COMMAND_CHANGE, COMMAND_CLOSE, COMMAND_CLOSE_ROOM, COMMAND_ECHO, COMMAND_GATE, COMMAND_GIVE_STAGE,
+    COMMAND_GIVE_TAP, COMMAND_GIVE_VOICE, COMMAND_JOIN, COMMAND_LEAVE, COMMAND_LINK, COMMAND_MUTE, COMMAND_OPEN,
+    COMMAND_OPEN_ROOM, COMMAND_PLAY, COMMAND_PLAY_TO_ROOM, COMMAND_PRESS, COMMAND_RELEASE, COMMAND_SET_DIRECTION,
+    COMMAND_SET_REMOTE, COMMAND_STOP, COMMAND_STOP_PLAY, COMMAND_STOP_ROOM_PLAY, COMMAND_TAKE_TAP, COMMAND_UNLINK,
+    TOKEN_COMMAND, TOKEN_TIMER, command_kind_t, command_t,
 )
 from santral.engine.media.core.latch cimport MAX_NETWORKS, read_endpoint, read_network
 from santral.engine.media.core.leg cimport (
@@ -24,10 +26,12 @@ from santral.engine.media.core.reception cimport lost_packets
 from santral.engine.media.core.ring cimport (
     ring_close, ring_next_free, ring_oldest, ring_open, ring_publish, ring_release,
 )
+from santral.engine.media.core.mix.jitter cimport JitterMemory
+from santral.engine.media.core.mix.room cimport manner_t
 from santral.engine.media.core.note cimport address_of, described
 from santral.engine.media.core.rtcp cimport MAX_CNAME
 from santral.engine.media.core.stage.block cimport MAX_KEYS, gate_t
-from santral.engine.media.core.stage.pieces cimport Playlist, Stage, Voice
+from santral.engine.media.core.stage.pieces cimport Playlist, Room, Stage, Voice
 from santral.engine.media.core.stage.tap cimport TapRing
 
 cdef extern from "<unistd.h>" nogil:
@@ -324,6 +328,47 @@ cdef class MediaThread:
             command.argument.keys.lengths_ms[i] = <unsigned short>ms
         return self.post()
 
+    def open_room(self, Room room not None):
+        return self.order_room(COMMAND_OPEN_ROOM, room, None)
+
+    def close_room(self, Room room not None):
+        """It is no longer used once `room_closed` has been told."""
+        return self.order_room(COMMAND_CLOSE_ROOM, room, None)
+
+    def play_to_room(self, Room room not None, Playlist what not None):
+        return self.order_room(COMMAND_PLAY_TO_ROOM, room, what)
+
+    def stop_room_play(self, Room room not None):
+        return self.order_room(COMMAND_STOP_ROOM_PLAY, room, None)
+
+    cdef object order_room(self, command_kind_t kind, Room room, Playlist what):
+        cdef command_t *command = self.begin(kind, 0, 0)
+        if command == NULL:
+            return False
+        command.argument.room.room = room.block
+        command.argument.room.playlist = what.block if what is not None else NULL
+        return self.post()
+
+    def join(self, int slot, uint64_t leg, Room room not None, JitterMemory jitter not None, manner not None):
+        """The jitter buffer comes back by `returned`."""
+        cdef command_t *command = self.begin(COMMAND_JOIN, slot, leg)
+        if command == NULL:
+            return False
+        command.argument.join.room = room.block
+        command.argument.join.jitter = jitter.block
+        fill_manner(&command.argument.join.manner, manner)
+        return self.post()
+
+    def change(self, int slot, uint64_t leg, manner not None):
+        cdef command_t *command = self.begin(COMMAND_CHANGE, slot, leg)
+        if command == NULL:
+            return False
+        fill_manner(&command.argument.join.manner, manner)
+        return self.post()
+
+    def leave(self, int slot, uint64_t leg):
+        return self.order(COMMAND_LEAVE, slot, leg)
+
     def unlink(self, int slot, uint64_t leg):
         return self.order(COMMAND_UNLINK, slot, leg)
 
@@ -382,6 +427,17 @@ cdef class MediaThread:
                 if remote.rows[i] is not None:
                     self.table.codecs[i].row = &(<Codec?>remote.rows[i]).row
         return 0
+
+
+cdef int fill_manner(manner_t *out, manner) except -1:
+    """From `Manner`."""
+    out.muted = manner.muted
+    out.deaf = manner.deaf
+    out.monitor = manner.monitor
+    out.has_agc = manner.agc
+    out.gain = gain_of_db(manner.gain_db)
+    out.whisper_to = manner.whisper_to
+    return 0
 
 
 cdef int fill_remote(remote_t *out, remote) except -1:

@@ -68,6 +68,7 @@ cdef void send_keepalive(media_t *m, leg_t *leg) noexcept nogil:
     leg.sent_ns = m.now_ns  # also when it cannot be sent: the next try is due a whole interval later
     if leg.rtp_latch.target.v4.sin_port == 0:
         return
+    numbers.patience = 0
     numbers.source = KEEPALIVE_SOURCE | leg.counters.keepalives  # its own source each: what follows is numbered behind it
     numbers.sequence = 0
     numbers.timestamp = numbers.elapsed = 0

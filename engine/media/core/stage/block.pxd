@@ -2,10 +2,13 @@
 thread from `give_stage` until the leg is closed; codec states ("voice") come and go with what the leg negotiates.
 """
 
-from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from santral.codecs.codec cimport codec_params_t, codec_t
+from santral.codecs.shape.conceal cimport concealer_t
+from santral.codecs.shape.level cimport agc_t
 from santral.codecs.shape.resample cimport resampler_t
+from santral.engine.media.core.mix.jitter cimport jitter_t
 from santral.engine.media.core.stage.tap cimport tap_t
 
 cdef enum:
@@ -13,6 +16,7 @@ cdef enum:
     MOUTH_SAMPLES = 9600  # 200 ms at 48 kHz: the longest packet and what waits for it to be whole
     MAX_KEYS = 64  # digits of one order
     MAX_PLAYLIST = 64
+    MAX_ROOM_FRAME = 960  # 20 ms at 48 kHz
 
 cdef enum gate_t:  # for digits the peer sends
     GATE_PASS
@@ -50,6 +54,7 @@ cdef struct ear_t:  # hearing the peer: decoding as packets arrive
     uint16_t sequence  # of the next packet
     uint32_t timestamp  # of the next packet
     int ticks  # clock units of the last packet
+    concealer_t concealer
 
 cdef struct mouth_t:  # speaking to the peer: encoding, and packets of the length it asked for
     uint64_t source  # of our numbering; 0: begin anew
@@ -91,7 +96,6 @@ cdef struct play_t:
     const playlist_t *list
     int entry
     int64_t at  # next sample of the entry
-    int64_t ticks  # frame times gone by
     int64_t sent
 
 cdef struct keys_t:  # digits we press, one after the other
@@ -113,6 +117,42 @@ cdef struct keys_t:  # digits we press, one after the other
     double phase_low
     double phase_high
 
+cdef struct room_t:
+    uint64_t id
+    uint64_t serial
+    room_t *next
+    int phase
+    int hz
+    int n  # samples of a frame
+    int first  # slot of a member
+    int members
+    bint is_direct  # two who need nothing of us: relayed to each other
+    bint tells_levels
+    int64_t frames
+    int speaker  # slot, -1: nobody
+    int challenger
+    int challenged  # frames that somebody else has been louder
+    play_t play  # to all
+    int32_t total[MAX_ROOM_FRAME]
+
+cdef struct member_t:
+    room_t *room  # NULL: in none
+    jitter_t *jitter
+    int after  # slot of the next member
+    bint muted
+    bint deaf
+    bint monitor  # hears all, is heard by nobody
+    uint64_t whisper_to  # id of the only leg that hears it, 0: everybody
+    int gain
+    int gain_now
+    bint has_agc
+    agc_t agc
+    bint speaks  # in this frame
+    float level  # mean square of its last frames
+    int in_hz  # of what the resampler takes
+    resampler_t resampler
+    int16_t frame[MAX_ROOM_FRAME]
+
 cdef struct stage_t:
     uint64_t serial
     bint muted
@@ -126,3 +166,4 @@ cdef struct stage_t:
     play_t play
     keys_t keys
     mouth_t mouth
+    member_t seat

@@ -17,7 +17,10 @@ cdef struct heard_t:
 
 cdef const decoder_t *decoder_for(const voice_t *voice, int codec) noexcept nogil
 cdef int place(leg_t *leg, const rtp_t *header, int codec, int ticks, heard_t *out) noexcept nogil
-cdef int decode_packet(leg_t *leg, const decoder_t *decoder, const uint8_t *wire, int n, int16_t *samples, int room) noexcept nogil
-cdef int conceal_packet(
-    leg_t *leg, const decoder_t *decoder, int n, int16_t *samples, const uint8_t *following, int following_bytes
+cdef void forget_sound(leg_t *leg) noexcept nogil
+cdef int decode_packet(
+    leg_t *leg, const decoder_t *decoder, const uint8_t *wire, int n, int16_t *samples, int room
+) noexcept nogil
+cdef void conceal_packet(
+    leg_t *leg, const decoder_t *decoder, int hz, int n, int16_t *samples, const uint8_t *following, int following_bytes
 ) noexcept nogil

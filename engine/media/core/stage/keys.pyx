@@ -160,6 +160,7 @@ cdef void send_event(media_t *m, leg_t *leg, bint is_end) noexcept nogil:
     payload[0] = keys.codes[keys.at]
     payload[1] = <uint8_t>(VOLUME | (END_BIT if is_end else 0))
     put16(payload + 2, <uint16_t>duration)
+    numbers.patience = 0
     numbers.source = keys.source
     numbers.sequence = keys.sequence
     numbers.timestamp = <uint32_t>(segment * LONGEST_DURATION)

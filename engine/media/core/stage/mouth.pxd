@@ -12,3 +12,5 @@ cdef void say_wire(
     media_t *m, leg_t *leg, int codec, int frame, const uint8_t *wire, int n, int gap_units, bint is_loss
 ) noexcept nogil
 cdef void fall_silent(leg_t *leg) noexcept nogil
+cdef void finish_frame(media_t *m, leg_t *leg) noexcept nogil
+cdef void say_frame(media_t *m, leg_t *leg, const uint8_t *wire, int n) noexcept nogil

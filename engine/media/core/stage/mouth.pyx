@@ -18,6 +18,7 @@ from santral.engine.media.core.stage.send cimport emit
 
 cdef enum:
     EPOCH_BITS = 20
+    MOUTH_PATIENCE = 4  # spans: a room needs so long to begin behind a relay
     PAUSE_FRAMES_X2 = 5  # half frames of silence after which a speaker by the clock begins anew
 
 
@@ -54,8 +55,10 @@ cdef void send(media_t *m, leg_t *leg, mouth_t *mouth, int codec, int n, uint32_
         numbers.clock_hz = m.codecs[codec].clock_hz
         numbers.is_event = False
         numbers.marker = mouth.marker_due
+        numbers.patience = MOUTH_PATIENCE
         m.made[0] = 0x80
         emit(m, leg, &numbers, codec, payload_type, m.made, RTP_HEADER_BYTES + n)
+        leg.out.span = ticks  # whoever comes next goes on behind it
         mouth.sequence += 1
         mouth.marker_due = False
     else:
@@ -68,6 +71,17 @@ cdef void encode_frame(media_t *m, leg_t *leg, const voice_t *voice, const int16
         voice.encoder, samples, n, m.made + RTP_HEADER_BYTES, PACKET_BYTES - RTP_HEADER_BYTES
     )
     send(m, leg, &leg.stage.mouth, voice.codec, written, <uint32_t>codec_ticks(voice.row, n, voice.sample_hz))
+
+
+cdef void finish_frame(media_t *m, leg_t *leg) noexcept nogil:
+    """What waits for its packet to be whole goes out as a shorter one, where the codec has such: packets follow that are not ours."""
+    cdef mouth_t *mouth = &leg.stage.mouth
+    cdef const voice_t *voice = leg.stage.voice
+    if mouth.is_wire:
+        finish_wire(m, leg)
+    elif mouth.fill and voice.row.unit_bytes and mouth.fill % voice.row.unit_samples == 0:
+        encode_frame(m, leg, voice, mouth.pcm, mouth.fill)
+    mouth.fill = 0
 
 
 cdef void leave_gap(media_t *m, leg_t *leg, const voice_t *voice, int64_t gap) noexcept nogil:
@@ -131,6 +145,25 @@ cdef void say(media_t *m, leg_t *leg, const int16_t *samples, int n, int hz, int
         if mouth.fill == voice.frame:
             mouth.fill = 0
             encode_frame(m, leg, voice, mouth.pcm, voice.frame)
+
+
+cdef void say_frame(media_t *m, leg_t *leg, const uint8_t *wire, int n) noexcept nogil:
+    """A whole packet, encoded already as the voice of this leg would have done, said by the clock."""
+    cdef mouth_t *mouth = &leg.stage.mouth
+    cdef const voice_t *voice = leg.stage.voice
+    cdef int64_t frame_ns = <int64_t>voice.frame * 1000000000 // voice.sample_hz
+    if not leg.remote.peer_receives:
+        mouth.fill = 0
+        return
+    if m.now_ns - mouth.said_ns > frame_ns * PAUSE_FRAMES_X2 // 2:
+        mouth.source = 0
+    turn_to(m, leg, mouth, <int>frame_ns)
+    mouth.said_ns = m.now_ns
+    if mouth.fill:
+        finish_frame(m, leg)
+    mouth.is_wire = False
+    memcpy(m.made + RTP_HEADER_BYTES, wire, n)
+    send(m, leg, mouth, voice.codec, n, <uint32_t>codec_ticks(voice.row, voice.frame, voice.sample_hz))
 
 
 cdef void send_bytes(media_t *m, leg_t *leg, int codec, const uint8_t *wire, int n) noexcept nogil:

@@ -5,22 +5,20 @@ Relay: numbers shifted by constants. Translation between the two laws of G.711: 
 packet lengths of constant-rate codecs: cut anew without decoding. Everything else: decoded as it arrives and encoded.
 """
 
-from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.stdint cimport int64_t, uint8_t
 
 from santral.codecs.codec cimport codec_t, codec_span, codec_ticks
 from santral.codecs.g711 cimport pcma_encode, pcma_to_pcmu, pcmu_encode, pcmu_to_pcma
 from santral.engine.media.core.digits cimport EVENT_BYTES
 from santral.engine.media.core.leg cimport (
-    NOBODY, NOTE_NEEDS_STAGE, PCM_SAMPLES, UNMAPPED, leg_t, media_t,
+    NOTE_NEEDS_STAGE, PCM_SAMPLES, UNMAPPED, leg_t, media_t,
 )
 from santral.engine.media.core.rewrite cimport input_t
-from santral.engine.media.core.rtp cimport get16, put16, rtp_t
-from santral.engine.media.core.stage.block cimport GATE_MASK, GATE_PASS, decoder_t, stage_t
+from santral.engine.media.core.rtp cimport get16, rtp_t
+from santral.engine.media.core.stage.block cimport decoder_t
 from santral.engine.media.core.stage.ear cimport TOO_LATE, conceal_packet, decode_packet, decoder_for, heard_t, place
 from santral.engine.media.core.stage.mouth cimport say, say_wire
-from santral.engine.media.core.stage.send cimport emit, tap_packet, tell
-from santral.engine.media.core.stage.tap cimport tap_record_t
+from santral.engine.media.core.stage.send cimport emit, tell
 
 cdef enum:
     EPOCH_BITS = 20
@@ -38,6 +36,7 @@ cdef void relay(
 ) noexcept nogil:
     """`as_codec`: what the payload is by now, with the clock of `codec`."""
     cdef input_t numbers
+    numbers.patience = 0
     numbers.source = leg.id << EPOCH_BITS | leg.epoch & ((1 << EPOCH_BITS) - 1)
     numbers.sequence = header.sequence
     numbers.timestamp = header.timestamp
@@ -158,53 +157,10 @@ cdef bint transcode(
     gap = <int>(<int64_t>heard.gap * hz // decoder.row.clock_hz)
     for i in range(heard.lost):
         conceal_packet(
-            leg, decoder, lost_samples, m.pcm, payload if i == heard.lost - 1 else NULL, header.payload_bytes
+            leg, decoder, hz, lost_samples, m.pcm, payload if i == heard.lost - 1 else NULL, header.payload_bytes
         )
         say(m, to, m.pcm, lost_samples, hz, 0)
     n = decode_packet(leg, decoder, payload, header.payload_bytes, m.pcm, PCM_SAMPLES)
     if n:
         say(m, to, m.pcm, n, hz, gap)
     return True
-
-
-cdef bint hush(media_t *m, const rtp_t *header, int codec, uint8_t *packet) noexcept nogil:
-    """Silence instead of what is in the packet. False for codecs where that takes an encoder."""
-    cdef const codec_t *row = m.codecs[codec].row
-    cdef int samples
-    if row == NULL or row.unit_bytes == 0 or row.encoder_bytes or row.encode == NULL:
-        return False
-    samples = codec_span(row, packet + header.payload_at, header.payload_bytes, row.sample_hz)
-    if not 0 < samples <= PCM_SAMPLES:
-        return False
-    memset(m.pcm, 0, samples * sizeof(int16_t))
-    row.encode(NULL, m.pcm, samples, packet + header.payload_at, header.payload_bytes)
-    return True
-
-
-cdef void tap_said(media_t *m, leg_t *leg, const rtp_t *header, int codec, const uint8_t *packet) noexcept nogil:
-    cdef tap_record_t head
-    memset(&head, 0, sizeof(head))
-    head.payload_bytes = <unsigned short>header.payload_bytes
-    head.payload_type = header.payload_type
-    head.codec = <uint8_t>codec
-    head.arrival_ns = m.now_ns
-    head.timestamp = header.timestamp
-    head.sequence = header.sequence
-    head.ssrc = header.ssrc
-    head.marker = header.marker
-    tap_packet(m, leg.stage.said, &head, packet + header.payload_at)
-
-
-cdef void carry(media_t *m, leg_t *leg, const rtp_t *header, int codec, uint8_t *packet, int n) noexcept nogil:
-    """A packet of a leg with a stage: whoever wants to hear it does, in order; then it goes to the far end."""
-    cdef stage_t *stage = leg.stage
-    cdef bint is_event = m.codecs[codec].is_event
-    if stage.muted and not is_event and not hush(m, header, codec, packet):
-        leg.counters.dropped_direction += 1
-        return
-    if stage.said != NULL and not (is_event and stage.gate == GATE_MASK):
-        tap_said(m, leg, header, codec, packet)
-    if is_event and stage.gate != GATE_PASS:
-        return
-    if leg.peer != NOBODY:
-        forward(m, leg, &m.legs[leg.peer], header, codec, packet, n)

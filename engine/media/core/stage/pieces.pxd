@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t
 
 from santral.codecs.codec cimport Codec
-from santral.engine.media.core.stage.block cimport playlist_t, stage_t, voice_t
+from santral.engine.media.core.stage.block cimport playlist_t, room_t, stage_t, voice_t
 
 cdef class Stage:
     cdef stage_t *block
@@ -18,3 +18,6 @@ cdef class Voice:
 cdef class Playlist:
     cdef playlist_t *block
     cdef tuple sounds  # keeps the samples
+
+cdef class Room:
+    cdef room_t *block

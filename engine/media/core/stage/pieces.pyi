@@ -34,3 +34,8 @@ class Playlist:
         offset_ms: int,
         stop_on: int,
     ) -> None: ...
+
+class Room:
+    """A conference's own memory."""
+
+    def __init__(self, serial: int, room_id: int, rate_hz: int, tells_levels: bool) -> None: ...

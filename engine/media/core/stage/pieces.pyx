@@ -8,7 +8,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from santral.codecs.codec cimport STATE_ALIGNMENT, Codec, Parameters, codec_frame_ms, codec_t
-from santral.engine.media.core.stage.block cimport MAX_DECODERS, MAX_PLAYLIST, decoder_t, playlist_t, stage_t, voice_t
+from santral.engine.media.core.stage.block cimport MAX_DECODERS, MAX_PLAYLIST, decoder_t, playlist_t, room_t, stage_t, voice_t
 
 cdef extern from "<stdlib.h>" nogil:
     int posix_memalign(void **memory, size_t alignment, size_t size)
@@ -131,6 +131,23 @@ cdef class Playlist:
             self.block.entries[i].n = len(samples) // 2
             self.block.entries[i].hz = hz
         self.block.n_entries = <int>len(sounds)
+
+    def __dealloc__(self):
+        free(self.block)
+
+
+cdef class Room:
+    """A conference's own memory; its members' is in their stage blocks and jitter buffers."""
+
+    def __cinit__(self, uint64_t serial, uint64_t room_id, int rate_hz, bint tells_levels):
+        if rate_hz not in (8000, 16000, 24000, 48000):
+            raise ValueError("a room mixes at 8, 16, 24 or 48 kHz")
+        self.block = <room_t *>zeroed(sizeof(room_t))
+        self.block.id = room_id
+        self.block.serial = serial
+        self.block.hz = rate_hz
+        self.block.n = rate_hz // 50
+        self.block.tells_levels = tells_levels
 
     def __dealloc__(self):
         free(self.block)

@@ -18,18 +18,20 @@ cdef enum:
     REASON_BITS = 8
 
 
-cdef void start_playing(media_t *m, leg_t *leg, const playlist_t *what) noexcept nogil:
-    """The first frame goes out within 20 ms; what was played before is over."""
-    cdef play_t *play = &leg.stage.play
-    cdef int64_t skip
-    stop_playing(m, leg, PLAY_REPLACED)
+cdef void begin_play(play_t *play, const playlist_t *what) noexcept nogil:
+    cdef int64_t skip = what.offset_ms
     memset(play, 0, sizeof(play_t))
     play.list = what
-    skip = what.offset_ms
     while play.entry < what.n_entries - 1 and skip >= length_ms(&what.entries[play.entry]):
         skip -= length_ms(&what.entries[play.entry])
         play.entry += 1
     play.at = min(skip * what.entries[play.entry].hz // 1000, what.entries[play.entry].n)
+
+
+cdef void start_playing(media_t *m, leg_t *leg, const playlist_t *what) noexcept nogil:
+    """The first frame goes out within 20 ms; what was played before is over."""
+    stop_playing(m, leg, PLAY_REPLACED)
+    begin_play(&leg.stage.play, what)
     leg.taken |= TAKEN_PLAY
     mount(m, leg, WHEEL_PLAY)
 
@@ -67,28 +69,37 @@ cdef bint find_frame(play_t *play) noexcept nogil:
     return False
 
 
-cdef void play_frame(media_t *m, leg_t *leg) noexcept nogil:
-    cdef play_t *play = &leg.stage.play
+cdef const int16_t *next_piece(play_t *play, int16_t *scratch, int *n, int *hz) noexcept nogil:
+    """20 ms at the rate of the file that is on, its end filled up with silence; NULL when all has been said."""
     cdef const play_entry_t *entry
     cdef const int16_t *samples
-    cdef int n, there, i, value
+    cdef int there, i, value
     if not find_frame(play):
-        stop_playing(m, leg, PLAY_COMPLETED)  # 20 ms after the last frame: it has been heard
-        return
+        return NULL
     entry = &play.list.entries[play.entry]
     samples = entry.samples + play.at
-    n = entry.hz * FRAME_MS // 1000
-    there = <int>min(<int64_t>n, entry.n - play.at)
-    if there < n or play.list.gain_q12 != UNITY_Q12:
-        memcpy(m.pcm, samples, there * sizeof(int16_t))
-        memset(m.pcm + there, 0, (n - there) * sizeof(int16_t))
-        samples = m.pcm
-        if play.list.gain_q12 != UNITY_Q12:
-            for i in range(there):
-                value = m.pcm[i] * play.list.gain_q12 >> 12
-                m.pcm[i] = <int16_t>(32767 if value > 32767 else -32768 if value < -32768 else value)
-    if leg.remote.peer_receives and not leg.taken & TAKEN_KEYS:
-        say(m, leg, samples, n, entry.hz, GAP_BY_CLOCK)
-        play.sent += 1
+    hz[0] = entry.hz
+    n[0] = entry.hz * FRAME_MS // 1000
+    there = <int>min(<int64_t>n[0], entry.n - play.at)
     play.at += there
-    play.ticks += 1
+    if there == n[0] and play.list.gain_q12 == UNITY_Q12:
+        return samples
+    memcpy(scratch, samples, there * sizeof(int16_t))
+    memset(scratch + there, 0, (n[0] - there) * sizeof(int16_t))
+    if play.list.gain_q12 != UNITY_Q12:
+        for i in range(there):
+            value = scratch[i] * play.list.gain_q12 >> 12
+            scratch[i] = <int16_t>(32767 if value > 32767 else -32768 if value < -32768 else value)
+    return scratch
+
+
+cdef void play_frame(media_t *m, leg_t *leg) noexcept nogil:
+    cdef play_t *play = &leg.stage.play
+    cdef int n, hz
+    cdef const int16_t *samples = next_piece(play, m.pcm, &n, &hz)
+    if samples == NULL:
+        stop_playing(m, leg, PLAY_COMPLETED)  # 20 ms after the last frame: it has been heard
+        return
+    if leg.remote.peer_receives and not leg.taken & TAKEN_KEYS:
+        say(m, leg, samples, n, hz, GAP_BY_CLOCK)
+        play.sent += 1

@@ -12,7 +12,7 @@ from santral.engine.media.core.leg cimport NOTE_DIGIT, leg_t, media_t, note_kind
 from santral.engine.media.core.rewrite cimport input_t, output_t, rewrite
 from santral.engine.media.core.ring cimport ring_next_free, ring_publish
 from santral.engine.media.core.rtp cimport RTP_HEADER_BYTES, get16, put_header
-from santral.engine.media.core.stage.block cimport GATE_MASK
+from santral.engine.media.core.stage.block cimport GATE_MASK, room_t
 from santral.engine.media.core.stage.tap cimport tap_put, tap_record_t, tap_t
 
 cdef enum:
@@ -29,6 +29,20 @@ cdef void tell(media_t *m, const leg_t *leg, note_kind_t kind, int64_t a, int64_
     note.a = a
     note.b = b
     note.where = leg.rtp_latch.target
+    ring_publish(&m.notes)
+    m.notes_unrung += 1
+    m.totals.notes += 1
+
+
+cdef void tell_of_room(media_t *m, const room_t *room, note_kind_t kind, int64_t a, int64_t b) noexcept nogil:
+    cdef note_t *note = <note_t *>ring_next_free(&m.notes)
+    if note == NULL:
+        m.totals.notes_dropped += 1
+        return
+    note.kind = kind
+    note.leg = room.id
+    note.a = a
+    note.b = b
     ring_publish(&m.notes)
     m.notes_unrung += 1
     m.totals.notes += 1

@@ -3,6 +3,8 @@
 from libc.stdint cimport int64_t
 
 from santral.engine.media.core.leg cimport NOBODY, PHASES, WHEEL_KEYS, WHEEL_PLAY, leg_t, media_t
+from santral.engine.media.core.mix.room cimport mix_frame
+from santral.engine.media.core.stage.block cimport room_t
 from santral.engine.media.core.stage.keys cimport press_frame
 from santral.engine.media.core.stage.player cimport play_frame
 from santral.engine.media.core.stage.wheel cimport phase_of
@@ -20,16 +22,22 @@ cdef void take_turn(media_t *m, leg_t *leg) noexcept nogil:
 
 
 cdef void turn_due(media_t *m) noexcept nogil:
-    cdef int slot, after
+    cdef int slot, after, phase
+    cdef room_t *room
     while m.on_wheel and m.next_phase_ns <= m.now_ns:
-        slot = m.phase_heads[phase_of(m.next_phase_ns)]
-        if slot != NOBODY:
+        phase = phase_of(m.next_phase_ns)
+        slot = m.phase_heads[phase]
+        if m.phase_legs[phase]:
             m.totals.turns += 1
             m.totals.turns_late += m.now_ns - m.next_phase_ns > TOO_LATE_NS
         while slot != NOBODY:
             after = m.legs[slot].after
             take_turn(m, &m.legs[slot])
             slot = after
+        room = m.rooms[phase]
+        while room != NULL:
+            mix_frame(m, room)
+            room = room.next
         m.next_phase_ns += PHASE_NS
 
 

@@ -1,0 +1,221 @@
+"""Decodes what is due, conceals what is missing, and makes one change of length at a time when the delay is off."""
+
+from libc.stdint cimport int16_t, int64_t, uint8_t
+from libc.string cimport memcpy, memmove, memset
+
+from santral.codecs.codec cimport codec_span
+from santral.codecs.shape.stretch cimport stretch_longer, stretch_shorter
+from santral.engine.media.core.leg cimport PCM_SAMPLES, leg_t, media_t
+from santral.engine.media.core.mix.jitter cimport (
+    JITTER_PCM, JITTER_SLOTS, jitter_begin, jitter_is_due, jitter_next, jitter_place, jitter_slot_t, jitter_t,
+    jitter_wants,
+)
+from santral.engine.media.core.rtp cimport RTP_HEADER_BYTES, rtp_t
+from santral.engine.media.core.stage.block cimport decoder_t
+from santral.engine.media.core.stage.ear cimport conceal_packet, decode_packet, decoder_for, forget_sound
+from santral.engine.media.core.stage.mouth cimport finish_frame, say
+from santral.engine.media.core.stage.path cimport forward
+
+cdef enum:
+    GRAINS_HZ = 48000
+    FRAME_MS = 20
+    MAX_MADE_UP_GRAINS = 48000 // 5  # after so much concealment there is only silence
+    STRETCH_FRAMES = 2  # of 20 ms: what a change of length looks at
+
+
+cdef void take_in(
+    media_t *m, leg_t *leg, jitter_t *j, const rtp_t *header, int codec, const uint8_t *packet
+) noexcept nogil:
+    """A packet arrives. What does not fit a slot is no audio of these codecs, and counted as malformed."""
+    cdef const decoder_t *decoder
+    cdef jitter_slot_t *slot
+    cdef int64_t span = 0
+    if not m.codecs[codec].is_event:
+        decoder = decoder_for(leg.stage.voice, codec)
+        if decoder == NULL:
+            leg.counters.dropped_payload += 1
+            return
+        span = codec_span(decoder.row, packet + header.payload_at, header.payload_bytes, decoder.sample_hz)
+        if span <= 0 or span > PCM_SAMPLES or header.payload_bytes > j.slot_bytes:
+            leg.counters.malformed += 1
+            return
+        span = span * GRAINS_HZ // decoder.sample_hz
+    slot = jitter_place(
+        j, leg.epoch, header.sequence, header.timestamp, m.codecs[codec].clock_hz, span, m.now_ns
+    )
+    if slot == NULL:
+        return
+    slot.codec = codec
+    slot.marker = header.marker
+    slot.payload_type = header.payload_type
+    slot.bytes = 0
+    if span:
+        slot.bytes = header.payload_bytes
+        memcpy(payload_of(j, slot), packet + header.payload_at, header.payload_bytes)
+
+
+cdef uint8_t *payload_of(jitter_t *j, const jitter_slot_t *slot) noexcept nogil:
+    return j.payloads + <size_t>(slot.number % JITTER_SLOTS) * j.slot_bytes
+
+
+cdef void set_rate(leg_t *leg, jitter_t *j, int hz) noexcept nogil:
+    """Samples decoded at another rate cannot be used any more."""
+    if j.hz != hz:
+        j.hz = hz
+        j.fill = 0
+        forget_sound(leg)
+
+
+cdef void make_up(leg_t *leg, jitter_t *j, int n) noexcept nogil:
+    """`n` samples that never came."""
+    j.concealed += 1
+    if j.starved < MAX_MADE_UP_GRAINS:
+        conceal_packet(leg, NULL, j.hz, n, j.pcm + j.fill, NULL, 0)
+    else:
+        memset(j.pcm + j.fill, 0, n * sizeof(int16_t))
+    j.fill += n
+
+
+cdef void decode_slot(leg_t *leg, jitter_t *j, jitter_slot_t *slot) noexcept nogil:
+    cdef const decoder_t *decoder = decoder_for(leg.stage.voice, slot.codec)
+    cdef int wanted, got = 0
+    slot.used = False
+    if decoder != NULL:
+        set_rate(leg, j, decoder.sample_hz)
+        got = decode_packet(leg, decoder, payload_of(j, slot), slot.bytes, j.pcm + j.fill, JITTER_PCM - j.fill)
+    if got == 0 and j.hz:
+        wanted = <int>(<int64_t>slot.span * j.hz // GRAINS_HZ)
+        make_up(leg, j, min(wanted, JITTER_PCM - j.fill))
+    j.fill += got
+    j.heard = True
+    j.next_number = slot.number + 1
+    j.next_at = slot.at + slot.span
+
+
+cdef void fill_gap(leg_t *leg, jitter_t *j, jitter_slot_t *slot, int need) noexcept nogil:
+    """Up to the next packet, which stands further on: packets lost on the way are concealed, a pause is silence."""
+    cdef const decoder_t *decoder = decoder_for(leg.stage.voice, slot.codec)
+    cdef int64_t gap = slot.at - j.next_at
+    cdef int64_t missing = slot.number - j.next_number
+    cdef int64_t grains = min(gap, <int64_t>(need - j.fill) * GRAINS_HZ // j.hz)
+    cdef int n
+    if missing > 0:
+        grains = min(gap, max(gap // missing, <int64_t>GRAINS_HZ // 200))
+        n = <int>min(grains * j.hz // GRAINS_HZ, <int64_t>(JITTER_PCM - j.fill))
+        j.concealed += 1
+        if missing == 1 and decoder != NULL:
+            conceal_packet(leg, decoder, j.hz, n, j.pcm + j.fill, payload_of(j, slot), slot.bytes)
+        else:
+            conceal_packet(leg, decoder, j.hz, n, j.pcm + j.fill, NULL, 0)
+        j.next_number += 1
+    else:
+        n = <int>min(grains * j.hz // GRAINS_HZ, <int64_t>(JITTER_PCM - j.fill))
+        memset(j.pcm + j.fill, 0, n * sizeof(int16_t))
+    j.fill += n
+    j.next_at += max(grains, 1)
+
+
+cdef bint fetch(leg_t *leg, jitter_t *j, int need) noexcept nogil:
+    """At least `need` samples decoded, if there are packets for it. False: the buffer ran dry."""
+    cdef jitter_slot_t *slot
+    while j.fill < need:
+        slot = jitter_next(j)
+        if slot == NULL:
+            return False
+        if slot.at <= j.next_at or not j.hz:
+            decode_slot(leg, j, slot)
+        else:
+            fill_gap(leg, j, slot, need)
+    return True
+
+
+cdef void change_length(leg_t *leg, jitter_t *j, int way, int need, int16_t *scratch) noexcept nogil:
+    cdef int looked_at = need * STRETCH_FRAMES
+    cdef int n
+    if not fetch(leg, j, looked_at):
+        return  # too little is there to cut, and a stretch comes by itself when it runs dry
+    if way < 0:
+        n = stretch_shorter(j.pcm, looked_at, scratch, j.hz, 0)
+        j.shortened += 1
+    else:
+        n = stretch_longer(j.pcm, looked_at, scratch, j.hz, 0)
+        j.lengthened += 1
+    if n <= 0 or j.fill - looked_at + n > JITTER_PCM:
+        return
+    memmove(j.pcm + n, j.pcm + looked_at, (j.fill - looked_at) * sizeof(int16_t))
+    memcpy(j.pcm, scratch, n * sizeof(int16_t))
+    j.fill += n - looked_at
+    j.since_change = 0
+
+
+cdef int16_t *take_out(media_t *m, leg_t *leg, jitter_t *j, int *n) noexcept nogil:
+    """The next 20 ms at `j.hz`, and how many samples that is; NULL with 0 when there is nobody to be heard.
+
+    They stay where they are until `take_out` is called again.
+    """
+    cdef const jitter_slot_t *slot
+    cdef int need, way
+    n[0] = 0
+    if j.taken:
+        memmove(j.pcm, j.pcm + j.taken, (j.fill - j.taken) * sizeof(int16_t))
+        j.fill -= j.taken
+        j.taken = 0
+    if not j.started:
+        return NULL
+    if not j.hz:
+        slot = jitter_next(j)
+        if slot == NULL or decoder_for(leg.stage.voice, slot.codec) == NULL:
+            return NULL
+        set_rate(leg, j, decoder_for(leg.stage.voice, slot.codec).sample_hz)
+    need = j.hz * FRAME_MS // 1000
+    if j.waiting and not jitter_is_due(j, m.now_ns) and j.fill < need:
+        return made_up(leg, j, need, n)
+    way = jitter_wants(j, m.now_ns)
+    if way:
+        change_length(leg, j, way, need, m.converted)
+    if not fetch(leg, j, need):
+        j.waiting = True
+        return made_up(leg, j, need, n)
+    n[0] = j.taken = need
+    return j.pcm
+
+
+cdef int16_t *made_up(leg_t *leg, jitter_t *j, int need, int *n) noexcept nogil:
+    """Dry: what was said last rings out, then there is nothing."""
+    if j.starved >= MAX_MADE_UP_GRAINS or not j.heard:
+        j.fill = 0
+        return NULL
+    make_up(leg, j, need - j.fill)
+    j.starved += GRAINS_HZ * FRAME_MS // 1000
+    n[0] = j.taken = need
+    return j.pcm
+
+
+cdef void hand_over(media_t *m, leg_t *leg, leg_t *to, jitter_t *j) noexcept nogil:
+    """The leg is relayed from now on: what was decoded is said, what was not is sent as it came, nothing twice."""
+    cdef jitter_slot_t *slot
+    cdef rtp_t header
+    if j.taken:
+        memmove(j.pcm, j.pcm + j.taken, (j.fill - j.taken) * sizeof(int16_t))
+        j.fill -= j.taken
+        j.taken = 0
+    if to.stage != NULL and j.hz and j.fill and not j.waiting:
+        say(m, to, j.pcm, j.fill, j.hz, 0)
+        finish_frame(m, to)
+    while j.started:
+        slot = jitter_next(j)
+        if slot == NULL:
+            break
+        slot.used = False
+        j.next_number = slot.number + 1
+        header.payload_type = slot.payload_type
+        header.marker = slot.marker
+        header.sequence = slot.sequence
+        header.timestamp = slot.timestamp
+        header.ssrc = leg.reception.ssrc
+        header.payload_at = RTP_HEADER_BYTES
+        header.payload_bytes = slot.bytes
+        m.packet[0] = 0x80
+        memcpy(m.packet + RTP_HEADER_BYTES, payload_of(j, slot), slot.bytes)
+        forward(m, leg, to, &header, slot.codec, m.packet, RTP_HEADER_BYTES + slot.bytes)
+    jitter_begin(j)
