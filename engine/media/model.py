@@ -104,8 +104,9 @@ class MediaEvent:
     """Something a media thread noticed. `leg` is `MediaLeg.id`, or 0 when it concerns a room, or the plane.
 
     dtmf: digit, ms, via ("rfc4733" or "inband"), masked · digits_sent: send_id, digits (how many), completed ·
-    first_packet, source_changed: host, port, ssrc · path: path · play_finished: play_id, frames, completed, reason
-    (completed, stopped, replaced, digit, closed) · level: dbov · speaker (of a room): leg, 0 for nobody · silent, timeout: after_s · ports_low: free, resting, used.
+    first_packet, source_changed: host, port, ssrc · level: dbov · path: path · play_finished: play_id, frames,
+    completed, reason (completed, stopped, replaced, digit, closed) · ports_low: free, resting, used · silent,
+    timeout: after_s · speaker (of a room): leg, 0 for nobody.
     """
 
     leg: int

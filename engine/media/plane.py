@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from random import SystemRandom
 from time import monotonic
-from typing import Final
+from typing import Final, cast
 
 from santral.engine.media.audio import PreparedAudio
 from santral.engine.media.core.thread import LegTable
 from santral.engine.media.leg import MediaLeg, Seat
-from santral.engine.media.model import LegStats, MediaError, MediaEvent, PlaneSettings, PortsExhausted
+from santral.engine.media.model import EventKind, LegStats, MediaError, MediaEvent, PlaneSettings, PortsExhausted
 from santral.engine.media.orders import playlist
 from santral.engine.media.paths import path_between
 from santral.engine.media.ports import PortPool
@@ -231,7 +231,7 @@ class MediaPlane:
         self._on_event(MediaEvent(0, "ports_low", data))
 
     def part(self, leg: MediaLeg) -> None:
-        """Forget who the leg is bridged to, take it out of its room; its media thread does the same when it carries out what follows."""
+        """Forget whom the leg is bridged to, and leave its room; the media thread does so with what is posted next."""
         leg.is_echoing = False
         if leg.room is not None:
             leg.room.leave(leg)
@@ -260,7 +260,7 @@ class MediaPlane:
             self._on_event(event)
 
     def _on_report(self, report: Report) -> None:
-        if report.kind == "speaker" or report.kind == "room_played" or report.kind == "room_closed":
+        if report.kind in {"room_closed", "room_played", "speaker"}:
             self._on_room_report(report)
             return
         leg = self.legs.get(report.leg)
@@ -282,7 +282,7 @@ class MediaPlane:
                 if leg.peer is not None:
                     leg.peer.equip(leg.sample_hz)
             case kind:
-                self._on_event(MediaEvent(leg.id, kind, report.data))
+                self._on_event(MediaEvent(leg.id, cast(EventKind, kind), report.data))
 
     def _let_go(self, leg: MediaLeg) -> None:
         """The sockets are closed: ports and slot may serve again, after their rest."""

@@ -1,4 +1,4 @@
-"""A conference as the engine sees it: legs join and leave, each in its own manner. All of its legs are on one media thread."""
+"""A conference as the engine sees it: legs join and leave, each in its own manner. All are on one media thread."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ class Manner:
 
 
 class MediaRoom:
-    """Made by `MediaPlane.open_room`. Two legs that need nothing of it are relayed to each other, unless it tells levels."""
+    """Made by `MediaPlane.open_room`. Two legs that need nothing of it are relayed, unless it tells levels."""
 
     def __init__(self, plane: "MediaPlane", worker: MediaWorker, rate_hz: int, *, levels: bool) -> None:
         self.id: Final = next(_room_ids)
@@ -102,7 +102,7 @@ class MediaRoom:
         offset_ms: int = 0,
         gain_db: float = 0.0,
     ) -> int:
-        """To everybody who hears the room, over what is said; prepared at the rate of the room. A `play_finished` follows."""
+        """To everybody who hears the room, prepared at its rate. A `play_finished` event follows in any case."""
         self._refuse_if_closed()
         sounds = [audio] if isinstance(audio, PreparedAudio) else audio
         if any(sound.rate_hz != self.rate_hz for sound in sounds):
