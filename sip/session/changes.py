@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 RETRY_AFTER_S: Final = "5"  # 0 to 10 s after a change that meets another (RFC 3261 14.2, RFC 3311 5.2)
 MAX_RETRY_AFTER_S: Final = 60  # longer waits than that are as good as a refusal
 SETTLED_EARLY: Final = frozenset({Stage.EARLY, Stage.INCOMING, Stage.ANSWER_HELD, Stage.ANSWERED})
-_OVER: Final = frozenset({Stage.ENDING, Stage.ENDED})
+_OVER: Final = frozenset({Stage.BYE_HELD, Stage.ENDING, Stage.ENDED})  # the owner has been told
 _NO_UPDATE: Final = frozenset({405, 501})  # the peer does not know UPDATE after all
 
 

@@ -42,7 +42,7 @@ __all__ = ["Session"]
 
 _UNANSWERED: Final = frozenset({Stage.CALLING, Stage.CANCEL_HELD, Stage.EARLY, Stage.CANCELLING})
 _AWAITING_ACK: Final = frozenset({Stage.ANSWERED, Stage.BYE_HELD})
-_OVER: Final = frozenset({Stage.ENDING, Stage.ENDED})
+_OVER: Final = frozenset({Stage.BYE_HELD, Stage.ENDING, Stage.ENDED})  # the owner has been told
 _NOT_SENT: Final = frozenset({"INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE", "REFER", "SUBSCRIBE", "NOTIFY"})
 
 
@@ -147,7 +147,7 @@ class Session(Usage):
 
     @property
     def is_over(self) -> bool:
-        """Whether BYE has been sent or received, or the INVITE failed."""
+        """Whether the terminal event has been told: hung up by either side, or the INVITE failed."""
         return self.state in _OVER
 
     @property
@@ -283,7 +283,8 @@ class Session(Usage):
         dialog = self.dialog_of(to_tag)
         moment = Moment(now, draft=Draft(headers, body), method="UPDATE", dialog=dialog)
         if self.state not in _OVER:
-            if dialog is not None and (self.may_update(to_tag) or not body):
+            is_lawful = not body or self.change is not Change.NONE or self.may_update(to_tag)
+            if dialog is not None and is_lawful:
                 self.feed_change(Cue.UPDATE, moment)
             else:
                 changes.tell_pending(self, moment)
