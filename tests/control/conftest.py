@@ -67,6 +67,18 @@ class FakeEngine:
             {"name": "c", "tenant": "other", "shared": True},
         ]
 
+    def users(self) -> list[dict[str, Any]]:
+        return [
+            {"name": "101", "tenant": "acme", "address": "101@acme.example"},
+            {"name": "101", "tenant": "other", "address": "101@other.example"},
+        ]
+
+    def bans(self) -> list[dict[str, Any]]:
+        return [{"address": "192.0.2.66", "seconds_left": 60.0, "bans": 1}]
+
+    def forgive(self, address: str) -> bool:
+        return address == "192.0.2.66"
+
     async def reload(self) -> list[str]:
         await asyncio.sleep(0.01)
         if self.problems:

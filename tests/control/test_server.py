@@ -94,6 +94,18 @@ async def test_unknown_methods_and_wrong_parameters(client: Client) -> None:
     assert await refusal(client, "call.list", limit=501) == "bad_params"
 
 
+async def test_trunks_users_and_bans(client: Client) -> None:
+    assert (await client.call("trunk.get", name="b"))["tenant"] == "other"
+    assert await refusal(client, "trunk.get", name="z") == "not_found"
+    first = await client.call("user.list", limit=1)
+    assert [each["address"] for each in first["items"]] == ["101@acme.example"]
+    second = await client.call("user.list", limit=1, after=first["next"])
+    assert [each["address"] for each in second["items"]] == ["101@other.example"]
+    assert [each["address"] for each in (await client.call("security.bans"))["items"]] == ["192.0.2.66"]
+    assert (await client.call("security.forgive", address="192.0.2.66"))["forgiven"] is True
+    assert (await client.call("security.forgive", address="192.0.2.67"))["forgiven"] is False
+
+
 async def test_calls_are_listed_page_by_page(client: Client, engine: Any) -> None:
     for number in range(25):
         engine.add(f"call-{number:02}", "acme" if number % 2 else "other")
@@ -177,6 +189,11 @@ async def test_a_token_sees_its_tenant_only(tcp: tuple[str, int], engine: Any) -
     assert [each["id"] for each in (await client.call("call.list"))["items"]] == ["mine"]
     assert [each["tenant"] for each in (await client.call("cdr.list"))["items"]] == ["acme"]
     assert [each["name"] for each in (await client.call("trunk.list"))["items"]] == ["a", "c"]
+    assert (await client.call("trunk.get", name="c"))["shared"]
+    assert await refusal(client, "trunk.get", name="b") == "not_found"
+    assert [each["address"] for each in (await client.call("user.list"))["items"]] == ["101@acme.example"]
+    assert await refusal(client, "security.bans") == "forbidden"
+    assert await refusal(client, "security.forgive", address="192.0.2.66") == "forbidden"
     assert await refusal(client, "call.get", id="theirs") == "not_found"
     assert await refusal(client, "call.list", tenant="other") == "forbidden"
     assert await refusal(client, "cdr.list", tenant="other") == "forbidden"

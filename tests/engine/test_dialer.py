@@ -2,8 +2,9 @@
 
 import pytest
 
-from santral.engine.calls.dialer import AnswerHere, Dial, Dialer, Failure, Fault, GiveUp, upstream
-from santral.routing.plan import DialTrunk, Echo, Reject
+from santral.engine.calls.dialer import AnswerHere, Contact, Dial, Dialer, Failure, Fault, GiveUp, upstream
+from santral.routing.plan import DialTrunk, DialUser, Echo, Reject
+from santral.sip.events import Hop
 
 TWO_TARGETS = DialTrunk("carrier", "100", 30.0, ("sip:a", "sip:b"))
 SPARE = DialTrunk("spare", "100", 30.0, ("sip:c",))
@@ -42,6 +43,33 @@ def test_a_global_failure_ends_the_plan() -> None:
     step = dialer.after(Failure(Fault.REFUSED, 603))
     assert isinstance(step, GiveUp)
     assert step.status == 603
+
+
+RING = DialUser("101@acme.example", 20.0)
+HOP = Hop("udp", "192.0.2.7", 5060, "lan")
+DESK, MOBILE, OTHER = (
+    Contact("sip:desk", HOP, q=1000), Contact("sip:mobile", HOP, q=1000), Contact("sip:other", HOP, q=500),
+)  # fmt: skip
+
+
+def test_a_user_s_phones_ring_by_their_q_those_of_the_same_at_once() -> None:
+    dialer = Dialer((RING, SPARE), lambda aor: (OTHER, DESK, MOBILE) if aor == RING.user else ())
+    assert dialer.first() == Dial(RING, ("sip:desk", "sip:mobile"), (DESK, MOBILE))
+    assert dialer.after(Failure(Fault.NO_ANSWER, rang=True)) == Dial(RING, ("sip:other",), (OTHER,))
+    assert dialer.after(Failure(Fault.REFUSED, 486)) == Dial(SPARE, ("sip:c",))
+
+
+def test_a_phone_that_declines_for_all_ends_it() -> None:
+    dialer = Dialer((RING, SPARE), lambda _: (DESK, OTHER))
+    dialer.first()
+    assert isinstance(dialer.after(Failure(Fault.REFUSED, 603)), GiveUp)
+
+
+def test_a_user_without_phones_makes_room_for_the_next_destination() -> None:
+    assert Dialer((RING, SPARE)).first() == Dial(SPARE, ("sip:c",))
+    nobody = Dialer((RING,)).first()
+    assert isinstance(nobody, GiveUp)
+    assert nobody.status == 480
 
 
 def test_endpoints_and_rejections_of_the_plan() -> None:
