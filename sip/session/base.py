@@ -23,7 +23,7 @@ class Usage(ABC):
     to the address in its Contact or Route (peers behind NAT).
     """
 
-    __slots__ = ("attempt", "call_id", "core", "follow_source", "last_source", "local_tag")
+    __slots__ = ("attempt", "call_id", "core", "follow_source", "last_source", "local_tag", "located")
 
     def __init__(self, core: Core, call_id: str, local_tag: str, hop: Hop) -> None:
         self.core = core
@@ -31,6 +31,7 @@ class Usage(ABC):
         self.local_tag = local_tag
         self.last_source = hop
         self.follow_source = False
+        self.located: Hop | None = None  # where a name in Contact or Route leads, if somebody has looked it up
         self.attempt: Attempt | None = None  # how challenges to our requests are answered, if they are
 
     # -- what the agent brings -------------------------------------------------------------------------------------
@@ -86,7 +87,8 @@ class Usage(ABC):
     def send_request(self, method: str, dialog: Dialog, draft: Draft, now: float) -> Transaction:
         """Send a request in this dialog; this usage hears how it ends."""
         request, hop = self.compose(method, dialog, dialog.local_cseq + 1, draft)
-        transaction = self.core.runner.start_client(request, hop, self, now)
+        fallback = self.located if hop.flow else None  # that connection may be gone
+        transaction = self.core.runner.start_client(request, hop, self, now, fallback=fallback)
         dialog.local_cseq += 1
         return transaction
 

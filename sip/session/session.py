@@ -25,7 +25,7 @@ from santral.sip.session.provisionals import Provisionals
 from santral.sip.session.subscription import Subscription, refer_lines
 from santral.sip.session.values import has_option
 from santral.sip.session.watch import Duty, SessionTimer, Watch
-from santral.sip.ua.compose import NOTHING, SDP, Draft, HeaderList
+from santral.sip.ua.compose import NOTHING, SDP, WEB_SOCKETS, Draft, HeaderList
 from santral.sip.ua.dialog import Dialog, Exchange
 from santral.sip.ua.runner import client_key
 from santral.sip.ua.transaction import Transaction
@@ -139,6 +139,15 @@ class Session(Usage):
     def remote_target(self) -> Uri | None:
         """Where the peer wants its requests; None while our INVITE is unanswered."""
         return self.dialog.target if self.dialog is not None else None
+
+    @property
+    def unlocated(self) -> Uri | None:
+        """The name that the peer of an accepted connection wants its requests sent to: for the day when that connection
+        is gone, the owner may look it up and set `located`. None where an address is known, or nothing can be opened.
+        """
+        if self.dialog is None or self.dialog.next_hop is not None or not self.last_source.flow:
+            return None
+        return None if self.last_source.transport in WEB_SOCKETS else self.dialog.next_uri
 
     @property
     def early_tags(self) -> tuple[str, ...]:

@@ -151,6 +151,11 @@ class Dialog:
             if self._first_route is None:
                 self.next_hop = numeric_hop(self.target, base, spoken)
 
+    @property
+    def next_uri(self) -> Uri:
+        """What its requests are sent towards: the first route, or the peer's own Contact."""
+        return self._first_route or self.target
+
     def address(self) -> tuple[Uri, tuple[str, ...]]:
         """Request-URI and Route of a request, for a loose or a strict first router (RFC 3261 12.2.1.1)."""
         first = self._first_route

@@ -102,16 +102,25 @@ class Runner:
     # -- what starts a transaction ---------------------------------------------------------------------------------
 
     def start_client(
-        self, request: Request, hop: Hop, owner: Usage | None, now: float, attempt: Attempt | None = None
+        self,
+        request: Request,
+        hop: Hop,
+        owner: Usage | None,
+        now: float,
+        attempt: Attempt | None = None,
+        *,
+        fallback: Hop | None = None,
     ) -> Transaction:
-        """Send a request of ours. A challenge to it is answered by `attempt`, or as its owner's requests are."""
-        method, data, datagrams = request.method, serialise(request), hop
+        """Send a request of ours, by `fallback` where the way to `hop` is gone. A challenge to it is answered by
+        `attempt`, or as its owner's requests are.
+        """
+        method, data = request.method, serialise(request)
         if len(data) > MAX_DATAGRAM and hop.transport == "udp" and self._has_stream(hop, now):
-            hop = hop._replace(transport="tcp")
+            hop, fallback = hop._replace(transport="tcp"), hop
             data = self._readdress(request, hop)
         table = INVITE_CLIENT if method == "INVITE" else OTHER_CLIENT
         transaction = Transaction(client_key(request.via.branch, method), table, hop, owner)
-        transaction.fallback = None if hop is datagrams else datagrams
+        transaction.fallback = fallback
         transaction.request = request
         transaction.attempt = owner.attempt if attempt is None and owner is not None else attempt
         self.clients[transaction.key] = transaction
@@ -169,11 +178,11 @@ class Runner:
         """The transport could not deliver to this hop (RFC 3261 8.1.3.1, 17.1.4, 18.4)."""
         for transaction in tuple(self._by_hop.get(hop, ())):
             if transaction.is_client and transaction.fallback is not None and transaction.state in _UNHEARD:
-                self._go_back_to_datagrams(transaction, transaction.fallback, now)
+                self._take_other_way(transaction, transaction.fallback, now)
             else:
                 self.feed(transaction, Input.UNREACHABLE, now)
 
-    # -- what is too long for a datagram (RFC 3261 18.1.1) ---------------------------------------------------------
+    # -- the other way: what is too long for a datagram (RFC 3261 18.1.1), what came by a flow that is gone ----------
 
     def _has_stream(self, hop: Hop, now: float) -> bool:
         """Whether TCP to this peer is worth a try."""
@@ -184,12 +193,13 @@ class Runner:
         request.headers.replace_first("Via", self._composer.via(hop, request.via.branch or ""))
         return serialise(request)
 
-    def _go_back_to_datagrams(self, transaction: Transaction, hop: Hop, now: float) -> None:
-        """The peer takes no TCP: send by UDP after all, and remember that for a while."""
-        if len(self._no_stream) >= MAX_NO_STREAM:
-            self._no_stream.clear()
-        self._no_stream[hop] = now + NO_STREAM_S
-        self._counters["datagrams_after_all"] += 1
+    def _take_other_way(self, transaction: Transaction, hop: Hop, now: float) -> None:
+        """Send again, with a Via for that way. That a peer takes no TCP is remembered for a while."""
+        if hop == transaction.hop._replace(transport="udp"):
+            if len(self._no_stream) >= MAX_NO_STREAM:
+                self._no_stream.clear()
+            self._no_stream[hop] = now + NO_STREAM_S
+            self._counters["datagrams_after_all"] += 1
         self._unwatch(transaction)
         transaction.hop, transaction.fallback = hop, None
         self._watch(transaction)

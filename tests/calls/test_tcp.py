@@ -59,6 +59,35 @@ async def test_a_call_outlives_its_connections(start: Start, streams: Any) -> No
     assert (await bench.record())["cause"] == "hung_up"
 
 
+async def test_a_caller_that_gave_a_name_is_found_again(start: Start, streams: Any) -> None:
+    """Its Contact is a name, its connection breaks: the BYE goes where that name leads (RFC 3263)."""
+    left, right = streams
+    bench = await start(targets=f'["sip:127.0.0.1:{right.port};transport=tcp"]', **ANYONE)
+
+    async def ask(question: Question) -> Answer:
+        return Answer(("127.0.0.1",) if question == Question("A", "left.example") else (), 60.0)
+
+    bench.engine.services.locator._names._ask = ask
+    await left.connect(bench.engine.signalling.transports.addresses["default", "tcp"])
+    left.written = "left.example"
+    ours = await left.call("100")
+    invite = await right.expect("INVITE")
+    await right.answer(invite, 200, right.sdp(5000, "0 101"))
+    await right.expect("ACK")
+    await ours.ack(await left.expect(200))
+    left.cut()
+    await asyncio.sleep(0.1)
+    (call,) = bench.engine.calls()
+    call.hang_up(None, "api")
+    bye = await left.expect("BYE")
+    assert bye.get("Via").startswith("SIP/2.0/TCP 127.0.0.1:")
+    await left.answer(bye, 200)
+    await right.answer(await right.expect("BYE"), 200)
+    async with asyncio.timeout(2):
+        while bench.engine.signalling.agent.counts["sessions"]:  # noqa: ASYNC110 - what is awaited is the BYE's end
+            await asyncio.sleep(0.01)
+
+
 async def test_a_name_is_looked_up_for_the_family_of_the_interface(start: Start) -> None:
     bench = await start(targets='["sip:localhost:{right}"]')
     await bench.left.call("100")

@@ -12,6 +12,7 @@ from santral.engine.calls.table import Heard, Input
 from santral.engine.media import PreparedAudio
 from santral.routing.plan import Play
 from santral.sip.errors import NotAcceptable
+from santral.sip.uri import Uri
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
@@ -48,6 +49,7 @@ def connect(call: "Call", _what: Input, heard: Heard) -> None:
         call.disarm(timer, leg=callee)
     call.disarm(Input.NO_ANSWER)
     call.roles[Role.CALLEE] = callee
+    note_way(call, callee)
     give_up(call, call.dialled, ELSEWHERE)
     if call.caller.is_answered:
         joined = bridge(call, callee)
@@ -68,10 +70,28 @@ def answer(call: "Call") -> None:
     """Answer the caller, with the name of who was reached where the sides allow it."""
     caller, callee = call.caller, call.callee
     answering = (None, STRANGER) if callee is None else (callee.response, callee.party.policy)
+    note_way(call, caller)
     caller.answer(connected(*answering, caller.party.policy, call.id))
     call.services.cdrs.call_answered(call.id, sure(call.caller.times.answered))
     call.announce_answer(call.caller)
     call.arm(Input.TOO_LONG, call.world.max_duration_s[call.tenant])
+
+
+def note_way(call: "Call", leg: Leg) -> None:
+    """A peer that called by a connection of its own, and named itself instead of giving an address, is looked up now:
+    its connection may be gone when the leg has something to say.
+    """
+    uri = None if leg.session is None else leg.session.unlocated
+    if uri is not None:
+        call.spawn(_look_up(call, leg, uri))
+
+
+async def _look_up(call: "Call", leg: Leg, uri: Uri) -> None:
+    side = call.world.trunks.get(leg.party.trunk)
+    profile = "" if side is None else side.tls_profile
+    hops = await call.services.locator.hops(uri, leg.party.interface, profile)
+    if hops and leg.session is not None:
+        leg.session.located = hops[0]
 
 
 # ---- endpoints of our own ----
