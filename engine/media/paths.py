@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from santral.codecs import Codec, Parameters
+from santral.codecs.fmtp import encoder_parameters
 from santral.engine.media.core.stage.pieces import Voice
 from santral.engine.media.model import Path, RemoteMedia
 from santral.engine.media.remote import CodecKeys, can_transcode, codec_of, first_encodable, frame_ms, is_event
@@ -65,8 +66,16 @@ class VoicePlan:
         """Allocates and initialises the codecs' states."""
         if self.encoder is None:
             return Voice(serial, self.decoders, None)
-        number, codec, sample_hz = self.encoder
-        return Voice(serial, self.decoders, (number, codec, self.frame_ms, Parameters(sample_hz, self.frame_ms)))
+        number, codec, _ = self.encoder
+        return Voice(serial, self.decoders, (number, codec, self.frame_ms, self.parameters))
+
+    @property
+    def parameters(self) -> Parameters:
+        """Of the encoder, as the peer's fmtp asks for them."""
+        if self.encoder is None:
+            return Parameters()
+        _, codec, sample_hz = self.encoder
+        return encoder_parameters(codec, self.fmtp, sample_hz=sample_hz, frame_ms=self.frame_ms)
 
     @property
     def sample_hz(self) -> int:
