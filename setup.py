@@ -12,6 +12,7 @@ MODULES = [
     "codecs.detect.dtmf",
     "codecs.detect.spectrum",
     "codecs.detect.tones",
+    "codecs.detect.voice",
     "codecs.g711",
     "codecs.g722",
     "codecs.generate.score",
