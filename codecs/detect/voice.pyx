@@ -3,7 +3,7 @@
 Each 10 ms frame has a level without hum and DC (a high-pass at 200 Hz). The floor is the least of its smoothed power in the
 last three seconds (minimum statistics): talk has gaps that reach it, steady noise and steady tones become it. Four
 of six frames well above the floor start talk, dated back to the first of them; a hangover of quiet frames ends it,
-dated back to the last that was not quiet.
+dated back to the last that was not quiet. It hears activity, not words: a tone or music is talk until the floor has followed.
 """
 
 from libc.math cimport log10f
@@ -15,7 +15,7 @@ from collections import namedtuple
 cdef enum:
     STRETCH = 40  # frames that one minimum speaks for: 0.4 s, times VOICE_MINIMA
     HANGOVER = 30
-    SETTLED = 50  # frames after which the floor may be trusted to be high
+    SETTLED = STRETCH * VOICE_MINIMA  # frames after which a high floor is believed
     RECENT = 6  # frames looked at for a start ...
     ENOUGH = 4  # ... and how many of them must be loud
 
@@ -23,7 +23,7 @@ cdef float START_DB = 9  # above the floor
 cdef float STAY_DB = 6
 cdef float LEAST_DBOV = -55  # nothing fainter is talk
 cdef float FLOOR_MIN_DBOV = -75
-cdef float FLOOR_MAX_DBOV = -32  # louder noise is taken for talk
+cdef float FLOOR_MAX_DBOV = -12
 cdef float FLOOR_MAX_EARLY_DBOV = -50  # whoever talks from the first sample on is heard
 cdef float FULL_SCALE = 32767.0
 cdef float HIGH_PASS = 0.894859  # Butterworth of second order at 200 Hz, twice: 50 Hz is 48 dB down

@@ -124,6 +124,19 @@ def doctor(config: ConfigFile = None) -> None:
 
 
 @app.command()
+def analyse(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Audio in any format FFmpeg reads.")],
+    dtmf: Annotated[bool, typer.Option("--dtmf", help="Digits in the audio.")] = False,
+    tones: Annotated[bool, typer.Option("--tones", help="Tones of networks and fax machines.")] = False,
+    vad: Annotated[bool, typer.Option("--vad", help="Where somebody talks.")] = False,
+) -> None:
+    """Run the engine's detectors over audio files; a line of JSON each. All detectors unless some are named."""
+    from santral.engine.cli.analyse import analyse as run  # noqa: PLC0415
+
+    run(files, dtmf=dtmf, tones=tones, vad=vad)
+
+
+@app.command()
 def demo(
     folder: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="Where to leave what was heard.")

@@ -22,7 +22,7 @@ from santral.engine.control.server import ControlServer, ControlSettings
 from santral.engine.events import EventLog
 
 ENTRY = "from santral.engine.cli import main; main()"
-COMMANDS = ("serve", "check", "explain", "ctl", "events", "doctor", "demo", "bench")
+COMMANDS = ("serve", "check", "explain", "ctl", "events", "doctor", "analyse", "demo", "bench")
 CONFIG = """\
 [rtp]
 ports = "42000-42199"
