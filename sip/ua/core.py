@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from santral.sip.events import Hop
 from santral.sip.ua.deadlines import Deadlines
 from santral.sip.ua.runner import Due, Listener, Runner
 
@@ -39,11 +40,13 @@ class Core:
         "_last_session",
         "composer",
         "deadlines",
+        "now",
         "out",
         "outbox",
         "runner",
         "sessions",
         "settings",
+        "source",
         "subscriptions",
         "timers",
     )
@@ -56,6 +59,8 @@ class Core:
         self.out = self.outbox.actions
         self.deadlines: Deadlines[Due] = Deadlines()
         self.runner = Runner(listener, timers, composer, self.deadlines, self.outbox)
+        self.source = Hop("udp", "", 0, "")  # of the message at hand
+        self.now = 0.0  # when it came
         self._last_session = 0
         self.sessions: dict[tuple[str, str], Session] = {}  # by Call-ID and our own tag
         self.subscriptions: dict[tuple[str, str], tuple[Subscription, ...]] = {}  # likewise; several in one dialog

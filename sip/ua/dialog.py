@@ -129,12 +129,13 @@ class Dialog:
 
     def note_abilities(self, message: Request | Response) -> None:
         """Remember what the peer says it can do; a message that says nothing changes nothing."""
-        headers = message.headers
-        allow, supported = headers.all("Allow"), headers.all("Supported")
-        if allow:
-            self.allow = allow[0] if len(allow) == 1 else ", ".join(allow)
-        if supported:
-            self.supported = supported[0] if len(supported) == 1 else ", ".join(supported)
+        allow = supported = ""
+        for name, value in message.headers.items():
+            if name == "Allow":
+                allow = f"{allow},{value}" if allow else value
+            elif name == "Supported":
+                supported = f"{supported},{value}" if supported else value
+        self.allow, self.supported = allow or self.allow, supported or self.supported
 
     def set_route(self, routes: Sequence[NameAddr], base: Hop, spoken: Collection[tuple[str, str]]) -> None:
         """Take over a route set, the next hop first."""

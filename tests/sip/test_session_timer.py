@@ -244,9 +244,9 @@ def test_a_refresh_that_finds_nobody_ends_the_session(pair: Any, sdp: bytes, sta
 def test_a_peer_that_has_no_update_after_all(pair: Any, sdp: bytes, status: int) -> None:
     connect(pair, sdp)
     answer_changes(pair.b, pair.network, sdp)
-    settings = pair.b.agent._settings
+    settings = pair.b.agent._core.settings
     refused = type(settings)(allow=("INVITE", "ACK", "CANCEL", "BYE"), supported=("timer",), sent_by=settings.sent_by)
-    pair.b.agent._settings = refused
+    pair.b.agent._core.settings = refused
     pair.network.sent.clear()
     pair.network.run(905)
     assert pair.network.wire(pair.a) == ["UPDATE", "INVITE", "ACK"]
