@@ -11,6 +11,7 @@ from santral.engine.media.model import (
     PlaneSettings,
     PortsExhausted,
     RemoteMedia,
+    SrtpKeys,
 )
 from santral.engine.media.plane import MediaPlane
 from santral.engine.media.remote import can_transcode, rate_of
@@ -32,6 +33,7 @@ __all__ = [
     "PortsExhausted",
     "PreparedAudio",
     "RemoteMedia",
+    "SrtpKeys",
     "Tap",
     "TapPacket",
     "can_transcode",

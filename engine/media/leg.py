@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine.media.core.mix.jitter import JitterMemory
+from santral.engine.media.core.secure.srtp import Secure
 from santral.engine.media.core.stage.pieces import Playlist, Stage, Voice
 from santral.engine.media.core.stage.tap import TapRing
 from santral.engine.media.model import (
@@ -19,6 +20,7 @@ from santral.engine.media.model import (
     Path,
     RemoteMedia,
     Side,
+    SrtpKeys,
 )
 from santral.engine.media.paths import VoicePlan, audio_keys, path_between
 from santral.engine.media.remote import RemoteWire, first_encodable, rate_of
@@ -64,12 +66,14 @@ class MediaLeg:
         self.worker = worker
         self.final: asyncio.Future[LegStats] | None = None  # set by close(): the leg takes no more commands
         self.playing: dict[int, Playlist] = {}  # kept until the media thread is done with them; so is `kept`
-        self.kept: dict[int, Stage | Voice | Tap | JitterMemory] = {}
+        self.kept: dict[int, Stage | Voice | Tap | JitterMemory | Secure] = {}
         self._plane = plane
         self._destination = worker
         self._waiting: list[tuple[str, tuple[Any, ...]]] | None = (
             None  # commands held back while moving between threads
         )
+        self._keys: SrtpKeys | None = None
+        self._secure: Secure | None = None
         self._has_stage = False
         self._voice: VoicePlan | None = None  # what the present codecs were made for
         self._voice_hz = 0  # the partner's rate they were chosen for
@@ -80,9 +84,24 @@ class MediaLeg:
         """Point the leg at its peer; opens a new latch window. Raises `MediaError` for what cannot be an address."""
         self.refuse_if_closed()
         wire = RemoteWire.of(remote, self._plane.codec_keys, self.address)
+        self._secure_with(remote.srtp)
         self.remote = remote
         self.post("set_remote", wire)
         self._plane.settle(self)
+
+    def _secure_with(self, keys: SrtpKeys | None) -> None:
+        """Other keys for the media thread, or none. An unchanged key keeps its roll-over counter."""
+        if keys == self._keys:
+            return
+        secure = None
+        if keys is not None:
+            try:
+                secure = Secure(keys.suite, keys.ours, keys.theirs, self._plane.next_serial(), self._secure)
+            except ValueError as problem:
+                raise MediaError(str(problem)) from None
+            self.kept[secure.serial] = secure
+        self._keys, self._secure = keys, secure
+        self.post("give_secure", secure)
 
     def set_direction(self, direction: Direction) -> None:
         """Hold and resume without touching the learnt source. The direction is the peer's."""

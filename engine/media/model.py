@@ -71,6 +71,18 @@ class PlaneSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SrtpKeys:
+    """Master keys with salts of both directions (RFC 3711 §3.2.1): `ours` for what we send, `theirs` for what comes.
+
+    `suite` is named as in SDP (RFC 4568 §6.2, RFC 7714 §14.2). Keys show in no `repr`.
+    """
+
+    suite: str
+    ours: bytes = field(repr=False)
+    theirs: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class RemoteMedia:
     """Where one peer is and how it numbers its payloads: the outcome of one offer and answer.
 
@@ -97,6 +109,7 @@ class RemoteMedia:
     params: Mapping[str, str] = field(default_factory=dict)  # codec key -> fmtp of the peer's description
     dtmf: Dtmf = "auto"  # how the peer hears digits; auto: RFC 4733 where negotiated, else in-band
     cname: str = ""  # empty: random (RFC 7022)
+    srtp: SrtpKeys | None = None  # None: plain RTP
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +155,8 @@ class LegStats:
     rtcp_out: int
     rtcp_malformed: int
     keepalives: int
+    dropped_forged: int  # SRTP whose tag is wrong, or plain RTP where SRTP was agreed on
+    dropped_replayed: int  # SRTP that was heard before
     source_switches: int  # SSRC changes heard, and learnt address changes
     jitter_ms: float  # RFC 3550 A.8
     ssrc: int  # ours, the one outgoing SSRC of the leg

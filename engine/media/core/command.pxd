@@ -5,6 +5,7 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from santral.engine.media.core.leg cimport media_t, remote_t
 from santral.engine.media.core.mix.jitter cimport jitter_t
 from santral.engine.media.core.mix.room cimport manner_t
+from santral.engine.media.core.secure.srtp cimport secure_t
 from santral.engine.media.core.stage.block cimport gate_t, keys_t, playlist_t, room_t, stage_t, voice_t
 from santral.engine.media.core.stage.tap cimport tap_t
 
@@ -12,6 +13,7 @@ cdef enum command_kind_t:
     COMMAND_OPEN
     COMMAND_SET_REMOTE
     COMMAND_SET_DIRECTION
+    COMMAND_GIVE_SECURE
     COMMAND_LINK
     COMMAND_UNLINK
     COMMAND_ECHO
@@ -72,6 +74,7 @@ cdef union argument_t:
     link_t link
     const playlist_t *playlist
     stage_t *stage
+    secure_t *secure  # NULL: plain from here on
     voice_t *voice
     tap_order_t tap
     bint is_muted

@@ -15,6 +15,7 @@ from santral.engine.media.core.mix.room cimport (
     change_manner, close_room, join_room, leave_room, open_room, play_to_room, stop_room_play,
 )
 from santral.engine.media.core.ring cimport ring_oldest, ring_release, ring_room
+from santral.engine.media.core.secure.srtp cimport secure_t
 from santral.engine.media.core.stage.block cimport PLAY_CLOSED, PLAY_STOPPED, voice_t
 from santral.engine.media.core.stage.keys cimport press_keys, stop_pressing
 from santral.engine.media.core.stage.mouth cimport fall_silent
@@ -91,6 +92,8 @@ cdef void perform_on(media_t *m, leg_t *leg, const command_t *command) noexcept 
     elif command.kind == COMMAND_ECHO:
         unlink(m, leg)
         leg.peer = leg.slot
+    elif command.kind == COMMAND_GIVE_SECURE:
+        use_secure(m, leg, command.argument.secure)
     elif command.kind == COMMAND_GIVE_STAGE:
         leg.stage = command.argument.stage
     elif command.kind == COMMAND_RELEASE:
@@ -125,6 +128,13 @@ cdef void perform_on_stage(media_t *m, leg_t *leg, const command_t *command) noe
         change_manner(m, leg, &command.argument.join.manner)
     elif command.kind == COMMAND_LEAVE:
         leave_room(m, leg)
+
+
+cdef void use_secure(media_t *m, leg_t *leg, secure_t *secure) noexcept nogil:
+    """Other keys from here on, or none."""
+    if leg.secure != NULL:
+        tell(m, leg, NOTE_RETURNED, <int64_t>leg.secure.serial, 0)
+    leg.secure = secure
 
 
 cdef void use_voice(media_t *m, leg_t *leg, voice_t *voice) noexcept nogil:
@@ -215,6 +225,7 @@ cdef void close_leg(media_t *m, leg_t *leg) noexcept nogil:
     close(leg.rtcp_fd)
     tell(m, leg, NOTE_CLOSED, 0, 0)
     leg.owner = NOBODY
+    leg.secure = NULL
     leg.stage = NULL
     leg.id = 0
 

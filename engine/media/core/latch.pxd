@@ -36,7 +36,7 @@ cdef struct latch_t:
 
 cdef void open_window(latch_t *l, const endpoint_t *remote) noexcept nogil
 cdef latch_verdict_t admit(
-    latch_t *l, const endpoint_t *source, uint32_t ssrc, bint negotiated, int64_t now_ns
+    latch_t *l, const endpoint_t *source, uint32_t ssrc, bint negotiated, bint verified, int64_t now_ns
 ) noexcept nogil
 cdef int read_endpoint(bytes packed, int port, endpoint_t *out) except -1
 cdef int read_network(bytes prefix, int bits, network_t *out) except -1

@@ -60,16 +60,18 @@ cdef bint passes_probation(
 
 
 cdef latch_verdict_t admit(
-    latch_t *l, const endpoint_t *source, uint32_t ssrc, bint negotiated, int64_t now_ns
+    latch_t *l, const endpoint_t *source, uint32_t ssrc, bint negotiated, bint verified, int64_t now_ns
 ) noexcept nogil:
-    """Whether a packet is the peer's. `negotiated`: its payload type is one we told the peer to use."""
+    """Whether a packet is the peer's. `negotiated`: its payload type is one we told the peer to use; `verified`: its SRTP
+    tag was right, so the learnt source need not fall silent before a candidate takes over.
+    """
     cdef bint as_announced
     if l.locked:
         if same_endpoint(&l.target, source):
             l.heard_ns = now_ns
             l.other.packets = 0
             return LATCH_ACCEPTED
-        if now_ns - l.heard_ns < l.relatch_ns:
+        if not verified and now_ns - l.heard_ns < l.relatch_ns:
             return LATCH_REFUSED
     if not l.has_remote or not is_candidate(l, source):
         return LATCH_REFUSED
@@ -136,12 +138,12 @@ cdef class Latch:
             self.state.n_networks += 1
         open_window(&self.state, &remote)
 
-    def admit(self, bytes address, int port, *, uint32_t ssrc=1, bint negotiated=True, int64_t now_ns=0):
+    def admit(self, bytes address, int port, *, uint32_t ssrc=1, bint negotiated=True, bint verified=False, int64_t now_ns=0):
         """'refused', 'accepted' or 'locked'."""
         cdef endpoint_t source
         read_endpoint(address, port, &source)
         names = {LATCH_REFUSED: "refused", LATCH_ACCEPTED: "accepted", LATCH_LOCKED: "locked"}
-        return names[admit(&self.state, &source, ssrc, negotiated, now_ns)]
+        return names[admit(&self.state, &source, ssrc, negotiated, verified, now_ns)]
 
     @property
     def locked(self):

@@ -11,6 +11,7 @@ from santral.engine.media.core.reception cimport reception_t
 from santral.engine.media.core.rewrite cimport stream_t
 from santral.engine.media.core.ring cimport ring_t
 from santral.engine.media.core.rtcp cimport MAX_CNAME
+from santral.engine.media.core.secure.srtp cimport secure_t
 from santral.engine.media.core.stage.block cimport room_t, stage_t
 
 cdef enum:
@@ -97,6 +98,8 @@ cdef struct counters_t:
     uint64_t rtcp_malformed
     uint64_t keepalives
     uint64_t source_switches
+    uint64_t dropped_forged
+    uint64_t dropped_replayed
 
 cdef struct former_source_t:
     bint known
@@ -128,6 +131,7 @@ cdef struct leg_t:
     int64_t sent_ns
     bint timeout_told
     bint has_heard  # audio, in this window
+    secure_t *secure  # keys of SRTP, NULL: plain RTP
     stage_t *stage  # NULL: relaying is all that is asked of the leg
     int taken  # bits: who speaks to the peer instead of what is relayed to it
     int frame_bytes  # as in `remote`: packets of another length are not relayed as they are

@@ -20,6 +20,7 @@ from santral.engine.media.core.rtcp cimport ntp_time, peer_report_t, read_report
 from santral.engine.media.core.rtp cimport (
     KIND_DTLS, KIND_RTCP, KIND_RTP, KIND_STUN, MAX_DATAGRAM_BYTES, classify, kind_t, parse_rtp, rtp_t,
 )
+from santral.engine.media.core.secure.srtp cimport SRTP_REPLAYED, unprotect_rtcp, unprotect_rtp
 from santral.engine.media.core.stage.carry cimport carry
 from santral.engine.media.core.stage.path cimport forward
 from santral.engine.media.core.stage.send cimport tell, tell_digits
@@ -81,7 +82,9 @@ cdef void hear_digits(media_t *m, leg_t *leg, const rtp_t *header, const uint8_t
 cdef bint admit_rtp(media_t *m, leg_t *leg, const endpoint_t *source, const rtp_t *header, int codec) noexcept nogil:
     """Source lock, then SSRC. Counts what it refuses."""
     cdef endpoint_t before = leg.rtp_latch.target
-    cdef latch_verdict_t verdict = admit(&leg.rtp_latch, source, header.ssrc, codec != 0, m.now_ns)
+    cdef latch_verdict_t verdict = admit(
+        &leg.rtp_latch, source, header.ssrc, codec != 0, leg.secure != NULL, m.now_ns
+    )
     if verdict == LATCH_REFUSED:
         leg.counters.dropped_source += 1
         return False
@@ -140,7 +143,7 @@ cdef void on_rtcp(media_t *m, leg_t *leg, const endpoint_t *source, const uint8_
     if read_report(packet, n, leg.out.ssrc, &report) < 0:
         leg.counters.rtcp_malformed += 1
         return
-    if admit(&leg.rtcp_latch, source, report.ssrc, True, m.now_ns) == LATCH_REFUSED:
+    if admit(&leg.rtcp_latch, source, report.ssrc, True, leg.secure != NULL, m.now_ns) == LATCH_REFUSED:
         leg.counters.dropped_source += 1
         return
     leg.counters.rtcp_in += 1
@@ -161,6 +164,15 @@ cdef void on_rtcp(media_t *m, leg_t *leg, const endpoint_t *source, const uint8_
             leg.report.rtt_ns = rtt
 
 
+cdef int opened(leg_t *leg, int n) noexcept nogil:
+    """The length that unprotecting gave, with what it refused counted."""
+    if n == SRTP_REPLAYED:
+        leg.counters.dropped_replayed += 1
+    elif n < 0:
+        leg.counters.dropped_forged += 1
+    return n
+
+
 cdef void on_rtp_socket(media_t *m, leg_t *leg) noexcept nogil:
     """One datagram of the port that RTP, multiplexed RTCP, STUN and DTLS share (RFC 7983)."""
     cdef endpoint_t source
@@ -172,7 +184,12 @@ cdef void on_rtp_socket(media_t *m, leg_t *leg) noexcept nogil:
     kind = classify(m.packet, n)
     if n > MAX_DATAGRAM_BYTES:
         leg.counters.malformed += 1
-    elif kind == KIND_RTP:
+        return
+    if leg.secure != NULL and (kind == KIND_RTP or kind == KIND_RTCP):
+        n = opened(leg, unprotect_rtp(leg.secure, m.packet, n) if kind == KIND_RTP else unprotect_rtcp(leg.secure, m.packet, n))
+        if n < 0:
+            return
+    if kind == KIND_RTP:
         on_rtp(m, leg, &source, m.packet, n)
     elif kind == KIND_RTCP and leg.remote.rtcp_mux:
         on_rtcp(m, leg, &source, m.packet, n)
@@ -196,5 +213,8 @@ cdef void on_rtcp_socket(media_t *m, leg_t *leg) noexcept nogil:
     m.totals.packets_in += 1
     if n > MAX_DATAGRAM_BYTES or classify(m.packet, n) != KIND_RTCP:
         leg.counters.rtcp_malformed += 1
-    else:
+        return
+    if leg.secure != NULL:
+        n = opened(leg, unprotect_rtcp(leg.secure, m.packet, n))
+    if n >= 0:
         on_rtcp(m, leg, &source, m.packet, n)

@@ -11,7 +11,8 @@ from santral.codecs.codec cimport Codec
 from santral.codecs.shape.level cimport gain_of_db
 from santral.engine.media.core.backend cimport backend_close, backend_open, watch
 from santral.engine.media.core.command cimport (
-    COMMAND_ADOPT, COMMAND_CHANGE, COMMAND_CLOSE, COMMAND_CLOSE_ROOM, COMMAND_ECHO, COMMAND_GATE, COMMAND_GIVE_STAGE,
+    COMMAND_ADOPT, COMMAND_CHANGE, COMMAND_CLOSE, COMMAND_CLOSE_ROOM, COMMAND_ECHO, COMMAND_GATE, COMMAND_GIVE_SECURE,
+    COMMAND_GIVE_STAGE,
     COMMAND_GIVE_TAP, COMMAND_GIVE_VOICE, COMMAND_JOIN, COMMAND_LEAVE, COMMAND_LINK, COMMAND_MUTE, COMMAND_OPEN,
     COMMAND_OPEN_ROOM, COMMAND_PLAY, COMMAND_PLAY_TO_ROOM, COMMAND_PRESS, COMMAND_RELEASE, COMMAND_SET_DIRECTION,
     COMMAND_SET_REMOTE, COMMAND_STOP, COMMAND_STOP_PLAY, COMMAND_STOP_ROOM_PLAY, COMMAND_TAKE_TAP, COMMAND_UNLINK,
@@ -30,6 +31,7 @@ from santral.engine.media.core.mix.jitter cimport JitterMemory
 from santral.engine.media.core.mix.room cimport manner_t
 from santral.engine.media.core.note cimport address_of, described
 from santral.engine.media.core.rtcp cimport MAX_CNAME
+from santral.engine.media.core.secure.srtp cimport Secure
 from santral.engine.media.core.stage.block cimport MAX_KEYS, gate_t
 from santral.engine.media.core.stage.pieces cimport Playlist, Room, Stage, Voice
 from santral.engine.media.core.stage.tap cimport TapRing
@@ -126,6 +128,8 @@ cdef dict counter_fields(const leg_t *leg):
         rtcp_malformed=leg.counters.rtcp_malformed,
         keepalives=leg.counters.keepalives,
         source_switches=leg.counters.source_switches,
+        dropped_forged=leg.counters.dropped_forged,
+        dropped_replayed=leg.counters.dropped_replayed,
     )
 
 
@@ -264,6 +268,14 @@ cdef class MediaThread:
         if command == NULL:
             return False
         command.argument.playlist = what.block
+        return self.post()
+
+    def give_secure(self, int slot, uint64_t leg, Secure keys):
+        """None: plain from here on. The one before comes back by `returned`."""
+        cdef command_t *command = self.begin(COMMAND_GIVE_SECURE, slot, leg)
+        if command == NULL:
+            return False
+        command.argument.secure = NULL if keys is None else &keys.keys
         return self.post()
 
     def give_stage(self, int slot, uint64_t leg, Stage stage not None):

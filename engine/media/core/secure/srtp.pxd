@@ -22,6 +22,14 @@ cdef struct secure_t:  # owned by a `Secure`; used by one media thread from the 
     srtp_call_t protect_rtcp
     srtp_call_t unprotect_rtcp
 
+cdef class Secure:
+    cdef secure_t keys
+    cdef object inbound  # pylibsrtp sessions: they keep libsrtp's memory
+    cdef object outbound
+    cdef tuple theirs_by  # suite and key the inbound session was made with
+    cdef tuple ours_by
+    cdef object session(self, str suite, bytes key, int direction)
+
 cdef int protect_rtp(secure_t *keys, uint8_t *packet, int n) noexcept nogil
 cdef int protect_rtcp(secure_t *keys, uint8_t *packet, int n) noexcept nogil
 cdef int unprotect_rtp(secure_t *keys, uint8_t *packet, int n) noexcept nogil

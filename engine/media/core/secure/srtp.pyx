@@ -68,38 +68,42 @@ cdef int unprotect_rtcp(secure_t *keys, uint8_t *packet, int n) noexcept nogil:
 
 
 cdef class Secure:
-    """The keys of one leg, both directions, for the media thread. `ours` protects what we send, `theirs` what comes."""
+    """The keys of one leg, both directions, for the media thread. `ours` protects what we send, `theirs` what comes.
 
-    cdef secure_t keys
-    cdef object sessions  # keeps libsrtp's memory
+    A direction whose key is that of `before` goes on with its session, and so with its roll-over counter and replay window;
+    another key begins at zero (RFC 3711 §3.3.1, RFC 4568 §7.1.4).
+    """
 
-    def __init__(self, str suite not None, bytes ours not None, bytes theirs not None, uint64_t serial=0):
-        try:
-            profile = PROFILES[suite]
-            outbound, inbound = self.session(profile, ours, Policy.SSRC_ANY_OUTBOUND), self.session(
-                profile, theirs, Policy.SSRC_ANY_INBOUND
-            )
-        except (KeyError, ValueError, Error) as problem:
-            raise ValueError(f"no SRTP with {suite}") from problem
-        self.sessions = (outbound, inbound)
+    def __init__(self, str suite not None, bytes ours not None, bytes theirs not None, uint64_t serial=0, Secure before=None):
+        self.ours_by, self.theirs_by = (suite, ours), (suite, theirs)
+        if before is not None and before.ours_by == self.ours_by:
+            self.outbound = before.outbound
+        else:
+            self.outbound = self.session(suite, ours, Policy.SSRC_ANY_OUTBOUND)
+        if before is not None and before.theirs_by == self.theirs_by:
+            self.inbound = before.inbound
+        else:
+            self.inbound = self.session(suite, theirs, Policy.SSRC_ANY_INBOUND)
         self.keys.serial = serial
-        self.keys.outbound = <void *><uintptr_t>int(ffi.cast("uintptr_t", outbound._srtp[0]))
-        self.keys.inbound = <void *><uintptr_t>int(ffi.cast("uintptr_t", inbound._srtp[0]))
+        self.keys.outbound = <void *><uintptr_t>int(ffi.cast("uintptr_t", self.outbound._srtp[0]))
+        self.keys.inbound = <void *><uintptr_t>int(ffi.cast("uintptr_t", self.inbound._srtp[0]))
         self.keys.protect_rtp = function("srtp_protect")
         self.keys.unprotect_rtp = function("srtp_unprotect")
         self.keys.protect_rtcp = function("srtp_protect_rtcp")
         self.keys.unprotect_rtcp = function("srtp_unprotect_rtcp")
 
-    cdef object session(self, int profile, bytes key, int direction):
-        policy = Policy(key=key, ssrc_type=direction, srtp_profile=profile)
-        policy.window_size = REPLAY_WINDOW
-        policy.allow_repeat_tx = True  # a relayed duplicate is still one
-        return Session(policy)
+    cdef object session(self, str suite, bytes key, int direction):
+        try:
+            policy = Policy(key=key, ssrc_type=direction, srtp_profile=PROFILES[suite])
+            policy.window_size = REPLAY_WINDOW
+            policy.allow_repeat_tx = True  # a relayed duplicate is still one
+            return Session(policy)
+        except (KeyError, ValueError, Error) as problem:
+            raise ValueError(f"no SRTP with {suite}") from problem
 
     @property
-    def address(self):
-        """Of the secure_t, for the command that hands it to the media thread."""
-        return <uintptr_t>&self.keys
+    def serial(self):
+        return self.keys.serial
 
     def protect(self, const unsigned char[::1] packet not None, *, bint rtcp=False):
         """For tests and tools. None when it cannot be."""

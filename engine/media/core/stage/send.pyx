@@ -4,14 +4,18 @@
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from santral.engine.media.core.backend cimport transmit
 from santral.engine.media.core.digits cimport reports_t
 from santral.engine.media.core.leg cimport NOTE_DIGIT, leg_t, media_t, note_kind_t, note_t
 from santral.engine.media.core.rewrite cimport input_t, output_t, rewrite
 from santral.engine.media.core.ring cimport ring_next_free, ring_publish
-from santral.engine.media.core.rtp cimport RTP_HEADER_BYTES, get16, put_header
+from santral.engine.media.core.rtcp cimport MAX_REPORT_BYTES
+from santral.engine.media.core.rtp cimport MAX_DATAGRAM_BYTES, RTP_HEADER_BYTES, get16, put_header
+from santral.engine.media.core.secure.srtp cimport (
+    SRTCP_TRAILER_BYTES, SRTP_TRAILER_BYTES, protect_rtcp, protect_rtp,
+)
 from santral.engine.media.core.stage.block cimport GATE_MASK, room_t
 from santral.engine.media.core.stage.tap cimport tap_put, tap_record_t, tap_t
 
@@ -57,11 +61,27 @@ cdef void tell_digits(media_t *m, const leg_t *leg, const reports_t *reports) no
 
 
 cdef bint transmit_rtp(leg_t *leg, uint8_t *packet, int n) noexcept nogil:
-    return transmit(leg.rtp_fd, packet, n, &leg.rtp_latch.target)
+    cdef uint8_t protected[MAX_DATAGRAM_BYTES + SRTP_TRAILER_BYTES]
+    if leg.secure == NULL:
+        return transmit(leg.rtp_fd, packet, n, &leg.rtp_latch.target)
+    if n > MAX_DATAGRAM_BYTES:
+        return False
+    memcpy(protected, packet, n)
+    n = protect_rtp(leg.secure, protected, n)
+    return n > 0 and transmit(leg.rtp_fd, protected, n, &leg.rtp_latch.target)
 
 
 cdef bint transmit_rtcp(leg_t *leg, uint8_t *packet, int n) noexcept nogil:
     """On the RTP port when the two are multiplexed (RFC 5761)."""
+    cdef uint8_t protected[MAX_REPORT_BYTES + SRTCP_TRAILER_BYTES]
+    if leg.secure != NULL:
+        if n > MAX_REPORT_BYTES:
+            return False
+        memcpy(protected, packet, n)
+        n = protect_rtcp(leg.secure, protected, n)
+        if n < 0:
+            return False
+        packet = protected
     if leg.remote.rtcp_mux:
         return transmit(leg.rtp_fd, packet, n, &leg.rtp_latch.target)
     return transmit(leg.rtcp_fd, packet, n, &leg.rtcp_latch.target)
