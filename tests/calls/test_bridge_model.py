@@ -24,7 +24,7 @@ from santral.sip.offer_answer import LocalSession, LocalStream, answer_direction
 from santral.sip.sdp import SessionDescription
 
 DIRECTIONS: Final = ("sendrecv", "sendonly", "recvonly", "inactive")
-RUNS: Final = 500  # seeds, for each of the ways to hold
+RUNS: Final = 1500  # seeds, for each of the ways to hold
 PCMU: Final = (codec_named("pcmu"),)
 
 

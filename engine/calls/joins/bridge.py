@@ -30,7 +30,10 @@ class Bridge:
     def __init__(self, call: "Call", a: Leg, b: Leg) -> None:
         self._call, self._a, self._b = call, a, b
         self._questions: dict[str, tuple[Leg, str, Request]] = {}  # key of what was passed on -> who asked, its key
-        self._refused: dict[str, Wanted] = {}  # what a leg's peer would not have: it is not asked for again
+        self._asked: dict[str, Wanted] = {}  # leg -> what its peer was last asked for
+        self._pointless: dict[str, Wanted | None] = {}  # … and what there is no use in asking it again
+        self._waiting: set[str] = set()  # legs whose peer was busy: asked again when their time has come
+        self._withdrawn: set[str] = set()  # legs whose change was taken back while it was under way
         self._is_announced = False
         for leg in self.legs:
             entertain(call, leg, None)
@@ -80,23 +83,42 @@ class Bridge:
             case News.CHANGE_ASKED:
                 self._ask(leg, other)
             case News.CHANGE_ANSWERED:
+                self._heard_of(leg)
+                self._pointless[leg.id] = self._asked.get(leg.id)  # it has all it will give to that
                 announce_change(self._call.emit, leg)
                 if other.asks_change:
                     self._settle(other, leg)
-                else:  # who asked for it has taken it back meanwhile
-                    self._align(leg)
             case News.CHANGE_WITHDRAWN:
-                other.withdraw_change()
+                if other.is_asking:
+                    self._withdrawn.add(other.id)
+                    other.withdraw_change()
             case News.CHANGE_REFUSED:
-                if other.asks_change:
-                    other.refuse_change(data if data in REFUSED_FOR_A_CHANGE else NOT_ACCEPTABLE)
-                elif data != REQUEST_PENDING:
-                    self._refused[leg.id] = self._wanted(leg)
+                self._hear_refusal(leg, other, data)
             case News.CHANGED:
                 announce_change(self._call.emit, leg)
-                self._align(other)
-            case News.CONFIRMED | News.CHANGE_DUE:
-                self._align(leg)
+            case News.CONFIRMED:
+                self._waiting.discard(leg.id)
+            case News.CHANGE_DUE:
+                self._waiting.discard(leg.id)
+                self._pointless.pop(leg.id, None)
+        for one in self.legs:  # what was put off, or has become wrong
+            self._align(one)
+
+    def _hear_refusal(self, leg: Leg, other: Leg, status: int) -> None:
+        """Our change was refused: for now, since it was taken back, or for good."""
+        was_withdrawn = self._heard_of(leg)
+        if status == REQUEST_PENDING:
+            self._waiting.add(leg.id)
+        elif not was_withdrawn:
+            self._pointless[leg.id] = self._asked.get(leg.id)
+        if other.asks_change:
+            other.refuse_change(status if status in REFUSED_FOR_A_CHANGE else NOT_ACCEPTABLE)
+
+    def _heard_of(self, leg: Leg) -> bool:
+        """The change we asked of this leg has come to its end: had it been taken back?"""
+        was_withdrawn = leg.id in self._withdrawn
+        self._withdrawn.discard(leg.id)
+        return was_withdrawn
 
     def _ask(self, leg: Leg, other: Leg) -> None:
         """The peer of `leg` wants a change: settle it alone, or after the other side has agreed."""
@@ -112,6 +134,7 @@ class Bridge:
         if is_the_same or not other.may_be_asked:  # who cannot be asked now is, as soon as that is possible
             self._settle(leg, other)
         else:
+            self._asked[other.id] = codecs, shown(leg)
             other.ask_change(codecs, shown(leg), leg.change_method)
 
     def _settle(self, waiting: Leg, other: Leg) -> None:
@@ -120,9 +143,8 @@ class Bridge:
             waiting.accept_change(other.agreed.audio.key, limit_by(other))
         except NotAcceptable as problem:
             waiting.refuse_change(problem.status)
-            self._align(other)
             return
-        self._refused.clear()
+        self._pointless.clear()
         announce_change(self._call.emit, waiting)
 
     def align(self) -> None:
@@ -138,12 +160,14 @@ class Bridge:
         fork's codec gets that of the fork that won.
         """
         other = self.other(leg)
-        if leg.is_changing or other.is_changing or not (leg.agreement and other.agreement and leg.may_be_asked):
+        if leg.is_changing or other.is_changing or leg.id in self._waiting or not leg.is_open:
+            return
+        if leg.agreement is None or other.agreement is None or not leg.may_be_asked:
             return
         wanted = self._wanted(leg)
-        if wanted == (leg.agreed.ours, leg.direction) or wanted == self._refused.get(leg.id):
-            return
-        leg.ask_change(*wanted)
+        if wanted not in ((leg.agreed.ours, leg.direction), self._pointless.get(leg.id)):
+            self._asked[leg.id] = wanted
+            leg.ask_change(*wanted)
 
     def _wanted(self, leg: Leg) -> Wanted:
         """The offer that would bring `leg` to its counterpart's last word: what stands, where nothing is amiss."""
