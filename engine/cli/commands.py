@@ -73,9 +73,11 @@ def check(config: ConfigFile = None) -> None:
 
 @app.command()
 def explain(
-    trunk: Annotated[str, typer.Option(help="Trunk the call comes from.")],
+    *,
     caller: Annotated[str, typer.Option("--from", metavar="NUMBER", help="Calling number.")],
     called: Annotated[str, typer.Option("--to", metavar="NUMBER", help="Called number.")],
+    trunk: Annotated[str | None, typer.Option(help="Trunk the call comes from.")] = None,
+    user: Annotated[str | None, typer.Option(metavar="NAME@DOMAIN", help="Or the user who calls.")] = None,
     at: Annotated[
         str | None, typer.Option(metavar="TIME", help="ISO 8601; UTC unless it has an offset. Default: now.")
     ] = None,
@@ -84,7 +86,7 @@ def explain(
     """Print the plan of a call and the reasons, without placing it."""
     from santral.engine.cli.planning import explain as run  # noqa: PLC0415
 
-    run(config, trunk, caller, called, at)
+    run(config, trunk, user, (caller, called), at)
 
 
 @app.command()

@@ -9,8 +9,9 @@ import typer
 
 from santral.engine.cli.failure import Failure
 from santral.engine.config import Config, ConfigError, load
-from santral.engine.config.convert import routing_table
+from santral.engine.config.convert import home_numbering, routing_table
 from santral.routing.plan import Attempt, CallFacts, DialTrunk, DialUser, Echo, Plan, Play, Reject, plan
+from santral.routing.routes import RoutingTable
 
 
 def check(path: Path | None) -> None:
@@ -21,19 +22,32 @@ def check(path: Path | None) -> None:
     typer.echo(f"{config.source}: ok")
 
 
-def explain(path: Path | None, trunk: str, caller: str, called: str, at: str | None) -> None:
-    """Print the plan of a call that nobody places."""
+def explain(path: Path | None, trunk: str | None, user: str | None, numbers: tuple[str, str], at: str | None) -> None:
+    """Print the plan of a call that nobody places, from a trunk or from a user."""
     config = read(path)
-    known = config.trunks.get(trunk)
-    if known is None:
-        raise Failure(f"no trunk {trunk}; there are: {', '.join(config.trunks) or 'none'}")
     table = routing_table(config)
-    numbering = table.trunks[trunk].numbering
-    facts = CallFacts(
-        trunk, known.tenant, numbering.read(caller), numbering.read(called), moment(at), wrote=(caller, called)
-    )
+    if (trunk is None) == (user is None):
+        raise Failure("one of --trunk and --user says where the call comes from", 2)
+    if user is not None:
+        facts = _from_user(config, table, user, numbers, moment(at))
+    elif trunk is None or trunk not in config.trunks:
+        raise Failure(f"no trunk {trunk}; there are: {', '.join(config.trunks) or 'none'}")
+    else:
+        caller, called = map(table.trunks[trunk].numbering.read, numbers)
+        facts = CallFacts(trunk, config.trunks[trunk].tenant, caller, called, moment(at), wrote=numbers)
     for line in described(plan(table, facts)):
         typer.echo(line)
+
+
+def _from_user(config: Config, table: RoutingTable, aor: str, numbers: tuple[str, str], at: datetime) -> CallFacts:
+    """A user's call: the number shown counts where it is one of the tenant's."""
+    row = table.users.get(aor)
+    if row is None:
+        raise Failure(f"no user {aor}; there are: {', '.join(table.users) or 'none'}")
+    caller, called = map(home_numbering(config.tenants[row.tenant].country).read, numbers)
+    owned = table.numbers.get(caller)
+    shown = caller if owned is not None and owned.tenant == row.tenant else row.name
+    return CallFacts("", row.tenant, shown, called, at, ("", numbers[1]), aor)
 
 
 def read(path: Path | None) -> Config:

@@ -366,3 +366,48 @@ async def test_a_flood_is_dropped(start_users: Start) -> None:
         await registration(bench.left).request("REGISTER")
     await asyncio.sleep(0.1)
     assert bench.engine.status()["gate"]["refused_flood"] > 20
+
+
+async def test_registrations_die_with_their_connection(start_users: Start, streams: Any) -> None:
+    bench, (phone, _) = await start_users(), streams
+    phone.name = "101"
+    await phone.connect(bench.engine.signalling.transports.addresses["default", "tcp"])
+    assert (await register(phone)).status == 200
+    ours = await invite(bench.spare, "101", "102", "secret102")
+    assert (await phone.expect("INVITE")).start.endswith(";transport=tcp SIP/2.0")
+    await ours.request("CANCEL")
+    phone.cut()
+    async with asyncio.timeout(5):
+        while not told(bench, "user.unregistered"):  # noqa: ASYNC110 - the engine tells events, not tests
+            await asyncio.sleep(0.02)
+    assert told(bench, "user.unregistered")[0]["reason"] == "connection closed"
+    assert bench.engine.services.registrations.contacts("101@acme.example") == ()
+
+
+async def test_a_block_of_numbers_is_called_by_number(start_users: Start, make_peer: Callable[..., Any]) -> None:
+    """RFC 6140: one registration with `bnc` stands for all numbers of the user."""
+    bench = await start_users()
+    dialog = registration(bench.left)
+    contact = f"Contact: <sip:127.0.0.1:{bench.left.port};bnc>\r\nRequire: gin\r\n"
+    text = dialog.text("REGISTER", headers=contact).replace(f"Contact: <sip:101@127.0.0.1:{bench.left.port}>\r\n", "")
+    await bench.left.send(text)
+    proof = authorization(await bench.left.expect(401), "101", "secret101", "REGISTER", dialog.uri)
+    again = dialog.text("REGISTER", headers=contact + proof)
+    await bench.left.send(again.replace(f"Contact: <sip:101@127.0.0.1:{bench.left.port}>\r\n", ""))
+    assert (await bench.left.expect(200)).get("Require") == "gin"
+    outside = make_peer("outside", "127.0.0.2")
+    outside.engine = bench.left.engine
+    await outside.call("+903125550101")
+    rung = await bench.left.expect("INVITE")
+    assert rung.start == f"INVITE sip:+903125550101@127.0.0.1:{bench.left.port} SIP/2.0"
+
+
+async def test_phones_behind_a_nat_are_kept_reachable(start_users: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("santral.engine.registration.registrations.SWEEP_S", 0.05)
+    monkeypatch.setattr("santral.engine.registration.registrations.PING_S", 0.2)
+    bench = await start_users(config=CONFIG.replace('password = "secret102"', 'password = "secret102"\nnat = true'))
+    await register(bench.left)
+    await register(bench.spare, "102", "secret102")
+    for _ in range(2):
+        await bench.spare.answer(await bench.spare.expect("OPTIONS"), 200)
+    await bench.left.hears_nothing()

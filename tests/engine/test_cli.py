@@ -252,6 +252,39 @@ def test_a_plan_is_explained(run: Run, tmp_path: Path) -> None:
     assert "why      " in out
 
 
+def test_the_plan_of_a_user_is_explained(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "users.toml"
+    file.write_text(
+        """
+[[tenant]]
+name = "acme"
+domain = "acme.example"
+country = "TR"
+[[trunk]]
+name = "carrier"
+tenant = "acme"
+targets = ["sip:127.0.0.9"]
+[[user]]
+name = "101"
+tenant = "acme"
+password = "hunter2"
+[[route]]
+name = "out"
+tenant = "acme"
+destinations = [{ trunk = "carrier" }]
+"""
+    )
+    common = ("explain", "-c", str(file), "--from", "101")
+    status, out, _ = run(*common, "--to", "03125550100", "--user", "101@acme.example")
+    assert status == 0
+    assert "dial +903125550100 on trunk carrier" in out
+    status, out, _ = run(*common, "--to", "+442079460000", "--user", "101@acme.example")
+    assert "refuse   403" in out
+    assert "international is false" in out
+    for more in ((), ("--user", "x@y"), ("--user", "101@acme.example", "--trunk", "carrier")):
+        assert run(*common, "--to", "1", *more)[0] != 0
+
+
 def test_what_cannot_be_explained(run: Run, tmp_path: Path) -> None:
     (tmp_path / "santral.toml").write_text(CONFIG)
     status, _, err = run("explain", "--trunk", "none", "--from", "1", "--to", "2")
