@@ -283,6 +283,7 @@ class Session(Usage):
             return self._alter(Cue.REINVITE, moment)
         if self.state not in _OVER:
             changes.tell_pending(self, moment)
+            changes.wait(self, moment)
         return self.core.outbox.flush()
 
     def update(self, now: float, body: bytes = b"", headers: HeaderList = (), to_tag: str = "") -> list[Action]:
