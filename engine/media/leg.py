@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine.media.core.mix.jitter import JitterMemory
 from santral.engine.media.core.secure.srtp import Secure
-from santral.engine.media.core.stage.pieces import Playlist, Stage, Voice
+from santral.engine.media.core.stage.pieces import Detectors, Playlist, Stage, Voice
 from santral.engine.media.core.stage.tap import TapRing
 from santral.engine.media.model import (
+    Detected,
     Direction,
     Gate,
     LegClosed,
@@ -22,7 +23,7 @@ from santral.engine.media.model import (
     Side,
     SrtpKeys,
 )
-from santral.engine.media.paths import VoicePlan, audio_keys, path_between
+from santral.engine.media.paths import KeysPlan, VoicePlan, audio_keys, has_events, path_between
 from santral.engine.media.remote import RemoteWire, first_encodable, rate_of
 from santral.engine.media.taps import Tap, ring_bytes
 from santral.engine.media.worker import MediaWorker
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 DIGITS: Final = "0123456789*#ABCD"
 SMALL_CODECS: Final = frozenset({"PCMU", "PCMA", "G722"})
+DETECTED: Final[dict[Detected, int]] = {"dtmf": 1, "tones": 2, "fax": 4, "voice": 8, "level": 16}  # as core has them
+CONVERT: Final = 32
 GATES: Final[tuple[Gate, ...]] = ("pass", "swallow", "mask")
 MAX_DIGITS: Final = 64  # of one `send_digits`
 DEFAULT_DIGIT_MS: Final = 100
@@ -62,11 +65,13 @@ class MediaLeg:
         self.peer: MediaLeg | None = None
         self.room: MediaRoom | None = None
         self.is_echoing = False
+        self.converts_digits = False  # in its bridge
+        self.is_muted = False
         self.slot: Final = seat.slot
         self.worker = worker
         self.final: asyncio.Future[LegStats] | None = None  # set by close(): the leg takes no more commands
         self.playing: dict[int, Playlist] = {}  # kept until the media thread is done with them; so is `kept`
-        self.kept: dict[int, Stage | Voice | Tap | JitterMemory | Secure] = {}
+        self.kept: dict[int, Stage | Voice | Tap | JitterMemory | Detectors | Secure] = {}
         self._plane = plane
         self._destination = worker
         self._waiting: list[tuple[str, tuple[Any, ...]]] | None = (
@@ -76,6 +81,11 @@ class MediaLeg:
         self._secure: Secure | None = None
         self._has_stage = False
         self._voice: VoicePlan | None = None  # what the present codecs were made for
+        self._digits = KeysPlan()
+        self._is_gated = False
+        self._wanted = 0  # bits of `DETECTED`
+        self._heard = 0  # the same as the media thread knows it, `CONVERT` included
+        self._detectors: Detectors | None = None
         self._voice_hz = 0  # the partner's rate they were chosen for
 
     # ---- what the leg is ----
@@ -145,13 +155,29 @@ class MediaLeg:
         """What the peer says becomes silence for everybody who would hear it, taps included."""
         self.refuse_if_closed()
         self.equip()
+        self.is_muted = on
         self.post("mute", on)
+        self._plane.settle(self)
 
     def gate(self, which: Gate) -> None:
-        """What becomes of the digits that the peer sends, beside the event that tells them."""
+        """What becomes of the digits that the peer sends, beside the event that tells them.
+
+        Of a peer without telephone-event, the tones themselves are taken out of the audio.
+        """
         self.refuse_if_closed()
         self.equip()
+        self._is_gated = which != "pass"
         self.post("gate", GATES.index(which))
+        self.listen()
+        self._plane.settle(self)
+
+    def detect(self, *kinds: Detected) -> None:
+        """Listen to the peer for these from now on, and for nothing else: no kinds, no listening."""
+        self.refuse_if_closed()
+        if any(kind not in DETECTED for kind in kinds):
+            raise MediaError(f"nothing listens for {', '.join(kinds)}")
+        self._wanted = sum({DETECTED[kind] for kind in kinds})
+        self.listen()
 
     def tap(self, side: Side = "said", *, delay_ms: int = 0, capacity_ms: int = TAP_MS) -> Tap:
         """Copies of all packets of one side from now on, for one consumer; any number of taps may run.
@@ -190,6 +216,37 @@ class MediaLeg:
         return send_id
 
     # ---- the plane's own ----
+
+    def pass_keys(self, plan: KeysPlan) -> None:
+        """How its digits reach the far end."""
+        if plan == self._digits:
+            return
+        self._digits = plan
+        self.equip()
+        self.post("pass_keys", plan.passes)
+        self.listen()
+
+    @property
+    def needs_decoding(self) -> bool:
+        """Its audio is changed on its way to the far end, which takes codecs on both sides."""
+        return bool(self._heard & CONVERT) or self.is_muted
+
+    def listen(self) -> None:
+        """Give it detectors, or take them back, as what is wanted of it has changed."""
+        wanted = self._wanted
+        if self._digits.converts or (self._is_gated and self.remote is not None and not has_events(self.remote)):
+            wanted |= CONVERT
+        if wanted == self._heard:
+            return
+        self._heard = wanted
+        self.equip()
+        if not wanted:
+            self._detectors = None
+        elif self._detectors is None:
+            serial = self._plane.next_serial()
+            self._detectors = Detectors(serial)
+            self.kept[serial] = self._detectors
+        self.post("listen", self._detectors, wanted)
 
     def equip(self, partner_hz: int = 0) -> None:
         """Give the leg its stage block, and the codecs of its remote at a rate that suits the other side, if it can."""

@@ -11,11 +11,13 @@ from typing import Final, Literal
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 Side = Literal["said", "heard"]  # of a leg's peer
 Gate = Literal["pass", "swallow", "mask"]
+Detected = Literal["dtmf", "tones", "fax", "voice", "level"]
 Dtmf = Literal["auto", "rfc4733", "inband", "info"]
 Path = Literal["none", "relay", "repacketise", "transcode", "room", "echo", "impossible"]
 EventKind = Literal[
     "digits_sent",
     "dtmf",
+    "fax",
     "first_packet",
     "level",
     "path",
@@ -24,7 +26,10 @@ EventKind = Literal[
     "silent",
     "source_changed",
     "speaker",
+    "talk_started",
+    "talk_stopped",
     "timeout",
+    "tone",
 ]
 
 ReportKind = (
@@ -116,10 +121,11 @@ class RemoteMedia:
 class MediaEvent:
     """Something a media thread noticed. `leg` is `MediaLeg.id`, or 0 when it concerns a room, or the plane.
 
-    dtmf: digit, ms, via ("rfc4733" or "inband"), masked · digits_sent: send_id, digits (how many), completed ·
-    first_packet, source_changed: host, port, ssrc · level: dbov · path: path · play_finished: play_id, frames,
-    completed, reason (completed, stopped, replaced, digit, closed) · ports_low: free, resting, used · silent,
-    timeout: after_s · speaker (of a room): leg, 0 for nobody.
+    dtmf: digit, ms, via ("rfc4733" or "inband"), masked · digits_sent: send_id, digits (how many), completed · fax: tone
+    ("cng" or "ced") · first_packet, source_changed: host, port, ssrc · level: dbov · path: path · play_finished:
+    play_id, frames, completed, reason (completed, stopped, replaced, digit, closed) · ports_low: free, resting, used ·
+    silent, timeout: after_s · speaker (of a room): leg, 0 for nobody · talk_started · talk_stopped: ms · tone: tone, ms
+    (0 while it goes on).
     """
 
     leg: int

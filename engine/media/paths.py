@@ -10,7 +10,15 @@ from santral.codecs import Codec, Parameters
 from santral.codecs.fmtp import encoder_parameters
 from santral.engine.media.core.stage.pieces import Voice
 from santral.engine.media.model import Path, RemoteMedia
-from santral.engine.media.remote import CodecKeys, can_transcode, codec_of, first_encodable, frame_ms, is_event
+from santral.engine.media.remote import (
+    CodecKeys,
+    can_transcode,
+    codec_of,
+    digits_way,
+    first_encodable,
+    frame_ms,
+    is_event,
+)
 
 CUT: Final = frozenset({"PCMU", "PCMA", "L16", "G722", "G729"})  # constant rate: packets are cut anew without decoding
 
@@ -33,6 +41,35 @@ def path_between(speaker: RemoteMedia, listener: RemoteMedia) -> Path:
     if wanted and wanted != frame_ms(speaker) and codec is not None and codec.name in CUT:
         return "repacketise"
     return "relay"
+
+
+@dataclass(frozen=True, slots=True)
+class KeysPlan:
+    """What becomes of the digits of one leg on their way to another."""
+
+    passes: bool = False  # pressed anew: the listener hears digits in another way
+    converts: bool = False  # taken out of the audio, since the listener is told them otherwise
+
+    @classmethod
+    def between(cls, speaker: RemoteMedia, listener: RemoteMedia) -> "KeysPlan":
+        if not can_be_decoded(speaker) or first_encodable(listener) is None:
+            return cls()
+        way = digits_way(listener)
+        if has_events(speaker):
+            fits = way == "rfc4733" and any(key in listener.sends for key in speaker.receives.values() if is_event(key))
+            return cls(passes=not fits and way != "info")
+        if digits_way(speaker) != "inband" or way == "inband":
+            return cls()
+        return cls(passes=way == "rfc4733", converts=True)
+
+
+def has_events(remote: RemoteMedia) -> bool:
+    """Whether this peer may send digits as events."""
+    return any(is_event(key) for key in remote.receives.values())
+
+
+def can_be_decoded(remote: RemoteMedia) -> bool:
+    return all(can_transcode(key) for key in audio_keys(remote))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from santral.engine.media.core.thread import LegTable
 from santral.engine.media.leg import MediaLeg, Seat
 from santral.engine.media.model import EventKind, LegStats, MediaError, MediaEvent, PlaneSettings, PortsExhausted
 from santral.engine.media.orders import playlist
-from santral.engine.media.paths import path_between
+from santral.engine.media.paths import KeysPlan, path_between
 from santral.engine.media.ports import PortPool
 from santral.engine.media.remote import CodecKeys, first_encodable
 from santral.engine.media.room import MediaRoom
@@ -95,8 +95,12 @@ class MediaPlane:
         )
         return leg
 
-    def bridge(self, a: MediaLeg, b: MediaLeg) -> None:
-        """Relay between the two, both ways, from now on. Earlier bridges and echoes of either end."""
+    def bridge(self, a: MediaLeg, b: MediaLeg, *, convert_digits: bool = True) -> None:
+        """Let the two hear each other from now on. Earlier bridges, echoes and rooms of either end.
+
+        Relayed where they agree on codec and packet time, else transcoded, see `MediaLeg.path`. With `convert_digits`,
+        digits that one side sends as events and the other hears as tones, or the other way round, are converted.
+        """
         if a is b:
             raise MediaError("a leg cannot be bridged to itself: that is echo()")
         for leg in (a, b):
@@ -104,6 +108,7 @@ class MediaPlane:
         for leg in (a, b):
             self.part(leg)
         a.peer, b.peer = b, a
+        a.converts_digits = b.converts_digits = convert_digits
         self.settle(a)
         self._join(a)
 
@@ -194,8 +199,15 @@ class MediaPlane:
                 one.equip(one.room.rate_hz if one.room is not None else 0)
         if peer is None or leg.remote is None or peer.remote is None:
             return
+        if leg.converts_digits:
+            plans = KeysPlan.between(leg.remote, peer.remote), KeysPlan.between(peer.remote, leg.remote)
+            if plans != (KeysPlan(), KeysPlan()):
+                leg.equip(peer.sample_hz)
+                peer.equip(leg.sample_hz)
+            leg.pass_keys(plans[0])
+            peer.pass_keys(plans[1])
         paths = path_between(leg.remote, peer.remote), path_between(peer.remote, leg.remote)
-        if "transcode" in paths or "repacketise" in paths:
+        if "transcode" in paths or "repacketise" in paths or leg.needs_decoding or peer.needs_decoding:
             leg.equip(peer.sample_hz)
             peer.equip(leg.sample_hz)
 
@@ -235,6 +247,9 @@ class MediaPlane:
         leg.is_echoing = False
         if leg.room is not None:
             leg.room.leave(leg)
+        for one in (leg, leg.peer):
+            if one is not None and one.final is None:
+                one.pass_keys(KeysPlan())
         if leg.peer is not None:
             leg.peer.peer = None
             leg.peer = None

@@ -6,7 +6,7 @@ from santral.engine.media.core.leg cimport media_t, remote_t
 from santral.engine.media.core.mix.jitter cimport jitter_t
 from santral.engine.media.core.mix.room cimport manner_t
 from santral.engine.media.core.secure.srtp cimport secure_t
-from santral.engine.media.core.stage.block cimport gate_t, keys_t, playlist_t, room_t, stage_t, voice_t
+from santral.engine.media.core.stage.block cimport detectors_t, gate_t, keys_t, playlist_t, room_t, stage_t, voice_t
 from santral.engine.media.core.stage.tap cimport tap_t
 
 cdef enum command_kind_t:
@@ -26,6 +26,8 @@ cdef enum command_kind_t:
     COMMAND_MUTE
     COMMAND_GATE
     COMMAND_PRESS
+    COMMAND_LISTEN
+    COMMAND_PASS_KEYS
     COMMAND_OPEN_ROOM
     COMMAND_CLOSE_ROOM
     COMMAND_PLAY_TO_ROOM
@@ -58,6 +60,10 @@ cdef struct direction_t:
     bint peer_sends
     bint peer_receives
 
+cdef struct listen_t:
+    detectors_t *detectors  # NULL: nobody listens any more
+    int wanted
+
 cdef struct room_order_t:
     room_t *room
     const playlist_t *playlist
@@ -78,6 +84,8 @@ cdef union argument_t:
     voice_t *voice
     tap_order_t tap
     bint is_muted
+    bint passes_keys
+    listen_t listen
     gate_t gate
     keys_t keys
     room_order_t room

@@ -16,11 +16,13 @@ from santral.engine.media.core.mix.room cimport (
 )
 from santral.engine.media.core.ring cimport ring_oldest, ring_release, ring_room
 from santral.engine.media.core.secure.srtp cimport secure_t
-from santral.engine.media.core.stage.block cimport PLAY_CLOSED, PLAY_STOPPED, voice_t
+from santral.engine.media.core.stage.block cimport PLAY_CLOSED, PLAY_STOPPED, detectors_t, voice_t
+from santral.engine.media.core.stage.heard cimport tell_digits
 from santral.engine.media.core.stage.keys cimport press_keys, stop_pressing
+from santral.engine.media.core.stage.listen cimport begin_listening
 from santral.engine.media.core.stage.mouth cimport fall_silent
 from santral.engine.media.core.stage.player cimport start_playing, stop_playing
-from santral.engine.media.core.stage.send cimport tell, tell_digits
+from santral.engine.media.core.stage.send cimport tell
 from santral.engine.media.core.stage.tap cimport tap_publish, tap_t
 from santral.engine.media.core.stage.wheel cimport lay_aside, take_up
 from santral.engine.media.core.upkeep cimport plan_report, send_keepalive
@@ -117,6 +119,10 @@ cdef void perform_on_stage(media_t *m, leg_t *leg, const command_t *command) noe
         leg.stage.muted = command.argument.is_muted
     elif command.kind == COMMAND_GATE:
         leg.stage.gate = command.argument.gate
+    elif command.kind == COMMAND_LISTEN:
+        listen(m, leg, command.argument.listen)
+    elif command.kind == COMMAND_PASS_KEYS:
+        leg.stage.passes_keys = command.argument.passes_keys
     elif command.kind == COMMAND_GIVE_TAP:
         give_tap(leg, command.argument.tap)
     elif command.kind == COMMAND_TAKE_TAP:
@@ -142,8 +148,21 @@ cdef void use_voice(media_t *m, leg_t *leg, voice_t *voice) noexcept nogil:
     if leg.stage.voice != NULL:
         tell(m, leg, NOTE_RETURNED, <int64_t>leg.stage.voice.serial, 0)
     leg.stage.voice = voice
-    leg.stage.ear.started = False
+    leg.stage.ear.started = leg.stage.side.started = False
     fall_silent(leg)
+
+
+cdef void listen(media_t *m, leg_t *leg, listen_t order) noexcept nogil:
+    cdef detectors_t *before = leg.stage.detectors
+    if before != order.detectors:
+        if before != NULL:
+            tell(m, leg, NOTE_RETURNED, <int64_t>before.serial, 0)
+        if order.detectors != NULL:
+            begin_listening(order.detectors)
+        leg.stage.detectors = order.detectors
+        leg.stage.side.started = False
+    if order.detectors != NULL:
+        order.detectors.wanted = order.wanted
 
 
 cdef void give_tap(leg_t *leg, tap_order_t order) noexcept nogil:

@@ -41,6 +41,10 @@ cdef enum note_kind_t:
     NOTE_SPEAKER
     NOTE_LEVEL
     NOTE_ROOM_CLOSED
+    NOTE_TALK_STARTED
+    NOTE_TALK_STOPPED
+    NOTE_TONE
+    NOTE_FAX
 
 cdef enum keys_way_t:  # how the peer wants to be told digits
     KEYS_IN_EVENTS
@@ -201,6 +205,7 @@ cdef struct media_t:
     int phase_legs[PHASES]
     int on_wheel  # legs
     int64_t next_phase_ns
+    int64_t turn_ns  # when the present turn of the wheel should have been
     room_t *rooms[PHASES]
     bint busy
     int64_t window_ns

@@ -3,9 +3,11 @@
 import socket
 from math import log10
 
+from santral.codecs.detect.tones import TONE_NAMES
 from santral.engine.media.core.leg cimport (
-    NOTE_CLOSED, NOTE_DIGIT, NOTE_FIRST_PACKET, NOTE_KEYS_SENT, NOTE_LEVEL, NOTE_NEEDS_STAGE, NOTE_PLAY_FINISHED,
-    NOTE_RELEASED, NOTE_RETURNED, NOTE_ROOM_CLOSED, NOTE_ROOM_PLAYED, NOTE_SILENT, NOTE_SPEAKER, NOTE_TIMEOUT, note_t,
+    NOTE_CLOSED, NOTE_DIGIT, NOTE_FAX, NOTE_FIRST_PACKET, NOTE_KEYS_SENT, NOTE_LEVEL, NOTE_NEEDS_STAGE, NOTE_PLAY_FINISHED,
+    NOTE_RELEASED, NOTE_RETURNED, NOTE_ROOM_CLOSED, NOTE_ROOM_PLAYED, NOTE_SILENT, NOTE_SPEAKER, NOTE_TALK_STARTED,
+    NOTE_TALK_STOPPED, NOTE_TIMEOUT, NOTE_TONE, note_t,
 )
 from santral.engine.media.core.net cimport AF_INET6, endpoint_t, ntohs
 from santral.engine.media.core.stage.block cimport PLAY_COMPLETED
@@ -41,7 +43,7 @@ cdef tuple described(const note_t *note):
     if note.kind == NOTE_NEEDS_STAGE:
         return "needs_stage", {}
     if note.kind == NOTE_DIGIT:
-        return "dtmf", {"digit": DIGITS[note.a & 15], "ms": note.b, "via": "rfc4733", "masked": bool(note.a >> 4 & 1)}
+        return "dtmf", {"digit": DIGITS[note.a & 15], "ms": note.b, "via": "inband" if note.a & 32 else "rfc4733", "masked": bool(note.a & 16)}
     if note.kind == NOTE_SILENT:
         return "silent", {"after_s": note.a / 1e9}
     if note.kind == NOTE_TIMEOUT:
@@ -56,6 +58,14 @@ cdef tuple described(const note_t *note):
         return "room_closed", {"serial": note.a}
     if note.kind == NOTE_SPEAKER:
         return "speaker", {"leg": note.a}
+    if note.kind == NOTE_TALK_STARTED:
+        return "talk_started", {}
+    if note.kind == NOTE_TALK_STOPPED:
+        return "talk_stopped", {"ms": note.a}
+    if note.kind == NOTE_TONE:
+        return "tone", {"tone": TONE_NAMES[note.a], "ms": note.b}
+    if note.kind == NOTE_FAX:
+        return "fax", {"tone": TONE_NAMES[note.a]}
     if note.kind == NOTE_LEVEL:
         return "level", {"dbov": round(10 * log10(max(note.a, 1) / FULL_SCALE), 1)}
     host, port = address_of(&note.where)

@@ -22,8 +22,9 @@ from santral.engine.media.core.rtp cimport (
 )
 from santral.engine.media.core.secure.srtp cimport SRTP_REPLAYED, unprotect_rtcp, unprotect_rtp
 from santral.engine.media.core.stage.carry cimport carry
+from santral.engine.media.core.stage.heard cimport key_down, tell_digits
 from santral.engine.media.core.stage.path cimport forward
-from santral.engine.media.core.stage.send cimport tell, tell_digits
+from santral.engine.media.core.stage.send cimport tell
 
 cdef enum:
     RETURN_AFTER = 3  # packets in a row of a source left before: it is really back
@@ -68,6 +69,8 @@ cdef bint follow_source(media_t *m, leg_t *leg, const rtp_t *header, int clock_h
 cdef void hear_digits(media_t *m, leg_t *leg, const rtp_t *header, const uint8_t *packet, int clock_hz) noexcept nogil:
     cdef reports_t reports
     cdef bint was_open = leg.digits.open
+    cdef uint32_t began = leg.digits.first
+    cdef int code = leg.digits.code
     leg.event_clock_hz = clock_hz
     reports.n = 0
     hear_packet(
@@ -75,7 +78,8 @@ cdef void hear_digits(media_t *m, leg_t *leg, const rtp_t *header, const uint8_t
         &reports,
     )
     tell_digits(m, leg, &reports)
-    if leg.digits.open and not was_open:
+    if leg.digits.open and (not was_open or leg.digits.first != began or leg.digits.code != code):
+        key_down(m, leg, leg.digits.code)
         reschedule(m, leg)
 
 

@@ -12,9 +12,9 @@ from santral.codecs.shape.level cimport gain_of_db
 from santral.engine.media.core.backend cimport backend_close, backend_open, watch
 from santral.engine.media.core.command cimport (
     COMMAND_ADOPT, COMMAND_CHANGE, COMMAND_CLOSE, COMMAND_CLOSE_ROOM, COMMAND_ECHO, COMMAND_GATE, COMMAND_GIVE_SECURE,
-    COMMAND_GIVE_STAGE,
-    COMMAND_GIVE_TAP, COMMAND_GIVE_VOICE, COMMAND_JOIN, COMMAND_LEAVE, COMMAND_LINK, COMMAND_MUTE, COMMAND_OPEN,
-    COMMAND_OPEN_ROOM, COMMAND_PLAY, COMMAND_PLAY_TO_ROOM, COMMAND_PRESS, COMMAND_RELEASE, COMMAND_SET_DIRECTION,
+    COMMAND_GIVE_STAGE, COMMAND_GIVE_TAP, COMMAND_GIVE_VOICE, COMMAND_JOIN, COMMAND_LEAVE, COMMAND_LINK, COMMAND_LISTEN,
+    COMMAND_MUTE, COMMAND_OPEN, COMMAND_OPEN_ROOM, COMMAND_PASS_KEYS, COMMAND_PLAY, COMMAND_PLAY_TO_ROOM, COMMAND_PRESS,
+    COMMAND_RELEASE, COMMAND_SET_DIRECTION,
     COMMAND_SET_REMOTE, COMMAND_STOP, COMMAND_STOP_PLAY, COMMAND_STOP_ROOM_PLAY, COMMAND_TAKE_TAP, COMMAND_UNLINK,
     TOKEN_COMMAND, TOKEN_TIMER, command_kind_t, command_t,
 )
@@ -33,7 +33,7 @@ from santral.engine.media.core.note cimport address_of, described
 from santral.engine.media.core.rtcp cimport MAX_CNAME
 from santral.engine.media.core.secure.srtp cimport Secure
 from santral.engine.media.core.stage.block cimport MAX_KEYS, gate_t
-from santral.engine.media.core.stage.pieces cimport Playlist, Room, Stage, Voice
+from santral.engine.media.core.stage.pieces cimport Detectors, Playlist, Room, Stage, Voice
 from santral.engine.media.core.stage.tap cimport TapRing
 
 cdef extern from "<unistd.h>" nogil:
@@ -322,6 +322,22 @@ cdef class MediaThread:
         if command == NULL:
             return False
         command.argument.gate = <gate_t>which
+        return self.post()
+
+    def listen(self, int slot, uint64_t leg, Detectors detectors, int wanted):
+        """Detectors given before come back by `returned` when others, or None, take their place."""
+        cdef command_t *command = self.begin(COMMAND_LISTEN, slot, leg)
+        if command == NULL:
+            return False
+        command.argument.listen.detectors = detectors.block if detectors is not None else NULL
+        command.argument.listen.wanted = wanted
+        return self.post()
+
+    def pass_keys(self, int slot, uint64_t leg, bint on):
+        cdef command_t *command = self.begin(COMMAND_PASS_KEYS, slot, leg)
+        if command == NULL:
+            return False
+        command.argument.passes_keys = on
         return self.post()
 
     def press(self, int slot, uint64_t leg, int64_t send_id, bytes digits not None, int ms, int gap_ms):

@@ -17,7 +17,8 @@ from santral.engine.media.core.reception cimport FIRST_ROUND, fraction_lost, exp
 from santral.engine.media.core.rewrite cimport input_t, output_t, rewrite, stream_clock
 from santral.engine.media.core.rtcp cimport MAX_REPORT_BYTES, ntp_time, own_report_t, write_report
 from santral.engine.media.core.rtp cimport RTP_HEADER_BYTES, put_header
-from santral.engine.media.core.stage.send cimport tell, tell_digits, transmit_rtcp, transmit_rtp
+from santral.engine.media.core.stage.heard cimport tell_digits
+from santral.engine.media.core.stage.send cimport tell, transmit_rtcp, transmit_rtp
 
 cdef enum:
     KEEPALIVE_PAYLOAD_TYPE = 20  # unassigned in RFC 3551

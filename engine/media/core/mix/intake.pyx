@@ -168,9 +168,9 @@ cdef int16_t *take_out(media_t *m, leg_t *leg, jitter_t *j, int *n) noexcept nog
             return NULL
         set_rate(leg, j, decoder_for(leg.stage.voice, slot.codec).sample_hz)
     need = j.hz * FRAME_MS // 1000
-    if j.waiting and not jitter_is_due(j, m.now_ns) and j.fill < need:
+    if j.waiting and not jitter_is_due(j, m.turn_ns) and j.fill < need:
         return made_up(leg, j, need, n)
-    way = jitter_wants(j, m.now_ns)
+    way = jitter_wants(j, m.turn_ns)
     if way:
         change_length(leg, j, way, need, m.converted)
     if not fetch(leg, j, need):

@@ -22,4 +22,3 @@ cdef void leave_room(media_t *m, leg_t *leg) noexcept nogil
 cdef void play_to_room(media_t *m, room_t *room, const playlist_t *what) noexcept nogil
 cdef void stop_room_play(media_t *m, room_t *room, play_end_t reason) noexcept nogil
 cdef void mix_frame(media_t *m, room_t *room) noexcept nogil
-cdef leg_t *counterpart(media_t *m, leg_t *leg) noexcept nogil

@@ -21,6 +21,7 @@ from santral.engine.media.core.stage.block cimport (
     MAX_ROOM_FRAME, PLAY_COMPLETED, PLAY_REPLACED, TAKEN_KEYS, TAKEN_PLAY, member_t, play_end_t, playlist_t, room_t,
     voice_t,
 )
+from santral.engine.media.core.stage.listen cimport observe
 from santral.engine.media.core.stage.mouth cimport GAP_BY_CLOCK, say, say_frame
 from santral.engine.media.core.stage.player cimport begin_play, next_piece
 from santral.engine.media.core.stage.send cimport tell, tell_of_room
@@ -154,14 +155,6 @@ cdef void settle(media_t *m, room_t *room) noexcept nogil:
     room.is_direct = is_direct
 
 
-cdef leg_t *counterpart(media_t *m, leg_t *leg) noexcept nogil:
-    """Who the leg is relayed to, in a room of two."""
-    cdef room_t *room = leg.stage.seat.room
-    if room.first == leg.slot:
-        return &m.legs[leg.stage.seat.after]
-    return &m.legs[room.first]
-
-
 # ---- sounds for all ----
 
 
@@ -227,6 +220,8 @@ cdef void listen(media_t *m, room_t *room, leg_t *leg) noexcept nogil:
     if samples == NULL or seat.muted or seat.monitor or leg.stage.muted:
         seat.level *= LEVEL_DECAY
         return
+    if leg.stage.detectors != NULL:
+        observe(m, leg, samples, n, seat.jitter.hz)
     if not bring_to_rate(room, seat, samples, n, seat.jitter.hz):
         return
     if seat.has_agc:

@@ -5,6 +5,9 @@ thread from `give_stage` until the leg is closed; codec states ("voice") come an
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from santral.codecs.codec cimport codec_params_t, codec_t
+from santral.codecs.detect.dtmf cimport dtmf_t
+from santral.codecs.detect.tones cimport tones_t
+from santral.codecs.detect.voice cimport voice_t as speech_t
 from santral.codecs.shape.conceal cimport concealer_t
 from santral.codecs.shape.level cimport agc_t
 from santral.codecs.shape.resample cimport resampler_t
@@ -117,6 +120,36 @@ cdef struct keys_t:  # digits we press, one after the other
     double phase_low
     double phase_high
 
+cdef enum:  # what is listened for
+    DETECT_DTMF = 1
+    DETECT_TONES = 2
+    DETECT_FAX = 4
+    DETECT_VOICE = 8
+    DETECT_LEVEL = 16
+    DETECT_CONVERT = 32  # digits heard in band are muted, and passed on as the other leg needs them
+    LOOK_BACK_MS = 40
+    LINE_SAMPLES = 8640  # 180 ms at 48 kHz
+
+cdef struct detectors_t:  # on a side copy, or in the way of the audio when digits are converted
+    uint64_t serial
+    int wanted
+    int in_hz
+    int64_t heard  # samples at 8 kHz since the detectors began
+    bint key_is_down
+    int code
+    int64_t key_start
+    int64_t talking_since  # samples
+    float power  # mean square, of the frames since the level was told
+    int frames
+    resampler_t resampler
+    dtmf_t dtmf
+    tones_t tones
+    speech_t speech
+    int line_hz
+    int fill
+    int given  # of `fill`: passed on already
+    int16_t line[LINE_SAMPLES]
+
 cdef struct room_t:
     uint64_t id
     uint64_t serial
@@ -156,9 +189,14 @@ cdef struct member_t:
 cdef struct stage_t:
     uint64_t serial
     bint muted
+    bint silences  # what it says now is decoded, to be replaced by silence
     gate_t gate
-    bint converts  # in-band digits of this leg are taken out of its audio and sent on as the other leg needs them
-    uint32_t told  # digits told as RFC 4733 lately: not told again when heard in band
+    detectors_t *detectors  # NULL: nobody listens
+    ear_t side  # where a side copy is
+    int told_code  # the digit told last, which a gateway may bring in both ways
+    bint told_in_band
+    bint passes_keys  # digits are pressed anew at the far end, which hears them in another way
+    int64_t told_ns
     voice_t *voice
     tap_t *said  # taps on what the peer says
     tap_t *heard  # and on what it hears

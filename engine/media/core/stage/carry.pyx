@@ -4,12 +4,12 @@ from libc.stdint cimport int16_t, uint8_t
 from libc.string cimport memset
 
 from santral.codecs.codec cimport codec_span, codec_t
-from santral.engine.media.core.leg cimport NOBODY, PCM_SAMPLES, leg_t, media_t
+from santral.engine.media.core.leg cimport PCM_SAMPLES, leg_t, media_t
 from santral.engine.media.core.mix.intake cimport take_in
-from santral.engine.media.core.mix.room cimport counterpart
 from santral.engine.media.core.rtp cimport rtp_t
 from santral.engine.media.core.stage.block cimport GATE_MASK, GATE_PASS, stage_t
-from santral.engine.media.core.stage.path cimport forward
+from santral.engine.media.core.stage.heard cimport far_end
+from santral.engine.media.core.stage.path cimport carry_over, forward, overhear
 from santral.engine.media.core.stage.send cimport tap_packet
 from santral.engine.media.core.stage.tap cimport tap_record_t
 
@@ -45,24 +45,37 @@ cdef void tap_said(media_t *m, leg_t *leg, const rtp_t *header, int codec, const
 cdef void carry(media_t *m, leg_t *leg, const rtp_t *header, int codec, uint8_t *packet, int n) noexcept nogil:
     """A packet of a leg with a stage: whoever wants to hear it does, in order; then it goes to the far end."""
     cdef stage_t *stage = leg.stage
-    cdef bint is_event = m.codecs[codec].is_event
-    if stage.muted and not is_event and not hush(m, header, codec, packet):
-        leg.counters.dropped_direction += 1
+    cdef leg_t *to
+    if m.codecs[codec].is_event:
+        carry_event(m, leg, header, codec, packet, n)
         return
-    if stage.said != NULL and not (is_event and stage.gate == GATE_MASK):
+    stage.silences = stage.muted and not hush(m, header, codec, packet)
+    if stage.said != NULL and not stage.silences:
         tap_said(m, leg, header, codec, packet)
-    if is_event and stage.gate != GATE_PASS:
-        return
-    if stage.seat.room != NULL:
-        carry_to_room(m, leg, header, codec, packet, n)
-    elif leg.peer != NOBODY:
-        forward(m, leg, &m.legs[leg.peer], header, codec, packet, n)
+    if stage.seat.room != NULL and not stage.seat.room.is_direct:
+        take_in(m, leg, stage.seat.jitter, header, codec, packet)
+    elif leg.peer == leg.slot:
+        forward(m, leg, leg, header, codec, packet, n)
+    else:
+        to = far_end(m, leg)
+        if to != NULL:
+            carry_over(m, leg, to, header, codec, packet, n)
+        elif stage.detectors != NULL:
+            overhear(m, leg, header, codec, packet)
 
 
-cdef void carry_to_room(
+cdef void carry_event(
     media_t *m, leg_t *leg, const rtp_t *header, int codec, uint8_t *packet, int n
 ) noexcept nogil:
-    if leg.stage.seat.room.is_direct:
-        forward(m, leg, counterpart(m, leg), header, codec, packet, n)
-    else:
-        take_in(m, leg, leg.stage.seat.jitter, header, codec, packet)
+    cdef stage_t *stage = leg.stage
+    cdef leg_t *to
+    if stage.said != NULL and stage.gate != GATE_MASK:
+        tap_said(m, leg, header, codec, packet)
+    if stage.seat.room != NULL and not stage.seat.room.is_direct:
+        take_in(m, leg, stage.seat.jitter, header, codec, packet)
+        return
+    if stage.gate != GATE_PASS or stage.passes_keys:
+        return
+    to = &m.legs[leg.slot] if leg.peer == leg.slot else far_end(m, leg)
+    if to != NULL:
+        forward(m, leg, to, header, codec, packet, n)

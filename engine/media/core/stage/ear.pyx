@@ -21,9 +21,8 @@ cdef const decoder_t *decoder_for(const voice_t *voice, int codec) noexcept nogi
     return NULL
 
 
-cdef int place(leg_t *leg, const rtp_t *header, int codec, int ticks, heard_t *out) noexcept nogil:
+cdef int place(const leg_t *leg, ear_t *ear, const rtp_t *header, int codec, int ticks, heard_t *out) noexcept nogil:
     """Where the packet stands behind the last one; `ticks` is its own length. `TOO_LATE`: leave it out."""
-    cdef ear_t *ear = &leg.stage.ear
     cdef int ahead = <int16_t>(header.sequence - ear.sequence)
     cdef int32_t gap = <int32_t>(header.timestamp - ear.timestamp)
     memset(out, 0, sizeof(heard_t))

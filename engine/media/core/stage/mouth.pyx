@@ -43,6 +43,13 @@ cdef void turn_to(media_t *m, leg_t *leg, mouth_t *mouth, int frame_ns) noexcept
     mouth.marker_due = False  # the switch sets one
 
 
+cdef void begin_anew_after_pause(media_t *m, mouth_t *mouth, int64_t frame_ns) noexcept nogil:
+    """A speaker by the clock that said nothing for a while goes on by the clock. A turn that comes late is no pause: the
+    turns that were missed follow at once."""
+    if m.turn_ns - mouth.said_ns > frame_ns * PAUSE_FRAMES_X2 // 2:
+        mouth.source = 0
+
+
 cdef void send(media_t *m, leg_t *leg, mouth_t *mouth, int codec, int n, uint32_t ticks) noexcept nogil:
     """`n` payload bytes stand in `m.made`; the clock moves on by `ticks`, sent or not."""
     cdef input_t numbers
@@ -123,10 +130,10 @@ cdef void say(media_t *m, leg_t *leg, const int16_t *samples, int n, int hz, int
         n = convert(m, mouth, samples, n, hz, voice.sample_hz)
         samples = m.converted
         gap = <int>(<int64_t>gap * voice.sample_hz // hz) if gap > 0 else gap
-    if gap == GAP_BY_CLOCK and m.now_ns - mouth.said_ns > frame_ns * PAUSE_FRAMES_X2 // 2:
-        mouth.source = 0  # begin anew, by the clock
+    if gap == GAP_BY_CLOCK:
+        begin_anew_after_pause(m, mouth, frame_ns)
     turn_to(m, leg, mouth, <int>frame_ns)
-    mouth.said_ns = m.now_ns
+    mouth.said_ns = m.turn_ns if gap == GAP_BY_CLOCK else m.now_ns
     if mouth.is_wire:
         finish_wire(m, leg)
     if gap > 0:
@@ -155,10 +162,9 @@ cdef void say_frame(media_t *m, leg_t *leg, const uint8_t *wire, int n) noexcept
     if not leg.remote.peer_receives:
         mouth.fill = 0
         return
-    if m.now_ns - mouth.said_ns > frame_ns * PAUSE_FRAMES_X2 // 2:
-        mouth.source = 0
+    begin_anew_after_pause(m, mouth, frame_ns)
     turn_to(m, leg, mouth, <int>frame_ns)
-    mouth.said_ns = m.now_ns
+    mouth.said_ns = m.turn_ns
     if mouth.fill:
         finish_frame(m, leg)
     mouth.is_wire = False

@@ -5,7 +5,8 @@ Relay: numbers shifted by constants. Translation between the two laws of G.711: 
 packet lengths of constant-rate codecs: cut anew without decoding. Everything else: decoded as it arrives and encoded.
 """
 
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int16_t, int64_t, uint8_t
+from libc.string cimport memset
 
 from santral.codecs.codec cimport codec_t, codec_span, codec_ticks
 from santral.codecs.g711 cimport pcma_encode, pcma_to_pcmu, pcmu_encode, pcmu_to_pcma
@@ -15,8 +16,9 @@ from santral.engine.media.core.leg cimport (
 )
 from santral.engine.media.core.rewrite cimport input_t
 from santral.engine.media.core.rtp cimport get16, rtp_t
-from santral.engine.media.core.stage.block cimport decoder_t
+from santral.engine.media.core.stage.block cimport DETECT_CONVERT, decoder_t, ear_t
 from santral.engine.media.core.stage.ear cimport TOO_LATE, conceal_packet, decode_packet, decoder_for, heard_t, place
+from santral.engine.media.core.stage.listen cimport hold_back, observe
 from santral.engine.media.core.stage.mouth cimport say, say_wire
 from santral.engine.media.core.stage.send cimport emit, tell
 
@@ -83,20 +85,25 @@ cdef bint translate(
 ) noexcept nogil:
     """Law to law. False: it takes more than that."""
     cdef uint8_t *payload = packet + header.payload_at
-    cdef int as_codec
-    if to.stage.voice == NULL or leg.stage.converts:
+    if not can_translate(m, leg, to, header, codec):
         return False
-    as_codec = to.stage.voice.codec
-    if to.frame_bytes and header.payload_bytes != to.frame_bytes or not as_codec or to.remote.sends[as_codec] == UNMAPPED:
-        return False
-    if m.codecs[codec].row.encode == pcmu_encode and to.stage.voice.row.encode == pcma_encode:
+    if m.codecs[codec].row.encode == pcmu_encode:
         pcmu_to_pcma(payload, header.payload_bytes, payload)
-    elif m.codecs[codec].row.encode == pcma_encode and to.stage.voice.row.encode == pcmu_encode:
-        pcma_to_pcmu(payload, header.payload_bytes, payload)
     else:
-        return False
-    relay(m, leg, to, header, codec, as_codec, packet, n)
+        pcma_to_pcmu(payload, header.payload_bytes, payload)
+    relay(m, leg, to, header, codec, to.stage.voice.codec, packet, n)
     return True
+
+
+cdef bint can_translate(media_t *m, const leg_t *leg, const leg_t *to, const rtp_t *header, int codec) noexcept nogil:
+    cdef const codec_t *row = m.codecs[codec].row
+    if to.stage.voice == NULL or not to.stage.voice.codec or to.remote.sends[to.stage.voice.codec] == UNMAPPED:
+        return False
+    if to.frame_bytes and header.payload_bytes != to.frame_bytes:
+        return False
+    if row.encode == pcmu_encode:
+        return to.stage.voice.row.encode == pcma_encode
+    return row.encode == pcma_encode and to.stage.voice.row.encode == pcmu_encode
 
 
 cdef void cut(
@@ -117,7 +124,7 @@ cdef void cut(
         ask_for_stage(m, leg)
         relay(m, leg, to, header, codec, codec, packet, n)
         return
-    if place(leg, header, codec, ticks_of(row, header.payload_bytes), &heard) == TOO_LATE:
+    if place(leg, &leg.stage.ear, header, codec, ticks_of(row, header.payload_bytes), &heard) == TOO_LATE:
         leg.counters.dropped_old += 1
         return
     if heard.lost:
@@ -151,7 +158,7 @@ cdef bint transcode(
         leg.counters.malformed += 1
         return True
     lost_samples = <int>(<int64_t>leg.stage.ear.ticks * hz // decoder.row.clock_hz)
-    if place(leg, header, codec, codec_ticks(decoder.row, n, hz), &heard) == TOO_LATE:
+    if place(leg, &leg.stage.ear, header, codec, codec_ticks(decoder.row, n, hz), &heard) == TOO_LATE:
         leg.counters.dropped_old += 1
         return True
     gap = <int>(<int64_t>heard.gap * hz // decoder.row.clock_hz)
@@ -159,8 +166,66 @@ cdef bint transcode(
         conceal_packet(
             leg, decoder, hz, lost_samples, m.pcm, payload if i == heard.lost - 1 else NULL, header.payload_bytes
         )
-        say(m, to, m.pcm, lost_samples, hz, 0)
+        hand_on(m, leg, to, lost_samples, hz, 0)
     n = decode_packet(leg, decoder, payload, header.payload_bytes, m.pcm, PCM_SAMPLES)
     if n:
-        say(m, to, m.pcm, n, hz, gap)
+        hand_on(m, leg, to, n, hz, gap)
     return True
+
+
+cdef void hand_on(media_t *m, leg_t *leg, leg_t *to, int n, int hz, int gap) noexcept nogil:
+    """`n` samples in `m.pcm`, to whoever listens and to the far end."""
+    cdef int16_t *samples = m.pcm
+    if leg.stage.silences:
+        memset(samples, 0, n * sizeof(int16_t))
+    if leg.stage.detectors != NULL:
+        if leg.stage.detectors.wanted & DETECT_CONVERT:
+            n = hold_back(m, leg, samples, n, hz, &samples)
+        else:
+            observe(m, leg, samples, n, hz)
+    if n and not to.taken and to.remote.peer_receives:
+        say(m, to, samples, n, hz, gap)
+
+
+cdef bint is_transcoded(media_t *m, const leg_t *leg, const leg_t *to, const rtp_t *header, int codec) noexcept nogil:
+    """Whether `carry_over` would decode this packet for the far end."""
+    if m.codecs[codec].is_event or m.codecs[codec].row == NULL or leg.stage == NULL or to.stage == NULL:
+        return False
+    if leg.stage.silences or leg.stage.detectors != NULL and leg.stage.detectors.wanted & DETECT_CONVERT:
+        return True
+    return to.remote.sends[codec] == UNMAPPED and not can_translate(m, leg, to, header, codec)
+
+
+cdef void carry_over(
+    media_t *m, leg_t *leg, leg_t *to, const rtp_t *header, int codec, uint8_t *packet, int n
+) noexcept nogil:
+    """As `forward`, of a leg with a stage block: its detectors may want it decoded though the far end does not need that."""
+    if is_transcoded(m, leg, to, header, codec):
+        if not transcode(m, leg, to, header, codec, packet):
+            leg.counters.dropped_payload += 1
+        return
+    if leg.stage.detectors != NULL and not m.codecs[codec].is_event:
+        overhear(m, leg, header, codec, packet)
+    forward(m, leg, to, header, codec, packet, n)
+
+
+cdef void overhear(media_t *m, leg_t *leg, const rtp_t *header, int codec, const uint8_t *packet) noexcept nogil:
+    """Detectors hear a copy; what comes too late for them goes its way all the same."""
+    cdef const decoder_t *decoder = decoder_for(leg.stage.voice, codec)
+    cdef const uint8_t *payload = packet + header.payload_at
+    cdef ear_t *side = &leg.stage.side
+    cdef int n, hz, i, before
+    cdef heard_t heard
+    if decoder == NULL:
+        return
+    hz = decoder.sample_hz
+    n = codec_span(decoder.row, payload, header.payload_bytes, hz)
+    before = <int>(<int64_t>side.ticks * hz // decoder.row.clock_hz)
+    if not 0 < n <= PCM_SAMPLES or place(leg, side, header, codec, codec_ticks(decoder.row, n, hz), &heard) == TOO_LATE:
+        return
+    for i in range(heard.lost):
+        conceal_packet(leg, decoder, hz, before, m.pcm, NULL, 0)
+        observe(m, leg, m.pcm, before, hz)
+    n = decode_packet(leg, decoder, payload, header.payload_bytes, m.pcm, PCM_SAMPLES)
+    if n:
+        observe(m, leg, m.pcm, n, hz)

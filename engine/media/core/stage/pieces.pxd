@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t
 
 from santral.codecs.codec cimport Codec
-from santral.engine.media.core.stage.block cimport playlist_t, room_t, stage_t, voice_t
+from santral.engine.media.core.stage.block cimport detectors_t, playlist_t, room_t, stage_t, voice_t
 
 cdef class Stage:
     cdef stage_t *block
@@ -21,3 +21,6 @@ cdef class Playlist:
 
 cdef class Room:
     cdef room_t *block
+
+cdef class Detectors:
+    cdef detectors_t *block

@@ -39,3 +39,8 @@ class Room:
     """A conference's own memory."""
 
     def __init__(self, serial: int, room_id: int, rate_hz: int, tells_levels: bool) -> None: ...
+
+class Detectors:
+    """What listens to one leg."""
+
+    def __init__(self, serial: int) -> None: ...

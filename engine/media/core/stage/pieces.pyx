@@ -8,7 +8,10 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from santral.codecs.codec cimport STATE_ALIGNMENT, Codec, Parameters, codec_frame_ms, codec_t
-from santral.engine.media.core.stage.block cimport MAX_DECODERS, MAX_PLAYLIST, decoder_t, playlist_t, room_t, stage_t, voice_t
+from santral.engine.media.core.stage.block cimport (
+    MAX_DECODERS, MAX_PLAYLIST, decoder_t, detectors_t, playlist_t, room_t, stage_t, voice_t,
+)
+
 
 cdef extern from "<stdlib.h>" nogil:
     int posix_memalign(void **memory, size_t alignment, size_t size)
@@ -148,6 +151,17 @@ cdef class Room:
         self.block.hz = rate_hz
         self.block.n = rate_hz // 50
         self.block.tells_levels = tells_levels
+
+    def __dealloc__(self):
+        free(self.block)
+
+
+cdef class Detectors:
+    """What listens to one leg."""
+
+    def __cinit__(self, uint64_t serial):
+        self.block = <detectors_t *>zeroed(sizeof(detectors_t))
+        self.block.serial = serial
 
     def __dealloc__(self):
         free(self.block)

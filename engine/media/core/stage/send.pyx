@@ -7,8 +7,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from santral.engine.media.core.backend cimport transmit
-from santral.engine.media.core.digits cimport reports_t
-from santral.engine.media.core.leg cimport NOTE_DIGIT, leg_t, media_t, note_kind_t, note_t
+from santral.engine.media.core.leg cimport leg_t, media_t, note_kind_t, note_t
 from santral.engine.media.core.rewrite cimport input_t, output_t, rewrite
 from santral.engine.media.core.ring cimport ring_next_free, ring_publish
 from santral.engine.media.core.rtcp cimport MAX_REPORT_BYTES
@@ -16,12 +15,8 @@ from santral.engine.media.core.rtp cimport MAX_DATAGRAM_BYTES, RTP_HEADER_BYTES,
 from santral.engine.media.core.secure.srtp cimport (
     SRTCP_TRAILER_BYTES, SRTP_TRAILER_BYTES, protect_rtcp, protect_rtp,
 )
-from santral.engine.media.core.stage.block cimport GATE_MASK, room_t
+from santral.engine.media.core.stage.block cimport room_t
 from santral.engine.media.core.stage.tap cimport tap_put, tap_record_t, tap_t
-
-cdef enum:
-    MASKED = 16  # beside the code of a digit
-
 
 cdef void tell(media_t *m, const leg_t *leg, note_kind_t kind, int64_t a, int64_t b) noexcept nogil:
     cdef note_t *note = <note_t *>ring_next_free(&m.notes)
@@ -50,14 +45,6 @@ cdef void tell_of_room(media_t *m, const room_t *room, note_kind_t kind, int64_t
     ring_publish(&m.notes)
     m.notes_unrung += 1
     m.totals.notes += 1
-
-
-cdef void tell_digits(media_t *m, const leg_t *leg, const reports_t *reports) noexcept nogil:
-    cdef int i
-    cdef int64_t clock_hz = leg.event_clock_hz if leg.event_clock_hz else 8000
-    cdef int64_t masked = MASKED if leg.stage != NULL and leg.stage.gate == GATE_MASK else 0
-    for i in range(reports.n):
-        tell(m, leg, NOTE_DIGIT, reports.digits[i].code | masked, <int64_t>reports.digits[i].duration * 1000 // clock_hz)
 
 
 cdef bint transmit_rtp(leg_t *leg, uint8_t *packet, int n) noexcept nogil:

@@ -26,6 +26,7 @@ cdef void turn_due(media_t *m) noexcept nogil:
     cdef room_t *room
     while m.on_wheel and m.next_phase_ns <= m.now_ns:
         phase = phase_of(m.next_phase_ns)
+        m.turn_ns = m.next_phase_ns
         slot = m.phase_heads[phase]
         if m.phase_legs[phase]:
             m.totals.turns += 1
