@@ -55,6 +55,7 @@ bench: build
 
 fuzz: build
 	@SANTRAL_FUZZ_EXAMPLES=$${SANTRAL_FUZZ_EXAMPLES:-20000} $(BIN)/python -m pytest tests -q -k fuzz --timeout 3600
+	@for target in parser sdp stack; do $(BIN)/python -m santral.bench.fuzz $$target --seconds $${SANTRAL_FUZZ_SECONDS:-300} || exit 1; done
 
 # Versions stay as they are unless pyproject.toml asks for others; `make lock UPGRADE=--upgrade` takes the newest.
 # The lock is made by the versions it names, so the same input gives the same file.

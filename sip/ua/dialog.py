@@ -83,7 +83,7 @@ class Dialog:
         self.exchange = Exchange.NONE
         self.allow = ""
         self.supported = ""
-        self.rseq = self.rseq_cseq = 0  # the last reliable provisional response taken, and the INVITE it is about
+        self.rseq, self.rseq_cseq = 0, -1  # the last reliable provisional response taken, and the INVITE it is about
         self.pracking = ""  # key of our last PRACK while it is unanswered
         self.owed_rack = ""  # of the reliable provisional response whose offer waits for the owner's answer
         self._first_route: Uri | None = None
