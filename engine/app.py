@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from santral.engine import figures, log, supply
 from santral.engine.calls.call import Call
-from santral.engine.calls.leg import Leg
+from santral.engine.calls.leg import Leg, Referral
 from santral.engine.cdr.store import CdrStore
 from santral.engine.config.load import load
 from santral.engine.config.model import Config
@@ -36,9 +36,15 @@ from santral.sip.message import Request, make_response
 from santral.sip.transport import TlsError
 
 METHODS: Final = (  # what Allow says
-    "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE", "PRACK", "UPDATE", "REGISTER",
+    "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE", "PRACK", "UPDATE", "REGISTER", "REFER", "NOTIFY",
+    "SUBSCRIBE",
 )  # fmt: skip
-EXTENSIONS: Final = ("100rel", "timer")  # what Supported says, where a trunk does not have it otherwise
+EXTENSIONS: Final = (
+    "100rel",
+    "timer",
+    "replaces",
+    "norefersub",
+)  # what Supported says, where a trunk does not have it otherwise
 STOP_GRACE_S: Final = 2.0  # for BYEs and CANCELs of calls cut off by a stop to be answered
 DISTRIBUTION: Final = "santral"
 
@@ -226,6 +232,8 @@ class Engine:
                     self._answer_stray(key, request)
             case sip.Refused(kind=kind, source=source, detail=detail):
                 self.gate.report(kind, source, detail)
+            case sip.Referred(session=None) | sip.Resubscribed() | sip.SubscriptionEnded():
+                self._hear_subscription(event)
             case sip.RequestAnswered(session=None) | sip.RequestFailed(session=None):
                 self.services.trunks.hear(event)
             case _:
@@ -235,9 +243,26 @@ class Engine:
                 elif isinstance(event, sip.InDialog):  # its call is over, the BYE waits for an ACK yet
                     self.signalling.respond(event.key, make_response(event.request, 481))
 
+    def _hear_subscription(self, event: sip.Referred | sip.Resubscribed | sip.SubscriptionEnded) -> None:
+        """Whoever referred us goes on hearing of it, unless it is over; outside a call of theirs nobody may."""
+        subscription = event.subscription
+        match event:
+            case sip.Referred():
+                self.signalling.perform(subscription.reject(403, self.signalling.now()))
+            case sip.Resubscribed():
+                if isinstance(subscription.user, Referral):
+                    subscription.user.repeat()
+            case sip.SubscriptionEnded():
+                subscription.user = None
+
     def _answer_stray(self, key: str, request: Request) -> None:
-        """OPTIONS asks whether we take calls, and which kind (RFC 3261 11.2); while draining we do not. Else: 405."""
-        status = 405 if request.method != "OPTIONS" else 200 if self.gate.is_open else 503
+        """OPTIONS asks whether we take calls, and which kind (RFC 3261 11.2); while draining we do not.
+
+        A MESSAGE is carried inside a call only (403); all else is 405.
+        """
+        status = 403 if request.method == "MESSAGE" else 405
+        if request.method == "OPTIONS":
+            status = 200 if self.gate.is_open else 503
         response = make_response(request, status)
         response.headers.set("Allow", ", ".join(METHODS))
         if status == 200:

@@ -44,6 +44,19 @@ EVENTS: Final[dict[str, EventType]] = {
     "call.routed": EventType(
         "A plan was made.", {"route": "str or nil", "attempts": "list of str", "why": "list of str"}
     ),
+    "call.transferred": EventType(
+        "A leg of the call is connected to somebody else now.",
+        {
+            "target": "str: the number or user, as it was asked for",
+            "by": "caller, callee, or the name of a control client",
+            "to": "id of the leg that it hears now, nil for the engine itself",
+            "other": "id of the call that leg came from, nil when it was dialled for this",
+        },
+    ),
+    "call.transfer_failed": EventType(
+        "Nobody was reached; the call goes on as before, or ends if who transferred has gone.",
+        {"target": "str", "by": "str", "status": "int"},
+    ),
     "call.ended": EventType(
         "The call is over. Last event of every call.",
         {"cause": "str", "status": "int or nil", "hung_up_by": "str", "duration_ms": "int", **TIES},

@@ -4,7 +4,6 @@ Order is by cost and by safety: who is it, may it now, what does it carry, where
 refused before anything of theirs is read beyond the headers.
 """
 
-import secrets
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from santral.engine.calls.outgoing import text_of
 from santral.engine.guard.guard import has_credentials
 from santral.engine.limits import Refusal, Throttle
 from santral.engine.world import Services, TrunkSide, World
-from santral.routing.plan import CallFacts, DialTrunk, Plan, plan
+from santral.routing.plan import CallFacts, DialTrunk, Plan
 from santral.routing.trunks import Identified, Source, identify
 from santral.sip.auth.challenger import Proof, Verdict
 from santral.sip.errors import RemoteError
@@ -59,7 +58,6 @@ class Gate:
         self._on_call = on_call
         self._on_end = on_end
         self._throttle = Throttle(REPORTS_PER_SECOND)
-        self._turns: Counter[str] = Counter()
         self._log = log.get("gate")
 
     def take(self, invite: IncomingInvite, world: World) -> None:
@@ -83,13 +81,15 @@ class Gate:
         call = Call(self._services, world, facts, self._on_end)
         leg = Leg(Role.CALLER, party, self._services.signalling, call.hear)
         try:
-            decided = self._plan(world, facts) if world.table.is_emergency(side.tenant, facts.called) else None
+            decided = (
+                self._services.decide(world, facts) if world.table.is_emergency(side.tenant, facts.called) else None
+            )
             refusal = self._admit(call.id, leg.id, side.name, decided)
             if refusal is not None:
                 self._refuse_for(refusal, session, side.full_status)
                 return
             leg.read(request)
-            decided = decided or self._plan(world, facts)
+            decided = decided or self._services.decide(world, facts)
         except Exception as problem:
             self._services.limits.release(call.id, leg.id)
             self._turn_down(invite, problem)
@@ -100,7 +100,7 @@ class Gate:
         leg.presented = who
         leg.max_forwards = MAX_FORWARDS if request.max_forwards is None else request.max_forwards
         self.counters["calls"] += 1
-        self._turns.update({one.trunk for one in decided.attempts if isinstance(one, DialTrunk)})
+        self._services.take_turns(decided)
         self._on_call(call)
         call.begin(leg, decided)
 
@@ -163,10 +163,6 @@ class Gate:
         signalling, is_stale = self._services.signalling, verdict.proof is Proof.STALE
         headers = self._services.guard.challenge(realm, invite.source.host, signalling.now(), stale=is_stale)
         signalling.perform(invite.session.turn_away(CHALLENGE_STATUS, signalling.now(), headers))
-
-    def _plan(self, world: World, facts: CallFacts) -> Plan:
-        draw = secrets.randbits(53) / (1 << 53)
-        return plan(world.table, facts, draw, self._turns, self._services.trunks.down)
 
     def _admit(self, call: str, leg: str, side: str, help_plan: Plan | None) -> Refusal | None:
         """Calls for help that lead to emergency trunks and nowhere else have a limit of their own."""

@@ -196,6 +196,14 @@ class Limits:
             own.take(now)
         return None
 
+    def share(self, holder: str, with_: str) -> None:
+        """Let `holder` keep the channels that `with_` has now, as one with it, until both have given them back."""
+        for key, name in self._held.get(with_, ()):
+            held = self._held.setdefault(holder, [])
+            if (key, name) not in held:
+                held.append((key, name))
+                self._members[key, name] += 1
+
     def release(self, *holders: str) -> None:
         """Give back everything these calls or legs hold; repeating it does nothing."""
         for holder in holders:

@@ -5,6 +5,7 @@ A call keeps the picture it started with; a reload makes a new one for the calls
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
@@ -23,7 +24,7 @@ from santral.engine.limits import Limits, LimitSettings, TrunkLimit
 from santral.engine.locating import Locator
 from santral.engine.media import AudioLibrary, MediaPlane
 from santral.engine.signalling import Signalling
-from santral.routing.plan import DialTrunk, DialUser
+from santral.routing.plan import CallFacts, DialTrunk, DialUser, Plan, plan
 from santral.routing.routes import RoutingTable
 from santral.sip.auth.digest import ALGORITHMS, ha1
 from santral.sip.session import SessionTimer
@@ -81,6 +82,7 @@ class World:
     table: RoutingTable
     trunks: Mapping[str, TrunkSide]
     users: Mapping[str, UserSide]  # by address of record
+    hosts: frozenset[str]  # names and addresses that mean us, in lower case
     realms: Mapping[str, Mapping[str, str]]  # domain with users -> user name, or its hash -> address of record
     max_duration_s: Mapping[str, float]
     hold_music: Mapping[str, Sound]  # by tenant, as are those that follow
@@ -99,6 +101,7 @@ class World:
             table=routing_table(config),
             trunks={trunk.name: _side(config, trunk.name, networks) for trunk in config.trunk},
             users=users,
+            hosts=_hosts(config, networks),
             realms=_realms(users),
             max_duration_s={tenant.name: float(tenant.max_duration) for tenant in config.tenant},
             hold_music={one.name: find_sound(HOLD_MUSIC, one.sounds) for one in config.tenant},
@@ -138,6 +141,13 @@ class World:
         )
 
 
+def _hosts(config: Config, networks: Mapping[str, InterfaceTable]) -> frozenset[str]:
+    names = [config.sip.domain, *(tenant.domain for tenant in config.tenant)]
+    for network in networks.values():
+        names += [network.advertise, *(one.host for one in network.sip)]
+    return frozenset(str(name).lower() for name in names if name is not None)
+
+
 def _advertised(network: InterfaceTable) -> str | None:
     return None if network.advertise is None else str(network.advertise)
 
@@ -164,6 +174,7 @@ def _side(config: Config, name: str, networks: Mapping[str, InterfaceTable]) -> 
         latch_networks=tuple(str(one) for one in trunk.media_from),
         policy=policy_of(config, trunk, our_host),
         nat=trunk.nat,
+        transfer=trunk.transfer,
         reliable=trunk.reliable,
         session_timer=_session_timer(trunk),
         hold=trunk.hold,
@@ -204,6 +215,8 @@ def _user(config: Config, user: UserTable, networks: Mapping[str, InterfaceTable
         codecs=tuple(user.codecs),
         policy=Policy(host=domain, numbering=home_numbering(config.tenants[user.tenant].country)),
         nat=user.nat,
+        user=aor,
+        transfer=user.transfer,
     )
     side = TrunkSide(aor, user.tenant, party, PHONE_TRY_S, PHONE_PROGRESS_S, USER_BUSY)
     return UserSide(user.name, user.tenant, side, _secrets(user.name, domain, user.password))
@@ -237,6 +250,20 @@ class Services:
     registrations: "Registrations"
     trunks: "Trunks"
     media_owners: dict[int, tuple["Call", Leg]] = field(default_factory=dict)
+    turns: Counter[str] = field(default_factory=Counter)  # calls of each trunk, for those that share them out in turn
+
+    def decide(self, world: World, facts: CallFacts) -> Plan:
+        """The plan of a call, with chance, turns and the trunks that are down; a turn is counted by `take_turns`."""
+        return plan(world.table, facts, secrets.randbits(53) / (1 << 53), self.turns, self.trunks.down)
+
+    def take_turns(self, decided: Plan) -> None:
+        """This plan is carried out."""
+        self.turns.update({one.trunk for one in decided.attempts if isinstance(one, DialTrunk)})
+
+    def owner(self, leg: Leg) -> "Call | None":
+        """The call whose leg this is, while it has media."""
+        found = None if leg.media is None else self.media_owners.get(leg.media.id)
+        return None if found is None else found[0]
 
     @staticmethod
     def description_id() -> int:

@@ -14,6 +14,7 @@ from santral.engine import log
 from santral.engine.calls import account, playing
 from santral.engine.calls.actions import PERFORM
 from santral.engine.calls.actions.branches import Branch
+from santral.engine.calls.actions.transferring import Transfer
 from santral.engine.calls.dialer import Dialer, Failure
 from santral.engine.calls.joins import Join
 from santral.engine.calls.leg import Leg, News, Role, sure
@@ -28,6 +29,7 @@ CALLER_NEWS: Final = {
     News.CANCELLED: Input.CALLER_CANCELLED,
     News.ENDED: Input.CALLER_ENDED,
     News.BROKEN: Input.BROKEN,
+    News.REFERRED: Input.REFERRED,
 }
 CALLEE_NEWS: Final = {
     News.BROKEN: Input.BROKEN,
@@ -36,6 +38,12 @@ CALLEE_NEWS: Final = {
     News.ANSWERED: Input.CALLEE_ANSWERED,
     News.FAILED: Input.CALLEE_FAILED,
     News.ENDED: Input.CALLEE_ENDED,
+    News.REFERRED: Input.REFERRED,
+}
+LEAVER_NEWS: Final = {
+    News.ENDED: Input.LEAVER_ENDED,
+    News.BROKEN: Input.BROKEN,
+    News.REFERRED: Input.REFERRED,
 }
 NO_PLAN: Final = Plan(None, "", (), ())
 
@@ -65,6 +73,7 @@ class Call:
         self.failures: list[Failure] = []  # of this attempt's legs
         self.dialer = Dialer(())
         self.join: Join | None = None
+        self.transfer: Transfer | None = None  # while it is under way
         self.entertained: dict[str, tuple[str, str]] = {}  # legs that wait -> file and codec they are played
         self.outcome = account.Outcome()
         self.probes: dict[str, Leg] = {}
@@ -161,6 +170,8 @@ class Call:
             what = CALLER_NEWS.get(news)
         elif leg is self.callee or leg.id in self.branches:
             what = CALLEE_NEWS.get(news)
+        elif self.transfer is not None and leg is self.transfer.leaver:
+            what = LEAVER_NEWS.get(news)
         else:
             return
         self._announce(leg, news, data)
@@ -264,7 +275,7 @@ class Call:
         the last reference.
         """
         self._on_end(self)
-        self.join, self.waiting_audio = None, None
+        self.join, self.waiting_audio, self.transfer = None, None, None
         self._inbox.clear()
         self.probes.clear()
         self.plays.clear()

@@ -23,6 +23,7 @@ class State(Enum):
     RINGING = "ringing"
     PREPARING = "preparing"  # an endpoint of our own gets its audio ready
     CONNECTED = "connected"
+    TRANSFERRING = "transferring"  # one leg waits, with or without who transfers it, while another is dialled
     ENDED = "ended"
 
 
@@ -48,6 +49,11 @@ class Input(Enum):
     CALLER_ENDED = auto()  # (Heard: cause)
     CALLEE_ENDED = auto()  # (Heard: cause)
     CHANGE = auto()  # (Leg, News, data): re-INVITE and INFO inside the call
+    REFERRED = auto()  # (Heard: Referral)
+    TRANSFER = auto()  # (Transfer)
+    LEAVER_ENDED = auto()  # (Heard: cause): who transfers has hung up already
+    RETURN = auto()  # (GiveUp): a transfer failed, everybody is still there
+    ABANDONED = auto()  # (GiveUp): it failed, and who transferred has gone
     JOIN = auto()  # (Joining): a leg of another call comes over
     TRANSFERRED = auto()  # a leg of ours went on to another call
     PLAYED = auto()
@@ -75,6 +81,16 @@ class Do(Enum):
     PREPARE_ENDPOINT = auto()
     CONNECT_ENDPOINT = auto()
     CARRY_CHANGE = auto()
+    JUDGE_REFERRAL = auto()
+    REFUSE_REFERRAL = auto()
+    BEGIN_TRANSFER = auto()
+    REPORT_PROGRESS = auto()
+    HEAR_TARGET = auto()
+    HAND_OVER = auto()
+    FAIL_TRANSFER = auto()
+    GO_BACK = auto()
+    LET_LEAVER_GO = auto()
+    DROP_TRANSFER = auto()
     JOIN_CALL = auto()
     END_TRANSFERRED = auto()
     PROBE = auto()
@@ -114,7 +130,43 @@ def _dialling(here: State) -> dict[Input, Row]:
     }
 
 
-_ALIVE: Final = (State.NEW, State.DIALING, State.RINGING, State.PREPARING, State.CONNECTED)
+def _transferring() -> dict[Input, Row]:
+    """Rows of an answered call while the place it goes on to is dialled."""
+    here = State.TRANSFERRING
+    ended: Row = (State.ENDED, (Do.CANCEL_DIALLED, Do.DROP_TRANSFER, Do.FINISH))
+    cut: Row = (State.ENDED, (Do.CANCEL_DIALLED, Do.HANG_UP_BOTH, Do.DROP_TRANSFER, Do.FINISH))
+    return {
+        Input.DIAL: (here, (Do.DIAL,)),
+        Input.LOCATED: (here, (Do.INVITE,)),
+        Input.CALLEE_TRYING: (here, (Do.STOP_TRY_TIMER,)),
+        Input.CALLEE_RINGING: (here, (Do.REPORT_PROGRESS,)),
+        Input.CALLEE_AUDIBLE: (here, (Do.HEAR_TARGET,)),
+        Input.CALLEE_ANSWERED: (State.CONNECTED, (Do.HAND_OVER, Do.CONNECT)),
+        Input.CALLEE_FAILED: (here, (Do.DROP_BRANCH,)),
+        Input.CALLEE_ENDED: (here, (Do.DROP_BRANCH,)),
+        Input.NO_TRY: (here, (Do.DROP_BRANCH,)),
+        Input.NO_PROGRESS: (here, (Do.DROP_BRANCH,)),
+        Input.NO_ANSWER: (here, (Do.DROP_ATTEMPT, Do.TAKE_NEXT_STEP)),
+        Input.ATTEMPT_FAILED: (here, (Do.TAKE_NEXT_STEP,)),
+        Input.ANSWER_HERE: (here, (Do.PREPARE_ENDPOINT,)),
+        Input.AUDIO_READY: (State.CONNECTED, (Do.HAND_OVER, Do.CONNECT_ENDPOINT)),
+        Input.GIVE_UP: (here, (Do.FAIL_TRANSFER,)),
+        Input.RETURN: (State.CONNECTED, (Do.GO_BACK,)),
+        Input.ABANDONED: (State.ENDED, (Do.REFUSE_CALLER, Do.FINISH)),
+        Input.LEAVER_ENDED: (here, (Do.LET_LEAVER_GO,)),
+        Input.REFERRED: (here, (Do.REFUSE_REFERRAL,)),
+        Input.MEDIA_TIMEOUT: (here, (Do.PROBE,)),
+        Input.CALLER_ENDED: ended,
+        Input.CALLER_CANCELLED: ended,
+        Input.HANG_UP: cut,
+        Input.TOO_LONG: cut,
+        Input.MEDIA_LOST: cut,
+    }
+
+
+_ALIVE: Final = (State.NEW, State.DIALING, State.RINGING, State.PREPARING, State.CONNECTED, State.TRANSFERRING)
+
+_CAN_GO_ON: Final = (State.DIALING, State.RINGING, State.CONNECTED)  # in which legs may go over to another call
 
 TABLE: Final[dict[tuple[State, Input], Row]] = {  # a missing row means: ignore
     **{(state, Input.BROKEN): (State.ENDED, (Do.BREAK_OFF, Do.FINISH)) for state in _ALIVE},
@@ -129,8 +181,13 @@ TABLE: Final[dict[tuple[State, Input], Row]] = {  # a missing row means: ignore
     (State.CONNECTED, Input.CALLER_CANCELLED): (State.ENDED, (Do.HANG_UP_CALLEE, Do.FINISH)),  # our 200 was held back
     (State.CONNECTED, Input.CALLER_ENDED): (State.ENDED, (Do.HANG_UP_CALLEE, Do.FINISH)),
     (State.CONNECTED, Input.CALLEE_ENDED): (State.ENDED, (Do.HANG_UP_CALLER, Do.FINISH)),
+    **{(state, Input.REFERRED): (state, (Do.REFUSE_REFERRAL,)) for state in (State.DIALING, State.RINGING)},
+    (State.PREPARING, Input.REFERRED): (State.PREPARING, (Do.REFUSE_REFERRAL,)),
+    (State.CONNECTED, Input.REFERRED): (State.CONNECTED, (Do.JUDGE_REFERRAL,)),
+    (State.CONNECTED, Input.TRANSFER): (State.TRANSFERRING, (Do.BEGIN_TRANSFER,)),
+    **{(State.TRANSFERRING, what): row for what, row in _transferring().items()},
     (State.CONNECTED, Input.JOIN): (State.CONNECTED, (Do.JOIN_CALL,)),
-    (State.CONNECTED, Input.TRANSFERRED): (State.ENDED, (Do.END_TRANSFERRED, Do.FINISH)),
+    **{(state, Input.TRANSFERRED): (State.ENDED, (Do.END_TRANSFERRED, Do.FINISH)) for state in _CAN_GO_ON},
     (State.CONNECTED, Input.PLAYED): (State.ENDED, (Do.HANG_UP_CALLER, Do.FINISH)),
     (State.CONNECTED, Input.MEDIA_TIMEOUT): (State.CONNECTED, (Do.PROBE,)),
     (State.CONNECTED, Input.MEDIA_LOST): (State.ENDED, (Do.HANG_UP_BOTH, Do.FINISH)),

@@ -394,6 +394,11 @@ class TrunkTable(Table):
         description="What hold by this side does: it is passed on to the other side, or kept from it, which hears "
         "`hold-music.wav` of its tenant's sounds (or the embedded one) meanwhile.",
     )
+    transfer: Literal["refuse", "local"] = Field(
+        "refuse",
+        description="What becomes of a REFER from it (transfer): it is refused, or carried out here, as a call from "
+        "it to the new place would be: same routes, rights and limits.",
+    )
     try_timeout: TryTime = Field(4.0, description="Without any answer for so long, the next target is tried.")
     progress_timeout: ProgressTime = Field(15.0, description="The same when nothing but 100 Trying came.")
     shared: Yes = Field(False, description="Usable by other tenants' routes.")
@@ -436,6 +441,11 @@ class UserTable(Table):
     nat: Yes = Field(
         False,
         description="Its phones are behind a NAT: it is kept open, media may come from where they signal from.",
+    )
+    transfer: Literal["refuse", "local"] = Field(
+        "local",
+        description="What becomes of a REFER from its phones (transfer): it is refused, or carried out here, as a call "
+        "from it to the new place would be: same routes, rights and limits.",
     )
 
 

@@ -410,7 +410,8 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Bench]]
     async def begin(**changes: Any) -> Bench:
         peers = [Peer(name) for name in ("left", "right", "spare", "stranger")]
         left, right, spare, _ = peers
-        values = {**DEFAULTS, "folder": tmp_path, "left": left.port, "right": right.port, **changes}
+        values = {**DEFAULTS, "folder": tmp_path, "left": left.port, "right": right.port, "spare": spare.port}
+        values |= changes
         values.setdefault("left_from", f'"127.0.0.1/32:{left.port}"')
         values.setdefault("right_from", f'"127.0.0.1/32:{right.port}"')
         values.setdefault("targets", f'["sip:127.0.0.1:{right.port}"]')

@@ -103,7 +103,8 @@ async def test_what_the_engine_refuses_is_not_put_down_to_the_callee(start: Star
     ("request_line", "headers", "status"),
     [
         ("REGISTER sip:127.0.0.1", "", 404),
-        ("SUBSCRIBE sip:127.0.0.1", "", 405),
+        ("SUBSCRIBE sip:127.0.0.1", "", 489),
+        ("MESSAGE sip:127.0.0.1", "", 403),
         ("FROBNICATE sip:127.0.0.1", "", 501),
         ("OPTIONS sip:127.0.0.1", "", 200),
         ("BYE sip:127.0.0.1", "", 481),

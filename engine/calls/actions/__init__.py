@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from santral.engine.calls.actions import beginning, connecting, dialling, ending, midcall, moving, ringing
+from santral.engine.calls.actions import beginning, connecting, dialling, ending, midcall, moving, ringing, transferring
 from santral.engine.calls.table import Do, Input
 
 if TYPE_CHECKING:
@@ -24,6 +24,16 @@ PERFORM: Final[dict[Do, Callable[["Call", Input, Any], None]]] = {
     Do.PREPARE_ENDPOINT: connecting.prepare_endpoint,
     Do.CONNECT_ENDPOINT: connecting.connect_endpoint,
     Do.CARRY_CHANGE: midcall.carry_change,
+    Do.JUDGE_REFERRAL: transferring.judge,
+    Do.REFUSE_REFERRAL: transferring.refuse,
+    Do.BEGIN_TRANSFER: transferring.begin,
+    Do.REPORT_PROGRESS: transferring.report_progress,
+    Do.HEAR_TARGET: transferring.hear_target,
+    Do.HAND_OVER: transferring.hand_over,
+    Do.FAIL_TRANSFER: transferring.fail,
+    Do.GO_BACK: transferring.go_back,
+    Do.LET_LEAVER_GO: transferring.let_leaver_go,
+    Do.DROP_TRANSFER: transferring.drop,
     Do.JOIN_CALL: moving.join_call,
     Do.END_TRANSFERRED: moving.end_transferred,
     Do.PROBE: midcall.probe,

@@ -127,8 +127,12 @@ async def _prepare_audio(call: "Call", what: Play, codec: str) -> None:
 
 
 def connect_endpoint(call: "Call", _what: Input, sound: tuple[PreparedAudio, str] | None) -> None:
-    call.join = Endpoint(call, call.caller)
-    answer(call)
+    call.end_join()
+    call.join = endpoint = Endpoint(call, call.caller)
+    if call.caller.is_answered:
+        endpoint.align()
+    else:
+        answer(call)
     if sound is None:
         call.services.plane.echo(call.caller.rtp)
     elif call.caller.agreement is not None:

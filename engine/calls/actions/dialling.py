@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from santral.engine.calls import negotiation, outgoing
 from santral.engine.calls.actions.beginning import OWN_OVERLOAD, OWN_OVERLOAD_RETRY_S, go, open_media
 from santral.engine.calls.actions.branches import Branch, give_up
-from santral.engine.calls.crossing import Outbound
+from santral.engine.calls.crossing import Outbound, Presented
 from santral.engine.calls.dialer import Contact, Dial, Failure, Fault, best, may_try_elsewhere
 from santral.engine.calls.leg import Leg, Role
 from santral.engine.calls.table import Heard, Input
@@ -51,6 +51,8 @@ def _add_branch(
     side = call.world.side_of(attempt)
     leg = Leg(Role.CALLEE, side.party, call.services.signalling, call.hear)
     leg.target = target
+    leg.presented = _called(call, attempt, side)
+    leg.max_forwards = call.caller.max_forwards - 1
     branch = Branch(attempt, side, target, leg, contact=contact)
     call.branches[leg.id] = branch
     exempt = isinstance(attempt, DialTrunk) and attempt.is_emergency
@@ -72,6 +74,15 @@ def _add_branch(
     invite(call, Input.LOCATED, branch)
 
 
+def _called(call: "Call", attempt: DialTrunk | DialUser, side: "TrunkSide") -> Presented:
+    """Who is called, should the call go on from there to somebody else."""
+    if isinstance(attempt, DialTrunk):
+        number = side.party.policy.numbering.read(attempt.called)
+    else:
+        number = call.world.users[attempt.user].name
+    return Presented(number, number, number, is_asserted=True)
+
+
 def _full(call: "Call", side: "TrunkSide", refusal: Refusal) -> Failure:
     """The far trunk has no room: its own answer for its channels, our overload for calls per second."""
     if refusal.reason == "user_channels":
@@ -91,6 +102,8 @@ def _wanted_from(call: "Call", side: "TrunkSide") -> tuple[tuple[Codec, ...], st
     if caller.agreement is not None:
         settled = caller.agreement.audio.key
         codecs = tuple(sorted(codecs, key=lambda codec: codec.key != settled))
+    if caller.is_answered:
+        return codecs, caller.wish  # it may be held by somebody who leaves the call
     return codecs, "sendrecv" if caller.remote is None else caller.remote.direction
 
 

@@ -96,7 +96,7 @@ def break_off(call: "Call", _what: Input, _data: Any) -> None:
     caller = call.caller
     if caller.is_open and caller.is_incoming and not caller.is_answered:
         caller.reject(INTERNAL_ERROR_STATUS)
-    for leg in (*call.roles.values(), *call.dialled):
+    for leg in call.legs:
         leg.hang_up()
 
 
@@ -107,6 +107,8 @@ def finish(call: "Call", _what: Input, _data: Any) -> None:
     call.end_join()
     for leg in call.legs:
         leg.close()
+    if call.transfer is not None:
+        call.services.limits.release(call.transfer.id)
     call.services.limits.release(call.id, *(leg.id for leg in call.legs), *call.branches)
     call.spawn(_record(call))
 

@@ -20,6 +20,12 @@ class Endpoint:
     def legs(self) -> tuple[Leg, ...]:
         return (self._leg,)
 
+    def align(self) -> None:
+        """Its peer may have been kept waiting by somebody who was here before: it sends and hears again."""
+        leg = self._leg
+        if leg.direction != "sendrecv" and leg.may_be_asked and not leg.is_changing:
+            leg.ask_change(leg.agreed.ours, "sendrecv")
+
     def end(self) -> None:
         """Nothing to part: the media leg is closed by the call."""
 

@@ -12,6 +12,7 @@ from santral.engine.calls.leg.model import (
     Times,
     sure,
 )
+from santral.engine.calls.leg.referral import Referral
 
 __all__ = [
     "NOT_ACCEPTABLE",
@@ -21,6 +22,7 @@ __all__ = [
     "Line",
     "News",
     "Party",
+    "Referral",
     "Role",
     "Times",
     "q850_of",

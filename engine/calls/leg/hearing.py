@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from santral.engine import utc
 from santral.engine.calls.dialer import Failure, Fault
 from santral.engine.calls.leg.model import METHOD_NOT_ALLOWED, NOT_ACCEPTABLE, REQUEST_PENDING, News
+from santral.engine.calls.leg.referral import Referral
 from santral.sip import events as sip
 from santral.sip.errors import NotAcceptable, RemoteError
 from santral.sip.message import Request, sdp_body
@@ -189,6 +190,10 @@ def _in_dialog(leg: "Leg", event: sip.InDialog) -> None:
         leg.reply(event.key, event.request, 200 if event.request.method == "OPTIONS" else METHOD_NOT_ALLOWED)
 
 
+def _referred(leg: "Leg", event: sip.Referred) -> None:
+    leg.tell(leg, News.REFERRED, Referral(leg.line, event))
+
+
 def _request_answered(leg: "Leg", event: sip.RequestAnswered) -> None:
     leg.tell(leg, News.REPLIED, (event.key, event.response.status))
 
@@ -212,6 +217,7 @@ _ROWS: Final[dict[type, Callable[["Leg", Any], None]]] = {
     sip.ReinviteDue: _reinvite_due,
     sip.ReinviteAcknowledged: _acknowledged,
     sip.InDialog: _in_dialog,
+    sip.Referred: _referred,
     sip.RequestAnswered: _request_answered,
     sip.RequestFailed: _request_failed,
 }

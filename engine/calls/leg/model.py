@@ -44,6 +44,7 @@ class News(Enum):
     CHANGED = auto()  # its ACK or PRACK answered our offer
     CONFIRMED = auto()  # its ACK to our 2xx, without an answer in it
     ASKED = auto()  # (key, Request): an INFO or MESSAGE for the other leg
+    REFERRED = auto()  # (Referral): its peer wants the other side to be connected elsewhere
     REPLIED = auto()  # (key, status): the answer to what we passed on, or to our probe
 
 
@@ -86,6 +87,8 @@ class Party:
     hold: str = "pass"  # or "music": what hold by its peer does to the other side
     policy: Policy = STRANGER  # what it is believed and told of the other side
     local_net: tuple[Network, ...] = ()
+    user: str = ""  # address of record, where it is a user's; `trunk` is empty then
+    transfer: Literal["refuse", "local"] = "refuse"  # what becomes of a REFER of its peer
     nat: bool = False  # it is where its packets come from, whatever its Contact and SDP say (RFC 3581, RFC 7362)
 
     def facing(self, host: str) -> "Party":

@@ -1,0 +1,196 @@
+"""Transfer: one leg stays and is connected to somebody else, who is dialled first; who transfers leaves.
+
+Dialled and routed as the party that transfers (`onward.py`). Until the new side answers everything stands as it was,
+so a transfer that fails changes nothing, unless who asked for it has hung up meanwhile.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from santral.engine.calls import onward
+from santral.engine.calls.actions import ringing
+from santral.engine.calls.actions.beginning import go
+from santral.engine.calls.actions.branches import TIMERS
+from santral.engine.calls.dialer import Dialer, GiveUp
+from santral.engine.calls.joins import Bridge
+from santral.engine.calls.leg import Leg, Referral, Role
+from santral.engine.calls.table import Heard, Input
+from santral.engine.calls.waiting import entertain
+from santral.engine.ids import new_id
+from santral.routing.plan import Plan
+from santral.sip.identity.tel import number_of
+
+if TYPE_CHECKING:
+    from santral.engine.calls.call import Call
+
+NORMAL: Final = ("Q.850;cause=16",)
+DECLINED: Final = 603  # this side may not transfer
+FORBIDDEN: Final = 403  # not there
+NOT_FOUND: Final = 404
+PENDING: Final = 491  # one at a time
+NOBODY: Final = 480  # nobody is there to be transferred
+RINGING: Final = 180
+TERMINATED: Final = 487  # it was not carried through
+
+
+@dataclass(slots=True)
+class Transfer:
+    """One transfer under way. `stays` waits for the target, `leaver` goes once it is there; None has gone already."""
+
+    stays: Leg
+    leaver: Leg | None
+    target: str
+    plan: Plan
+    by: str  # who wants it so: "caller" or "callee", else the name of a control client
+    referral: Referral | None = None
+    roles: dict[Role, Leg] = field(default_factory=dict)  # as they were
+    id: str = field(default_factory=new_id)  # as which it holds the channel of a user who transfers
+
+    def tell(self, status: int) -> None:
+        if self.referral is not None:
+            self.referral.tell(status)
+
+
+# ---- REFER ----
+
+
+def judge(call: "Call", _what: Input, heard: Heard) -> None:
+    """A party wants the other one to be connected elsewhere: may it, and where would that be?"""
+    leg, referral = heard
+    if leg.party.transfer == "refuse":
+        referral.refuse(DECLINED)
+    elif not isinstance(call.join, Bridge) or leg not in call.join.legs:
+        referral.refuse(NOBODY)
+    else:
+        _go_blind(call, leg, referral, call.join.other(leg))
+
+
+def _go_blind(call: "Call", leg: Leg, referral: Referral, stays: Leg) -> None:
+    if not onward.is_known_host(call, leg, referral.target):
+        referral.refuse(FORBIDDEN)
+        return
+    number = number_of(referral.target)
+    plan = onward.plan_as(call, leg, number)
+    if not plan.attempts:
+        referral.refuse(plan.refusal or NOT_FOUND)
+        return
+    referral.accept()
+    by = "caller" if leg is call.roles.get(Role.CALLER) else "callee"
+    call.post(Input.TRANSFER, Transfer(stays, leg, number, plan, by, referral))
+
+
+def refuse(call: "Call", _what: Input, heard: Heard) -> None:
+    """Not now: nobody has answered yet, or another transfer is under way."""
+    referral: Referral = heard.data
+    referral.refuse(PENDING if call.transfer is not None else NOBODY)
+
+
+# ---- while it is dialled ----
+
+
+def begin(call: "Call", _what: Input, transfer: Transfer) -> None:
+    call.transfer = transfer
+    transfer.roles, call.roles = call.roles, {Role.CALLER: transfer.stays}
+    if transfer.leaver is not None and transfer.leaver.party.user:
+        call.services.limits.share(transfer.id, transfer.leaver.id)
+    plan = transfer.plan
+    call.services.take_turns(plan)
+    call.emit("call.routed", route=plan.route, attempts=[one.why for one in plan.attempts], why=list(plan.why))
+    call.dialer = Dialer(plan.attempts, call.services.registrations.contacts)
+    go(call, call.dialer.first())
+
+
+def report_progress(call: "Call", _what: Input, heard: Heard) -> None:
+    """The target rings: who transfers is told so, the leg that waits alone hears it."""
+    leg = heard.leg
+    for timer in TIMERS:
+        call.disarm(timer, leg=leg)
+    branch = call.branches.get(leg.id)
+    if branch is not None and not call.is_armed(Input.NO_ANSWER):
+        call.arm(Input.NO_ANSWER, branch.attempt.timeout_s)
+    if call.transfer is not None:
+        call.transfer.tell(RINGING)
+    if call.join is None:
+        _let_hear(call, leg)
+
+
+def hear_target(call: "Call", _what: Input, leg: Leg) -> None:
+    """Its first packet: who waits alone hears it."""
+    if call.join is None and leg.id in call.branches and leg.rang:
+        _let_hear(call, leg)
+
+
+def _let_hear(call: "Call", leg: Leg) -> None:
+    if ringing.has_early_media(leg):
+        ringing.hear_leg(call, leg)
+    else:
+        entertain(call, call.caller, call.world.ringback[call.tenant])
+
+
+def let_leaver_go(call: "Call", _what: Input, heard: Heard) -> None:
+    """Who transfers hangs up before the target has answered: the other side waits alone from now on."""
+    if call.transfer is not None:
+        call.transfer.leaver = None
+    call.end_join()
+    call.let_go(heard.leg)
+    rang = [leg for leg in call.dialled if leg.rang]
+    if rang:
+        _let_hear(call, rang[-1])
+
+
+# ---- how it ends ----
+
+
+def hand_over(call: "Call", what: Input, data: Any) -> None:
+    """The target has answered: who transferred is told, and hung up. A user's channel stays taken where the target is
+    outside, so that transfers get nobody more calls than the user may have.
+    """
+    transfer, call.transfer = call.transfer, None
+    if transfer is None:
+        return
+    target: Leg | None = data.leg if what is Input.CALLEE_ANSWERED else None
+    limits = call.services.limits
+    if target is not None and target.party.trunk:
+        limits.share(target.id, transfer.id)
+    limits.release(transfer.id)
+    call.emit(
+        "call.transferred",
+        leg=transfer.stays.id,
+        target=transfer.target,
+        by=transfer.by,
+        to=None if target is None else target.id,
+        other=None,
+    )
+    transfer.tell(200)
+    if transfer.leaver is not None:
+        call.end_join()
+        transfer.leaver.hang_up(NORMAL)
+        call.let_go(transfer.leaver)
+
+
+def fail(call: "Call", _what: Input, step: GiveUp) -> None:
+    """No place is left to try."""
+    transfer = call.transfer
+    if transfer is None:
+        return
+    transfer.tell(step.status)
+    call.emit("call.transfer_failed", leg=transfer.stays.id, target=transfer.target, by=transfer.by, status=step.status)
+    call.post(Input.ABANDONED if transfer.leaver is None else Input.RETURN, step)
+
+
+def go_back(call: "Call", _what: Input, _step: GiveUp) -> None:
+    """Everything stands as it was before."""
+    transfer, call.transfer = call.transfer, None
+    if transfer is not None:
+        call.roles = transfer.roles
+        call.services.limits.release(transfer.id)
+
+
+def drop(call: "Call", _what: Input, _data: Any) -> None:
+    """The call ends while it is under way: nobody is left to be transferred."""
+    transfer = call.transfer
+    if transfer is None:
+        return
+    transfer.tell(TERMINATED)
+    if transfer.leaver is not None:
+        transfer.leaver.hang_up(NORMAL)
