@@ -7,12 +7,14 @@ all, is the caller's work.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, Literal
 
+from santral.sip import sdes
 from santral.sip.errors import LocalError, NotAcceptable
+from santral.sip.sdes import Crypto
 from santral.sip.sdp import Attribute, Media, SessionDescription
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "LocalSession",
     "LocalStream",
     "RemoteStream",
+    "SrtpPolicy",
     "answer_direction",
     "audio",
     "check_answer",
@@ -29,16 +32,20 @@ __all__ = [
     "event_for",
     "refuse",
     "remote_streams",
+    "renumbered",
 ]
 
 EVENT: Final = "telephone-event"
 COMFORT_NOISE: Final = "CN"
+DYNAMIC: Final = range(96, 128)  # payload types that mean what rtpmap says (RFC 3551 6)
+SrtpPolicy = Literal["off", "optional", "required"]
 DIRECTIONS: Final = ("sendrecv", "sendonly", "recvonly", "inactive")
 MAX_PACKET_TIME_MS: Final = 240
 
 _ANSWERS: Final = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 _RTP_PROTOCOLS: Final = re.compile(r"(?:[A-Z]+/)*RTP/S?AVPF?", re.ASCII).fullmatch
 _PLAIN_RTP: Final = frozenset({"RTP/AVP", "RTP/AVPF"})
+_SECURE_RTP: Final = frozenset({"RTP/SAVP", "RTP/SAVPF"})
 _RTPMAP: Final = re.compile(
     r"[ ]*([0-9]{1,3})[ \t]+([^/ \t]+)[ \t]*/[ \t]*([0-9]{1,6})(?:/([0-9]{1,2}))?[ \t]*", re.ASCII
 ).fullmatch
@@ -83,10 +90,11 @@ _NAMES: Final = {
 }  # fmt: skip
 _SHAPES: Final = {  # clock and channels by which an allowed name is meant
     "pcmu": (8000, 1), "pcma": (8000, 1), "g722": (8000, 1), "g729": (8000, 1), "gsm": (8000, 1), "ilbc": (8000, 1),
-    "opus": (48000, 2), "amr": (8000, 1), "amr-wb": (16000, 1), EVENT: (8000, 1),
+    "opus": (48000, 2), "l16": (8000, 1), "amr": (8000, 1), "amr-wb": (16000, 1), EVENT: (8000, 1),
 }  # fmt: skip
 _DYNAMIC_TYPES: Final = {
     "opus": 107,
+    "l16": 96,
     "ilbc": 97,
     "amr": 98,
     "amr-wb": 99,
@@ -101,9 +109,20 @@ def codec_named(name: str, payload_type: int | None = None) -> Codec:
     if shape is None:
         raise LocalError(f"no codec {name!r}")
     if payload_type is None:
-        static = next((pt for pt, (known, _, _) in _STATIC.items() if known.lower() == lower), None)
+        named = (_NAMES[lower], *shape)
+        static = next((pt for pt, known in _STATIC.items() if known == named), None)
         payload_type = _DYNAMIC_TYPES[lower] if static is None else static
     return Codec(_NAMES[lower], *shape, payload_type, "0-15" if lower == EVENT else "")
+
+
+def renumbered(codec: Codec, used: Collection[int]) -> Codec:
+    """The same with a payload type that is none of these; raises LocalError when no dynamic one is left."""
+    if codec.payload_type not in used:
+        return codec
+    free = next((number for number in DYNAMIC if number not in used), None)
+    if free is None:
+        raise LocalError("no payload type is left")
+    return replace(codec, payload_type=free)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +149,12 @@ class RemoteStream:
     rejected: bool
     formats: tuple[str, ...] = ()
     rtcp_wanted: bool = True  # False with b=RR:0 (RFC 3556): the peer wants no receiver reports
+    crypto: tuple[Crypto, ...] = ()  # the SRTP keys it proposes, as far as we can serve them
+
+    @property
+    def is_secure(self) -> bool:
+        """Its profile demands SRTP; with a plain one, keys are a proposal (RFC 8643)."""
+        return self.protocol in _SECURE_RTP
 
     @property
     def has_unicast_address(self) -> bool:
@@ -190,6 +215,7 @@ def _read_stream(index: int, media: Media, session_address: str, session_directi
         rejected=port == 0,
         formats=media.formats,
         rtcp_wanted=not any(letter == "b" and text.strip() == "RR:0" for letter, text in media.lines),
+        crypto=sdes.read_all(value for name, value in attributes if name == "crypto" and value is not None),
     )
 
 
@@ -235,16 +261,18 @@ def _codecs(formats: Sequence[str], attributes: Sequence[Attribute]) -> list[Cod
     return list(found.values())
 
 
-def audio(streams: Sequence[RemoteStream]) -> RemoteStream:
-    """The first audio stream we can talk to over plain RTP; raises NotAcceptable (488) when there is none."""
+def audio(streams: Sequence[RemoteStream], srtp: SrtpPolicy = "off") -> RemoteStream:
+    """The first audio stream we can talk to under this policy; raises NotAcceptable (488) when there is none."""
     seen = "no audio stream"
     for stream in streams:
         if stream.kind != "audio":
             continue
         if stream.rejected:
             seen = "audio refused"
-        elif stream.protocol not in _PLAIN_RTP:
+        elif stream.protocol not in (_PLAIN_RTP if srtp == "off" else _PLAIN_RTP | _SECURE_RTP):
             seen = f"audio over {stream.protocol[:40]}"
+        elif not stream.crypto and (srtp == "required" or stream.is_secure):
+            seen = "no SRTP key that can be used"
         elif not stream.codecs:
             seen = "no audio codec named"
         elif not stream.has_unicast_address:
@@ -288,8 +316,8 @@ def answer_direction(offered: str) -> str:
 class LocalStream:
     """One m= line of ours. Port 0 refuses the stream; `codecs` then may be empty and `formats` is written as it came.
 
-    `codecs` are in order of preference and include telephone-event. `rtcp_port` 0 means port + 1. `attributes` are
-    further `a=` lines, without the letter, of a stream that is passed through.
+    `codecs` are in order of preference and include telephone-event. `rtcp_port` 0 means port + 1. `crypto` are SRTP
+    keys of ours. `attributes` are further `a=` lines, without the letter, of a stream that is passed through.
     """
 
     kind: str
@@ -303,6 +331,7 @@ class LocalStream:
     rtcp_port: int = 0
     rtcp_mux: bool = False
     attributes: tuple[str, ...] = ()
+    crypto: tuple[Crypto, ...] = ()
 
     def lines(self, session_address: str) -> list[str]:
         """The section as lines without line ends; `session_address` is what the session's own c= says."""
@@ -322,6 +351,7 @@ class LocalStream:
             lines.append("a=rtcp-mux")
         elif self.rtcp_port not in (0, self.port + 1):
             lines.append(f"a=rtcp:{self.rtcp_port}")
+        lines += [f"a=crypto:{crypto}" for crypto in self.crypto]
         lines += [f"a={attribute}" for attribute in self.attributes]
         lines.append(f"a={self.direction}")
         return lines

@@ -1,27 +1,41 @@
 """Offers and answers of a call in the middle: what one leg's SDP means for the other. Pure values (RFC 3264, RFC 4733).
 
-Two legs are relayed packet by packet, so both end on one codec; dynamic payload types may differ and are mapped.
+Two legs end on one codec where they can, and are relayed packet by packet: dynamic payload types may differ and are
+mapped. Where they cannot, the media plane converts.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from typing import cast
+from typing import Protocol, cast
 
-from santral.engine.media import Direction, RemoteMedia
+from santral.codecs.fmtp import OFFERED, parse
+from santral.engine.media import Direction, RemoteMedia, SrtpKeys, can_transcode
 from santral.sip.errors import NotAcceptable
-from santral.sip.offer_answer import EVENT, Codec, LocalStream, RemoteStream, codec_named, common, event_for, refuse
+from santral.sip.offer_answer import (
+    EVENT,
+    Codec,
+    LocalStream,
+    RemoteStream,
+    codec_named,
+    common,
+    event_for,
+    refuse,
+    renumbered,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """What a leg's offer and answer came to: one audio codec and perhaps telephone-event, in both numberings.
 
-    `ours` carries the payload types we told the peer to send, `theirs` those the peer told us (RFC 3264 5.1).
+    `ours` carries the payload types we told the peer to send, `theirs` those the peer told us (RFC 3264 5.1). `others`
+    are further codecs that its answer named, ours and theirs: it may use them without a word.
     """
 
     ours: tuple[Codec, ...]
     theirs: tuple[Codec, ...]
+    others: tuple[tuple[Codec, Codec], ...] = ()
 
     @property
     def audio(self) -> Codec:
@@ -32,21 +46,56 @@ class Agreement:
         return len(self.theirs) > 1
 
 
-def offer_to_far_end(offer: RemoteStream | None, allowed: Sequence[str]) -> tuple[Codec, ...]:
-    """What we offer a callee: the caller's codecs that its trunk allows, in the trunk's order, the caller's numbers.
+class Terms(Protocol):
+    """What the configuration says of one side's codecs."""
 
-    Without an offer from the caller (RFC 3261 13.2.1, late offer) it is all the trunk allows. Raises `NotAcceptable`
-    when nothing is left.
+    @property
+    def codecs(self) -> tuple[str, ...]: ...
+    @property
+    def transcode(self) -> bool: ...
+
+
+def ours_named(name: str) -> Codec:
+    """The codec of this name with what we say of ourselves in a=fmtp."""
+    codec = codec_named(name)
+    return replace(codec, fmtp=OFFERED.get(codec.key, codec.fmtp))
+
+
+def offer_alone(names: Iterable[str]) -> tuple[Codec, ...]:
+    """An offer that depends on no other side."""
+    return (*[ours_named(name) for name in names], codec_named(EVENT))
+
+
+def offer_to_far_end(offer: RemoteStream | None, near: Terms, far: Terms) -> tuple[Codec, ...]:
+    """What we offer a callee: the caller's codecs that both sides allow, in the callee's order, with the caller's
+    numbers; behind them what else the callee's side allows and can be converted, if both sides let us.
+
+    Without an offer from the caller (RFC 3261 13.2.1, late offer) it is all that both allow, or else all the callee's
+    side does. Raises `NotAcceptable` when nothing is left.
     """
     if offer is None:
-        codecs = tuple(codec_named(name) for name in allowed)
-        event: Codec | None = codec_named(EVENT)
-    else:
-        codecs = common(offer.codecs, allowed)
-        event = event_for(codecs[0], offer.events) if codecs else None
+        return offer_alone([name for name in far.codecs if name in near.codecs] or far.codecs)
+    usable = common(offer.codecs, near.codecs)
+    shared = common(usable, far.codecs)
+    codecs = [*shared, *_convertible(offer, usable, shared, far)] if near.transcode and far.transcode else shared
     if not codecs:
         raise NotAcceptable("no codec that the other side is allowed to use")
-    return codecs if event is None else (*codecs, event)
+    event = event_for(codecs[0], offer.events)
+    return tuple(codecs) if event is None else (*codecs, event)
+
+
+def _convertible(offer: RemoteStream, usable: Sequence[Codec], shared: Sequence[Codec], far: Terms) -> Iterable[Codec]:
+    """What the far side may use besides the shared ones, under payload types the caller does not use."""
+    if not any(can_transcode(codec.key) for codec in usable):
+        return
+    known = {codec.key for codec in shared}
+    used = {codec.payload_type for codec in (*offer.codecs, *offer.events)}
+    for name in far.codecs:
+        codec = ours_named(name)
+        if codec.key not in known and can_transcode(codec.key):
+            codec = renumbered(codec, used)
+            used.add(codec.payload_type)
+            yield codec
 
 
 def agree(offered: Sequence[Codec], answer: RemoteStream) -> Agreement:
@@ -54,27 +103,51 @@ def agree(offered: Sequence[Codec], answer: RemoteStream) -> Agreement:
     if answer.rejected:
         raise NotAcceptable("the audio stream was refused")
     numbers = {codec.key: codec for codec in offered}
-    for theirs in answer.codecs:
-        if (ours := numbers.get(theirs.key)) is not None:
-            break
-    else:
+    both = [(numbers[theirs.key], theirs) for theirs in answer.codecs if theirs.key in numbers]
+    if not both:
         raise NotAcceptable("the answer has no codec that was offered")
-    for event in answer.events:
-        if (our_event := numbers.get(event.key)) is not None:
-            return Agreement((ours, our_event), (theirs, event))
-    return Agreement((ours,), (theirs,))
+    events = [(numbers[theirs.key], theirs) for theirs in answer.events if theirs.key in numbers]
+    chosen = (both[0], *events[:1])
+    return Agreement(tuple(ours for ours, _ in chosen), tuple(theirs for _, theirs in chosen), tuple(both[1:]))
 
 
-def answer_with(offer: RemoteStream, codec: str, *, events: bool) -> Agreement:
-    """Our answer to `offer`: the codec named by plane key `codec`, and telephone-event when both sides have it."""
+def answer_with(offer: RemoteStream, codec: str, *, events: bool, fmtp: str | None = None) -> Agreement:
+    """Our answer to `offer`: the codec named by plane key `codec`, and telephone-event when both sides have it.
+
+    `fmtp` is what the far side says of that codec, if it is who hears it; without it, what we say of ourselves.
+    """
     for audio in offer.codecs:
         if audio.key == codec:
             break
     else:
         raise NotAcceptable(f"{codec} is not in the offer")
     event = event_for(audio, offer.events) if events else None
-    both = (audio,) if event is None else (audio, event)
-    return Agreement(both, both)
+    audio_of_ours = replace(audio, fmtp=OFFERED.get(audio.key, "") if fmtp is None else fmtp)
+    if event is None:
+        return Agreement((audio_of_ours,), (audio,))
+    return Agreement((audio_of_ours, event), (audio, event))
+
+
+def answer_for(
+    offer: RemoteStream, near: Terms, far: Agreement, *, events: bool, now: Agreement | None = None
+) -> Agreement:
+    """Our answer to `offer` of the side of `near`, whose counterpart has `far`: the codec it has `now`, if it may stay;
+    else one its counterpart has, too; else the first of ours that can be converted.
+
+    Raises `NotAcceptable` when there is none.
+    """
+    theirs = {codec.key: codec for codec in (far.audio, *[theirs for _, theirs in far.others])}
+    convertible = [codec for codec in common(offer.codecs, near.codecs) if can_transcode(codec.key)]
+    if not near.transcode or not can_transcode(far.audio.key):
+        convertible = []
+    offered = {codec.key for codec in offer.codecs}
+    keys = [now.audio.key] if now is not None else []
+    keys = [key for key in keys if key in offered and (key in theirs or key in {one.key for one in convertible})]
+    keys += [key for key in theirs if key in offered] + [codec.key for codec in convertible]
+    if not keys:
+        raise NotAcceptable(f"{far.audio.key} is not in the offer")
+    same = theirs.get(keys[0])
+    return answer_with(offer, keys[0], events=events, fmtp=same.fmtp if same is not None else None)
 
 
 def answer_from(wanted: Sequence[Codec], offer: RemoteStream) -> Agreement:
@@ -89,8 +162,10 @@ def answer_from(wanted: Sequence[Codec], offer: RemoteStream) -> Agreement:
 
 
 def answer_locally(offer: RemoteStream, allowed: Sequence[str]) -> Agreement:
-    """Our answer when the call ends in the engine itself (echo, play): our first choice of the offer."""
-    codecs = common(offer.codecs, allowed)
+    """Our answer when the call ends in the engine itself (echo, play): our first choice of the offer that can be heard
+    and said here, else our first.
+    """
+    codecs = sorted(common(offer.codecs, allowed), key=lambda codec: not can_transcode(codec.key))
     if not codecs:
         raise NotAcceptable("no codec in common")
     return answer_with(offer, codecs[0].key, events=True)
@@ -113,11 +188,19 @@ def check_lines(ours: Sequence[LocalStream], theirs: Sequence[RemoteStream]) -> 
 
 
 def media_of(
-    remote: RemoteStream, agreement: Agreement, direction: str, networks: tuple[str, ...], *, muxes: bool
+    remote: RemoteStream,
+    agreement: Agreement,
+    direction: str,
+    networks: tuple[str, ...],
+    *,
+    muxes: bool,
+    srtp: SrtpKeys | None = None,
 ) -> RemoteMedia:
     """What the media plane has to know of this peer. It is believed when it uses its own numbers towards us, too."""
-    receives = {codec.payload_type: codec.key for codec in agreement.theirs}
-    receives.update({codec.payload_type: codec.key for codec in agreement.ours})
+    ours = (*agreement.ours, *[ours for ours, _ in agreement.others])
+    theirs = (*agreement.theirs, *[theirs for _, theirs in agreement.others])
+    receives = {codec.payload_type: codec.key for codec in theirs}
+    receives.update({codec.payload_type: codec.key for codec in ours})
     return RemoteMedia(
         address=remote.address,
         port=remote.port,
@@ -127,9 +210,22 @@ def media_of(
         rtcp=remote.rtcp_wanted,
         latch_networks=networks,
         receives=receives,
-        sends={codec.key: codec.payload_type for codec in agreement.theirs},
+        sends={codec.key: codec.payload_type for codec in theirs},
         direction=cast(Direction, direction),
+        may_pause=any(_may_pause(codec) for codec in ours),
+        ptime_ms=remote.ptime or 0,
+        maxptime_ms=remote.maxptime or 0,
+        params={codec.key: codec.fmtp for codec in theirs if codec.fmtp},
+        srtp=srtp,
     )
+
+
+def _may_pause(codec: Codec) -> bool:
+    """Whether what we say of this codec lets the peer fall silent (RFC 4856 annexb, RFC 7587 usedtx)."""
+    said = parse(codec.fmtp)
+    if codec.name == "G729":
+        return said.get("annexb", "yes").lower() != "no"
+    return codec.name == "opus" and said.get("usedtx") == "1"
 
 
 def _is_like(model: str, address: str) -> bool:
@@ -166,8 +262,21 @@ def wish_of(answer: str, offer: str, before: str) -> str:
     return direction_of(sends, hears)
 
 
-def codecs_after_change(changed: RemoteStream, agreed: Agreement, allowed: Sequence[str]) -> tuple[Codec, ...]:
-    """What the other leg is offered after a new offer: what it has, if still offered; else what is in common."""
-    if any(codec.key == agreed.audio.key for codec in changed.codecs):
+def codecs_after_change(
+    changed: RemoteStream, near: Terms, now: Agreement, agreed: Agreement, far: Terms
+) -> tuple[Codec, ...]:
+    """What the far side, which has `agreed`, is offered after a new offer of the near one, which had `now`: what it
+    has, if that is still offered, or still converted; else what is in common; else it keeps that and we convert.
+    """
+    offered = {codec.key for codec in changed.codecs}
+    usable = common(changed.codecs, near.codecs)
+    converts = near.transcode and can_transcode(agreed.audio.key) and any(can_transcode(one.key) for one in usable)
+    if agreed.audio.key in offered or (converts and now.audio.key in offered and now.audio.key != agreed.audio.key):
         return agreed.ours
-    return offer_to_far_end(changed, allowed)
+    codecs = common(usable, far.codecs)
+    if codecs:
+        event = event_for(codecs[0], changed.events)
+        return codecs if event is None else (*codecs, event)
+    if converts:
+        return agreed.ours
+    raise NotAcceptable("no codec that the other side is allowed to use")

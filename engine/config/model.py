@@ -279,6 +279,9 @@ class HeaderTable(Table):
         return self
 
 
+CodecName = Literal["pcma", "pcmu", "g722", "opus", "l16", "g729"]
+
+
 class TrunkTable(Table):
     """A way to and from a carrier or a PBX."""
 
@@ -297,8 +300,18 @@ class TrunkTable(Table):
     strategy: Literal["failover", "round_robin", "weighted"] = Field(
         "failover", description="Order of the targets: as written, each call starting one further, or drawn by weight."
     )
-    codecs: tuple[Literal["pcma", "pcmu"], ...] = Field(
-        ("pcma", "pcmu"), min_length=1, description="Codecs offered and accepted, best first."
+    codecs: tuple[CodecName, ...] = Field(
+        ("pcma", "pcmu"),
+        min_length=1,
+        description="Codecs offered and accepted, best first; g729 is only passed through.",
+    )
+    transcode: Yes = Field(
+        True, description="Offer it, behind what the other side has, the codecs that can be converted to that."
+    )
+    srtp: Literal["off", "optional", "required"] = Field(
+        "off",
+        description="Encrypted media (SRTP, keys in the SDP): none; offered beside plain RTP and taken where offered "
+        "(RFC 8643); or nothing else.",
     )
     dtmf: Literal["auto", "rfc4733"] = Field("auto", description="How digits are sent and heard.")
     interface: Annotated[Name | None, Remark("`default`, or the only one")] = Field(
@@ -432,8 +445,18 @@ class UserTable(Table):
     channels: Count = Field(2, description="Calls at once, in and out.")
     international: Yes = Field(False, description="May call numbers abroad; without a `country` all are abroad.")
     premium: Yes = Field(False, description="May call premium numbers.")
-    codecs: tuple[Literal["pcma", "pcmu"], ...] = Field(
-        ("pcma", "pcmu"), min_length=1, description="Codecs offered and accepted, best first."
+    codecs: tuple[CodecName, ...] = Field(
+        ("pcma", "pcmu"),
+        min_length=1,
+        description="Codecs offered and accepted, best first; g729 is only passed through.",
+    )
+    transcode: Yes = Field(
+        True, description="Offer it, behind what the other side has, the codecs that can be converted to that."
+    )
+    srtp: Literal["off", "optional", "required"] = Field(
+        "off",
+        description="Encrypted media (SRTP, keys in the SDP): none; offered beside plain RTP and taken where offered "
+        "(RFC 8643); or nothing else.",
     )
     interface: Annotated[Name | None, Remark("`default`, or the only one")] = Field(
         None, description="The network its phones are on."

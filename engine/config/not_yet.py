@@ -27,7 +27,6 @@ KEYS: Final[Mapping[str, NotYet]] = {
     "agent": NotYet("Agents come with a later version."),
     "tenant.recording_limit": NotYet(_RECORDING),
     "tenant.over_limit": NotYet(_RECORDING),
-    "trunk.srtp": NotYet("Encrypted media comes with a later version.", ("off",)),
     "route.record": NotYet(_RECORDING, ("off",)),
     "route.destinations.queue": NotYet(_KIND),
     "route.destinations.flow": NotYet(_KIND),
@@ -37,10 +36,10 @@ KEYS: Final[Mapping[str, NotYet]] = {
     "route.destinations.missed": NotYet(_KIND),
 }
 
-_CODEC: Final = "This codec comes with a later version; there are pcma and pcmu."
+_CODEC: Final = "This codec comes with a later version; there are pcma, pcmu, g722, opus, l16 and g729."
 
 VALUES: Final[Mapping[str, Mapping[str, str]]] = {
-    "trunk.codecs": dict.fromkeys(("g722", "opus", "g729", "l16", "gsm", "ilbc", "amr", "amr-wb"), _CODEC),
+    "trunk.codecs": dict.fromkeys(("gsm", "ilbc", "amr", "amr-wb"), _CODEC),
     "trunk.dtmf": dict.fromkeys(("info", "inband"), "This way of digits comes with a later version; there is rfc4733."),
 }
 

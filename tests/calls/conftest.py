@@ -33,14 +33,14 @@ max_duration = {max_duration}
 name = "left"
 tenant = "acme"
 accept_from = [{left_from}]
-codecs = ["pcmu", "pcma"]
+codecs = [{left_codecs}]
 {left_keys}
 [[trunk]]
 name = "right"
 tenant = "acme"
 targets = {targets}
 accept_from = [{right_from}]
-codecs = ["pcmu", "pcma"]
+codecs = [{right_codecs}]
 try_timeout = {try_timeout}
 progress_timeout = {progress_timeout}
 {right_keys}
@@ -78,6 +78,7 @@ destinations = [{{ trunk = "right", called = "{{called}}", timeout = {timeout} }
 DEFAULTS: dict[str, Any] = {
     "engine": "", "sip": "", "rtp": "", "max_duration": 3600, "left_keys": "", "right_keys": "",
     "listen": '"udp:127.0.0.1:0", "tcp:127.0.0.1:0"', "try_timeout": 2, "progress_timeout": 3, "timeout": 20,
+    "left_codecs": '"pcmu", "pcma"', "right_codecs": '"pcmu", "pcma"',
 }  # fmt: skip
 
 

@@ -244,6 +244,9 @@ def test_what_is_allowed_but_probably_not_meant() -> None:
     ]
     no_calls = f"{TENANT}[[trunk]]\nname = 'a'\ntenant = 'acme'\ntargets = ['sip:b']\nmatch_domain = 'x'"
     assert warnings(no_calls) == ["trunk[0]: trunk a takes no calls: its match_ keys have nothing to choose from"]
+    said = ["trunk[0].srtp: the keys go by signalling that is not encrypted: use TLS"]
+    assert warnings(f"{TRUNK}targets = ['sip:b']\nsrtp = 'required'") == said
+    assert warnings(f"{TRUNK}targets = ['sip:b']\nsrtp = 'optional'") == []
     assert warnings(
         f"{TRUNK}[[route]]\nname = 'r'\ntenant = 'acme'\ndestinations = [{{ reject = 603 }}, {{ echo = true }}]"
     ) == ["route[0].destinations[1]: is never tried: destination 1 always ends the call"]

@@ -24,9 +24,9 @@ def answer_caller_with(call: "Call", callee: Leg) -> None:
     """Settle the caller's answer by what this leg's peer answered, unless it is settled."""
     if call.caller.agreement is not None:
         return
-    codec, events = callee.agreed.audio.key, callee.agreed.has_events
+    caller, far = call.caller, callee.agreed
     limit = callee.remote.direction if callee.remote is not None else "sendrecv"
-    call.caller.prepare_answer(negotiation.answer_with(call.caller.peer, codec, events=events), limit)
+    caller.prepare_answer(negotiation.answer_for(caller.peer, caller.party, far, events=far.has_events), limit)
 
 
 def bridge(call: "Call", callee: Leg) -> Bridge:
@@ -102,7 +102,7 @@ def prepare_endpoint(call: "Call", _what: Input, step: AnswerHere) -> None:
     caller = call.caller
     try:
         if caller.remote is None:
-            codecs = negotiation.offer_to_far_end(None, caller.party.codecs[:1])
+            codecs = negotiation.offer_alone(caller.party.codecs[:1])
             caller.offer(codecs)
             codec = codecs[0].key
         else:

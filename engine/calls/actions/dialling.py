@@ -98,7 +98,7 @@ def _wanted_from(call: "Call", side: "TrunkSide") -> tuple[tuple[Codec, ...], st
     comes first.
     """
     caller = call.caller
-    codecs = negotiation.offer_to_far_end(caller.remote, side.party.codecs)
+    codecs = negotiation.offer_to_far_end(caller.remote, caller.party, side.party)
     if caller.agreement is not None:
         settled = caller.agreement.audio.key
         codecs = tuple(sorted(codecs, key=lambda codec: codec.key != settled))

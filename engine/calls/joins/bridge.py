@@ -126,7 +126,7 @@ class Bridge:
             leg.refuse_change(REQUEST_PENDING)
             return
         try:
-            codecs = negotiation.codecs_after_change(leg.peer, other.agreed, other.party.codecs)
+            codecs = negotiation.codecs_after_change(leg.peer, leg.party, leg.agreed, other.agreed, other.party)
         except NotAcceptable as problem:
             leg.refuse_change(problem.status)
             return
@@ -140,7 +140,7 @@ class Bridge:
     def _settle(self, waiting: Leg, other: Leg) -> None:
         """Answer the waiting change as the other side's last description allows."""
         try:
-            waiting.accept_change(other.agreed.audio.key, limit_by(other))
+            waiting.accept_change(other.agreed, limit_by(other))
         except NotAcceptable as problem:
             waiting.refuse_change(problem.status)
             return
@@ -165,7 +165,8 @@ class Bridge:
         if leg.agreement is None or other.agreement is None or not leg.may_be_asked:
             return
         wanted = self._wanted(leg)
-        if wanted not in ((leg.agreed.ours, leg.direction), self._pointless.get(leg.id)):
+        standing = None if leg.sdp.needs_new_key else (leg.agreed.ours, leg.direction)
+        if wanted not in (standing, self._pointless.get(leg.id)):
             self._asked[leg.id] = wanted
             leg.ask_change(*wanted)
 

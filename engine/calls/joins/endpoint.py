@@ -42,7 +42,7 @@ def hear_alone(call: "Call", leg: Leg, news: News) -> None:
     match news:
         case News.CHANGE_ASKED:
             try:
-                leg.accept_change(leg.agreed.audio.key, "sendrecv")
+                leg.accept_change(leg.agreed, "sendrecv")
             except NotAcceptable as problem:
                 leg.refuse_change(problem.status)
                 return

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from santral.engine.calls import negotiation
+from santral.engine.calls.leg.keying import Keying, Lines
 from santral.engine.calls.leg.model import Party, sure
 from santral.engine.calls.negotiation import Agreement
-from santral.engine.media import LegStats, MediaLeg
+from santral.engine.media import LegStats, MediaLeg, SrtpKeys
 from santral.engine.media.model import MAX_LATCH_NETWORKS
 from santral.sip.errors import NotAcceptable
 from santral.sip.offer_answer import (
@@ -24,6 +25,7 @@ from santral.sip.offer_answer import (
 )
 from santral.sip.sdp import SessionDescription
 
+OFFERED_PROFILES: Final = {"off": "RTP/AVP", "optional": "RTP/AVP", "required": "RTP/SAVP"}  # RFC 8643
 MAX_FORKS: Final = 32  # early dialogs whose descriptions are kept, as many as a session keeps dialogs
 
 
@@ -48,6 +50,7 @@ class Standing(NamedTuple):
     remote: RemoteStream | None
     direction: str
     offered: tuple[Codec, ...]
+    keys: Lines = ()  # of our description
 
 
 class Fork(NamedTuple):
@@ -56,6 +59,7 @@ class Fork(NamedTuple):
     lines: tuple[RemoteStream, ...]
     remote: RemoteStream
     agreement: Agreement
+    keys: SrtpKeys | None = None
     is_settled: bool = False  # it came reliably: what its 18x and 2xx still describe is nothing (RFC 3261 13.2.1)
 
 
@@ -74,6 +78,7 @@ class Description:
         self.forks: dict[str, Fork] = {}
         self.heard_tag = ""  # of the early dialog that is heard
         self.awaits_offer = False  # our INVITE had none: its peer offers, we answer
+        self.keying = Keying(party.srtp)
         self._local: LocalSession | None = None
         self._wanted = "sendrecv"  # the direction of our answer to an awaited offer
         self._lines: tuple[RemoteStream, ...] = ()  # every m= line of the peer's last description
@@ -93,7 +98,7 @@ class Description:
     def parse(self, body: bytes) -> tuple[tuple[RemoteStream, ...], RemoteStream]:
         """The peer's m= lines and the audio among them. Raises `RemoteError` for what we cannot take."""
         lines = remote_streams(SessionDescription.parse(body))
-        stream = audio(lines)
+        stream = audio(lines, self.party.srtp)
         if (":" in stream.address) != (":" in self.party.rtp_address):
             raise NotAcceptable(f"no way to {stream.address} from {self.party.rtp_address}")
         if self._local is not None:
@@ -122,11 +127,13 @@ class Description:
         if known is not None and known.remote == stream:
             self.forks[tag] = known._replace(is_settled=is_reliable)
             return False
+        keys = known.keys if known is not None else None
         if self.awaits_offer:
             agreement = negotiation.answer_from(self.audio.offered, stream)
         else:
             agreement = negotiation.agree(self.audio.offered, stream)
-        self.forks[tag] = Fork(lines, stream, agreement, is_reliable)
+            keys = self.keying.match(stream, self.keying.first)
+        self.forks[tag] = Fork(lines, stream, agreement, keys, is_reliable)
         self._hear_fork(tag)
         return True
 
@@ -150,14 +157,17 @@ class Description:
     def note_change(self) -> None:
         """The dialog that is heard has changed its description since: that is what it stands by now."""
         if self.heard_tag in self.forks:
-            self.forks[self.heard_tag] = Fork(self._lines, sure(self.audio.remote), sure(self.audio.agreement), True)
+            stream, keys = self.audio, self.keying.agreed
+            self.forks[self.heard_tag] = Fork(self._lines, sure(stream.remote), sure(stream.agreement), keys, True)
 
     def _hear_fork(self, tag: str) -> None:
         fork = self.forks[tag]
         self.heard_tag = tag
         self._lines, self.audio.remote = fork.lines, fork.remote
+        self.keying.settle(fork.keys)
         if self.awaits_offer:
             self.answer(fork.agreement, self._wanted, is_new=True)
+            self.forks[tag] = fork._replace(keys=self.keying.agreed)
             return
         self._note_wish(fork.remote)
         self.settle(fork.agreement, is_new=True)
@@ -167,7 +177,8 @@ class Description:
     def offer(self, codecs: tuple[Codec, ...], direction: str = "sendrecv") -> bytes:
         """Our description as an offer of these codecs; the peer's answer is matched against it."""
         self.audio.offered = codecs
-        return self._describe(codecs, direction)
+        keys = self.keying.offer(self.heard_tag, is_first=self.audio.agreement is None)
+        return self._describe(codecs, direction, keys)
 
     def await_offer(self, codecs: tuple[Codec, ...], direction: str) -> None:
         """Our INVITE goes without an offer: the first of these codecs that the peer offers will be our answer."""
@@ -178,15 +189,17 @@ class Description:
         """Our answer to the peer's offer, in no more directions than `limit`; settled at once."""
         remote = self.audio.remote
         mirrored = "sendrecv" if remote is None else answer_direction(remote.direction)
-        body = self._describe(agreement.theirs, negotiation.meet(mirrored, limit))
+        keys = self.keying.answer(remote, self.heard_tag)
+        body = self._describe(agreement.ours, negotiation.meet(mirrored, limit), keys)
         self.audio.wish = "sendrecv" if remote is None else remote.direction
-        self.audio.offered = agreement.theirs  # a refresh of the session offers what we answered
+        self.audio.offered = agreement.ours  # a refresh of the session offers what we answered
         self.settle(agreement, is_new=is_new)
         return body
 
     def settle_answer_of(self, stream: RemoteStream) -> None:
         """The peer's answer to our offer, read before; raises `NotAcceptable` when it took nothing we offered."""
         agreement = negotiation.agree(self.audio.offered, stream)
+        self.keying.settle(self.keying.match(stream, self.keying.lines))
         self._note_wish(stream)
         self.settle(agreement)
 
@@ -203,19 +216,28 @@ class Description:
         stream.agreement = agreement
         remote, plane_leg = sure(stream.remote), sure(stream.media)
         direction = negotiation.meet(remote.direction, answer_direction(stream.direction))
-        media = negotiation.media_of(remote, agreement, direction, self._latch_networks(), muxes=self._muxes)
+        if self.needs_new_key:
+            direction = negotiation.meet(direction, "sendonly")
+        media = negotiation.media_of(
+            remote, agreement, direction, self._latch_networks(), muxes=self._muxes, srtp=self.keying.agreed
+        )
         known = plane_leg.remote
         if known is None or is_new or replace(media, direction=known.direction) != known:
             plane_leg.set_remote(media)
         elif media.direction != known.direction:
             plane_leg.set_direction(media.direction)
 
+    @property
+    def needs_new_key(self) -> bool:
+        """Another early dialog was sent media by this SRTP key of ours: this one gets none before a new offer."""
+        return not self.keying.owned_by(self.heard_tag)
+
     def _latch_networks(self) -> tuple[str, ...]:
         if not self.party.nat or not self.heard_from:
             return self.party.latch_networks
         return (*self.party.latch_networks, self.heard_from)[-MAX_LATCH_NETWORKS:]
 
-    def _describe(self, codecs: tuple[Codec, ...], direction: str) -> bytes:
+    def _describe(self, codecs: tuple[Codec, ...], direction: str, keys: Lines) -> bytes:
         """Our SDP; unchanged content keeps its version (RFC 3264 8)."""
         stream = self.audio
         stream.direction = direction
@@ -227,8 +249,9 @@ class Description:
             codecs,
             direction,
             self.party.ptime_ms,
-            "RTP/AVP" if remote is None else remote.protocol,
+            OFFERED_PROFILES[self.party.srtp] if remote is None else remote.protocol,
             rtcp_mux=self._muxes,
+            crypto=keys,
         )
         self.body = sure(self._local).render(negotiation.streams(self._lines, remote, ours))
         return self.body
@@ -242,11 +265,12 @@ class Description:
 
     def stand(self) -> Standing:
         """What holds now."""
-        return Standing(self._lines, self.audio.remote, self.audio.direction, self.audio.offered)
+        return Standing(self._lines, self.audio.remote, self.audio.direction, self.audio.offered, self.keying.lines)
 
     def hold_on_to(self, standing: Standing | None = None) -> None:
         """A change begins: this is what `go_back` returns to."""
         self._standing = standing or self.stand()
 
     def go_back(self) -> None:
-        self._lines, self.audio.remote, self.audio.direction, self.audio.offered = self._standing
+        stream = self.audio
+        self._lines, stream.remote, stream.direction, stream.offered, self.keying.lines = self._standing

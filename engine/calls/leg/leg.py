@@ -302,12 +302,12 @@ class Leg:
         if self.is_asking:
             self.do(self.live.cancel(self.line.now()))
 
-    def accept_change(self, codec: str, limit: str) -> None:
-        """Answer the peer's waiting change with the codec of this plane key, in no more directions than `limit`.
+    def accept_change(self, far: Agreement, limit: str) -> None:
+        """Answer the peer's waiting change to fit what the other side has, in no more directions than `limit`.
 
-        Raises `NotAcceptable` when its offer lacks the codec; it waits on then.
+        Raises `NotAcceptable` when its offer has nothing that goes with that; it waits on then.
         """
-        agreement = negotiation.answer_with(self.peer, codec, events=self.agreed.has_events)
+        agreement = negotiation.answer_for(self.peer, self.party, far, events=self.agreed.has_events, now=self.agreed)
         self.change = None
         body = self.sdp.answer(agreement, limit)
         self.sdp.note_change()

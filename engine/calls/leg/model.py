@@ -10,6 +10,7 @@ from santral.sip import events as sip
 from santral.sip.errors import LocalError
 from santral.sip.locating import Network, is_within
 from santral.sip.message import Response
+from santral.sip.offer_answer import SrtpPolicy
 from santral.sip.session import SessionTimer
 
 HeaderLines = Sequence[tuple[str, str]]
@@ -89,6 +90,8 @@ class Party:
     local_net: tuple[Network, ...] = ()
     user: str = ""  # address of record, where it is a user's; `trunk` is empty then
     transfer: Literal["refuse", "local"] = "refuse"  # what becomes of a REFER of its peer
+    srtp: SrtpPolicy = "off"
+    transcode: bool = True  # it is offered codecs that its counterpart lacks, too
     nat: bool = False  # it is where its packets come from, whatever its Contact and SDP say (RFC 3581, RFC 7362)
 
     def facing(self, host: str) -> "Party":

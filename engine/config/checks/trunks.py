@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Final
 
 from santral.engine.config.convert import routing_trunk
 from santral.engine.config.draft import Draft, Placed
@@ -10,6 +11,8 @@ from santral.engine.config.model import DEFAULT_INTERFACE, TrunkTable
 from santral.engine.config.problems import KeyPath
 from santral.engine.config.values import DIALLED, Listen, TargetUri
 from santral.routing.trunks import Acceptance, Trunk
+
+SEALED: Final = frozenset({"tls", "wss"})
 
 
 def check_trunks(draft: Draft) -> None:
@@ -31,6 +34,7 @@ def check_trunks(draft: Draft) -> None:
         if trunk.number_format == "national" and owner is not None and owner.country is None:
             draft.blame((*path, "number_format"), f"national needs the country of tenant {owner.name}")
         check_network(draft, one)
+        warn_of_open_keys(draft, one)
     check_overlaps(draft)
 
 
@@ -52,6 +56,20 @@ def check_network(draft: Draft, one: Placed[TrunkTable]) -> None:
         objection = unreachable(target.uri, networks[name])
         if objection:
             draft.blame((*one.path, "targets", place), f"interface {name} {objection}")
+
+
+def warn_of_open_keys(draft: Draft, one: Placed[TrunkTable]) -> None:
+    """SRTP keys travel in the SDP: who reads the signalling hears the call."""
+    trunk = one.table
+    listeners = networks_of(draft).get(trunk.interface or DEFAULT_INTERFACE, ())
+    open_way_in = trunk.auth_inbound != "tls" and bool(trunk.accept_from) and not all_sealed(listeners)
+    open_way_out = any(target.uri.transport not in SEALED for target in trunk.targets)
+    if trunk.srtp == "required" and (open_way_in or open_way_out):
+        draft.warn((*one.path, "srtp"), "the keys go by signalling that is not encrypted: use TLS")
+
+
+def all_sealed(listeners: tuple[Listen, ...]) -> bool:
+    return all(listen.transport in SEALED for listen in listeners)
 
 
 def networks_of(draft: Draft) -> dict[str, tuple[Listen, ...]]:

@@ -1,5 +1,6 @@
 """What must hold for users and for trunks' credentials: whose they are, where they are at home, what they may show."""
 
+from santral.engine.config.checks.trunks import all_sealed, networks_of
 from santral.engine.config.convert import home_numbering
 from santral.engine.config.draft import Draft, Placed
 from santral.engine.config.model import DEFAULT_INTERFACE, TrunkTable, UserTable
@@ -18,6 +19,12 @@ def check_users(draft: Draft) -> None:
         if (user.tenant, user.name) in names:
             draft.blame((*path, "name"), f"there is another user {user.name} of tenant {user.tenant}")
         names.add((user.tenant, user.name))
+        listeners = networks_of(draft).get(user.interface or DEFAULT_INTERFACE, ())
+        if user.srtp == "required" and not all_sealed(listeners):
+            draft.warn((*path, "srtp"), "the keys may go by signalling that is not encrypted: listen on TLS only")
+        for place, codec in enumerate(user.codecs):
+            if codec in user.codecs[:place]:
+                draft.blame((*path, "codecs", place), f"{codec} is there twice")
         check_home(draft, one)
     for trunk in draft.trunks:
         check_credentials(draft, trunk)
