@@ -11,11 +11,14 @@ from datetime import UTC, datetime
 from typing import Final
 
 from santral.engine import log
+from santral.engine.calls import dialogs
+from santral.engine.calls.actions.replacing import Replacing
 from santral.engine.calls.call import Call
 from santral.engine.calls.crossing import Policy, Presented, presented
 from santral.engine.calls.crossing.incoming import ANONYMOUS
-from santral.engine.calls.leg import Leg, Role
+from santral.engine.calls.leg import Leg, Party, Role
 from santral.engine.calls.outgoing import text_of
+from santral.engine.calls.table import Input
 from santral.engine.guard.guard import has_credentials
 from santral.engine.limits import Refusal, Throttle
 from santral.engine.world import Services, TrunkSide, World
@@ -23,7 +26,7 @@ from santral.routing.plan import CallFacts, DialTrunk, Plan
 from santral.routing.trunks import Identified, Source, identify
 from santral.sip.auth.challenger import Proof, Verdict
 from santral.sip.errors import RemoteError
-from santral.sip.events import Hop, IncomingInvite
+from santral.sip.events import Hop, IncomingInvite, Replacement
 from santral.sip.identity.tel import number_of
 from santral.sip.message import Request, make_response
 from santral.sip.session import Session
@@ -35,6 +38,7 @@ STOPPING_RETRY_S: Final = 30
 CHALLENGE_STATUS: Final = 401  # we are the called side, not a proxy (RFC 3261 22.1)
 FORBIDDEN_STATUS: Final = 403
 NOT_FOUND_STATUS: Final = 404
+NO_SUCH_CALL: Final = 481
 MISSING: Final = Verdict(Proof.MISSING)
 MAX_FORWARDS: Final = 70  # RFC 3261 8.1.1.6, when the caller sent none
 
@@ -78,12 +82,14 @@ class Gate:
             return
         if origin.user:
             who, facts = _as_user(who, facts, world)
+        if invite.replaces is not None:
+            self._take_place(invite, invite.replaces, who, party, side)
+            return
         call = Call(self._services, world, facts, self._on_end)
         leg = Leg(Role.CALLER, party, self._services.signalling, call.hear)
         try:
-            decided = (
-                self._services.decide(world, facts) if world.table.is_emergency(side.tenant, facts.called) else None
-            )
+            is_for_help = world.table.is_emergency(side.tenant, facts.called)
+            decided = self._services.decide(world, facts) if is_for_help else None
             refusal = self._admit(call.id, leg.id, side.name, decided)
             if refusal is not None:
                 self._refuse_for(refusal, session, side.full_status)
@@ -94,15 +100,51 @@ class Gate:
             self._services.limits.release(call.id, leg.id)
             self._turn_down(invite, problem)
             return
-        leg.attach(session, text_of(source))
-        if (tap := self._services.signalling.tap) is not None:
-            tap.adopt(session.call_id, call.id, leg.id, decided.tenant, who.hidden)
-        leg.presented = who
-        leg.max_forwards = MAX_FORWARDS if request.max_forwards is None else request.max_forwards
+        self._attach(leg, invite, call, who, decided.tenant)
         self.counters["calls"] += 1
         self._services.take_turns(decided)
         self._on_call(call)
         call.begin(leg, decided)
+
+    def _attach(self, leg: Leg, invite: IncomingInvite, call: Call, who: Presented, tenant: str) -> None:
+        """This INVITE is the call's leg from now on."""
+        session, hops = invite.session, invite.request.max_forwards
+        leg.attach(session, text_of(invite.source))
+        if (tap := self._services.signalling.tap) is not None:
+            tap.adopt(session.call_id, call.id, leg.id, tenant, who.hidden)
+        leg.presented = who
+        leg.max_forwards = MAX_FORWARDS if hops is None else hops
+
+    def _take_place(
+        self, invite: IncomingInvite, replaced: Replacement, who: Presented, party: Party, side: TrunkSide
+    ) -> None:
+        """An INVITE that takes over a leg of a call of its tenant (RFC 3891), on a channel of its own."""
+        named = dialogs.find(self._services, replaced.header)
+        status = replaced.status if named is None or not named.is_far else 0
+        if status or named is None or named.call.tenant != side.tenant:
+            self._refuse(invite.session, status or NO_SUCH_CALL)
+            return
+        if party.transfer == "refuse":
+            self._refuse(invite.session, FORBIDDEN_STATUS)
+            return
+        call, gone = named.call, named.gone
+        leg = Leg(Role.CALLEE, party, self._services.signalling, call.hear, is_incoming=True)
+        refusal = self._services.limits.take_channel(leg.id, side.name, self._services.signalling.now())
+        if refusal is not None:
+            self._refuse_for(refusal, invite.session, side.full_status)
+            return
+        try:
+            leg.read(invite.request)
+        except RemoteError as problem:
+            self._services.limits.release(leg.id)
+            self._turn_down(invite, problem)
+            return
+        self._attach(leg, invite, call, who, call.tenant)
+        call.post(Input.REPLACE, Replacing(gone, leg))
+        if leg not in call.legs:
+            if leg.is_open:
+                leg.reject(NO_SUCH_CALL)
+            self._services.limits.release(leg.id)
 
     def register(self, key: str, request: Request, source: Hop, world: World) -> None:
         """A REGISTER (RFC 3261 10.3): in a domain of ours, by the user whose address of record it is for."""

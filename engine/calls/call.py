@@ -110,6 +110,11 @@ class Call:
         """The legs that are being dialled."""
         return tuple(branch.leg for branch in self.branches.values())
 
+    @property
+    def has_dialled(self) -> bool:
+        """Legs are being dialled, and each has been sent its INVITE."""
+        return bool(self.branches) and all(leg.session is not None for leg in self.dialled)
+
     def add_leg(self, leg: Leg) -> None:
         """Have this leg in the record, and its media's events."""
         self.legs.append(leg)

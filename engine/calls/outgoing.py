@@ -27,6 +27,7 @@ class Invite:
     offer: bytes
     name: str  # of the trunk, or the address of record of the user
     contact: Contact | None = None  # the phone, where a user is called
+    headers: HeaderLines = ()  # that this one carries beside those that cross
 
 
 def text_of(hop: Hop) -> str:
@@ -43,7 +44,7 @@ def send(invite: Invite, hop: Hop, services: "Services") -> None:
         uri=made.uri if contact is None else _address_of(contact, invite.out.called),
         from_=made.from_,
         to=made.to if contact is None else NameAddr("", Uri.parse(f"sip:{invite.name}")),
-        headers=(*invite.leg.options, *_early_media(invite.leg), *made.headers),
+        headers=(*invite.leg.options, *_early_media(invite.leg), *made.headers, *invite.headers),
         body=invite.offer,
         max_forwards=invite.caller.max_forwards - 1,
         session_timer=invite.leg.party.session_timer,

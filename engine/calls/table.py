@@ -54,6 +54,7 @@ class Input(Enum):
     LEAVER_ENDED = auto()  # (Heard: cause): who transfers has hung up already
     RETURN = auto()  # (GiveUp): a transfer failed, everybody is still there
     ABANDONED = auto()  # (GiveUp): it failed, and who transferred has gone
+    REPLACE = auto()  # (Replacing): somebody else takes over a leg's place
     JOIN = auto()  # (Joining): a leg of another call comes over
     TRANSFERRED = auto()  # a leg of ours went on to another call
     PLAYED = auto()
@@ -91,6 +92,9 @@ class Do(Enum):
     GO_BACK = auto()
     LET_LEAVER_GO = auto()
     DROP_TRANSFER = auto()
+    REPLACE_LEG = auto()
+    PICK_UP = auto()
+    REFUSE_REPLACING = auto()
     JOIN_CALL = auto()
     END_TRANSFERRED = auto()
     PROBE = auto()
@@ -186,6 +190,9 @@ TABLE: Final[dict[tuple[State, Input], Row]] = {  # a missing row means: ignore
     (State.CONNECTED, Input.REFERRED): (State.CONNECTED, (Do.JUDGE_REFERRAL,)),
     (State.CONNECTED, Input.TRANSFER): (State.TRANSFERRING, (Do.BEGIN_TRANSFER,)),
     **{(State.TRANSFERRING, what): row for what, row in _transferring().items()},
+    (State.CONNECTED, Input.REPLACE): (State.CONNECTED, (Do.REPLACE_LEG,)),
+    (State.RINGING, Input.REPLACE): (State.RINGING, (Do.PICK_UP,)),
+    (State.TRANSFERRING, Input.REPLACE): (State.TRANSFERRING, (Do.REFUSE_REPLACING,)),
     (State.CONNECTED, Input.JOIN): (State.CONNECTED, (Do.JOIN_CALL,)),
     **{(state, Input.TRANSFERRED): (State.ENDED, (Do.END_TRANSFERRED, Do.FINISH)) for state in _CAN_GO_ON},
     (State.CONNECTED, Input.PLAYED): (State.ENDED, (Do.HANG_UP_CALLER, Do.FINISH)),

@@ -63,6 +63,11 @@ from_trunk = "right"
 called = "701"
 destinations = [{{ trunk = "spare", timeout = 1 }}]
 [[route]]
+name = "right_to_right"
+from_trunk = "right"
+called = "5\\\\d+"
+destinations = [{{ trunk = "right" }}]
+[[route]]
 name = "right_to_spare"
 from_trunk = "right"
 called = "7\\\\d+"

@@ -3,7 +3,17 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from santral.engine.calls.actions import beginning, connecting, dialling, ending, midcall, moving, ringing, transferring
+from santral.engine.calls.actions import (
+    beginning,
+    connecting,
+    dialling,
+    ending,
+    midcall,
+    moving,
+    replacing,
+    ringing,
+    transferring,
+)
 from santral.engine.calls.table import Do, Input
 
 if TYPE_CHECKING:
@@ -34,6 +44,9 @@ PERFORM: Final[dict[Do, Callable[["Call", Input, Any], None]]] = {
     Do.GO_BACK: transferring.go_back,
     Do.LET_LEAVER_GO: transferring.let_leaver_go,
     Do.DROP_TRANSFER: transferring.drop,
+    Do.REPLACE_LEG: replacing.replace_leg,
+    Do.PICK_UP: replacing.pick_up,
+    Do.REFUSE_REPLACING: replacing.refuse,
     Do.JOIN_CALL: moving.join_call,
     Do.END_TRANSFERRED: moving.end_transferred,
     Do.PROBE: midcall.probe,

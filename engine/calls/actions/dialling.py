@@ -148,7 +148,9 @@ def invite(call: "Call", _what: Input, branch: Branch) -> None:
         return
     call.arm(Input.NO_TRY, side.try_timeout_s, Heard(leg))
     call.arm(Input.NO_PROGRESS, side.progress_timeout_s, Heard(leg))
-    wanted = outgoing.Invite(call.caller, leg, _outbound(call, branch), branch.offer, branch.side.name, branch.contact)
+    lines = () if call.transfer is None else call.transfer.headers
+    out = _outbound(call, branch)
+    wanted = outgoing.Invite(call.caller, leg, out, branch.offer, branch.side.name, branch.contact, lines)
     outgoing.send(wanted, hop, call.services)
 
 

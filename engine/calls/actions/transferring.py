@@ -4,17 +4,18 @@ Dialled and routed as the party that transfers (`onward.py`). Until the new side
 so a transfer that fails changes nothing, unless who asked for it has hung up meanwhile.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from santral.engine.calls import onward
-from santral.engine.calls.actions import ringing
+from santral.engine.calls import dialogs, onward
+from santral.engine.calls.actions import moving, ringing
 from santral.engine.calls.actions.beginning import go
 from santral.engine.calls.actions.branches import TIMERS
+from santral.engine.calls.actions.moving import NO_SUCH_CALL, NORMAL, Joining
 from santral.engine.calls.dialer import Dialer, GiveUp
 from santral.engine.calls.joins import Bridge
-from santral.engine.calls.leg import Leg, Referral, Role
-from santral.engine.calls.table import Heard, Input
+from santral.engine.calls.leg import HeaderLines, Leg, Referral, Role, sure
+from santral.engine.calls.table import Heard, Input, State
 from santral.engine.calls.waiting import entertain
 from santral.engine.ids import new_id
 from santral.routing.plan import Plan
@@ -23,7 +24,7 @@ from santral.sip.identity.tel import number_of
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
 
-NORMAL: Final = ("Q.850;cause=16",)
+DIALLED: Final = (State.DIALING, State.RINGING)
 DECLINED: Final = 603  # this side may not transfer
 FORBIDDEN: Final = 403  # not there
 NOT_FOUND: Final = 404
@@ -43,6 +44,8 @@ class Transfer:
     plan: Plan
     by: str  # who wants it so: "caller" or "callee", else the name of a control client
     referral: Referral | None = None
+    headers: HeaderLines = ()  # of the INVITE to the target
+    taken: "Call | None" = None  # whose dialled legs come over: who transfers has called the target already
     roles: dict[Role, Leg] = field(default_factory=dict)  # as they were
     id: str = field(default_factory=new_id)  # as which it holds the channel of a user who transfers
 
@@ -61,22 +64,54 @@ def judge(call: "Call", _what: Input, heard: Heard) -> None:
         referral.refuse(DECLINED)
     elif not isinstance(call.join, Bridge) or leg not in call.join.legs:
         referral.refuse(NOBODY)
+    elif referral.replaces is not None:
+        _attend(call, leg, referral, call.join.other(leg))
     else:
         _go_blind(call, leg, referral, call.join.other(leg))
 
 
+def _attend(call: "Call", leg: Leg, referral: Referral, stays: Leg) -> None:
+    """To whom the party has spoken, in a call of ours; or, if that is none of ours, by way of the party itself."""
+    replaces = sure(referral.replaces)
+    named = dialogs.find(call.services, replaces)
+    if named is None:
+        _go_blind(call, leg, referral, stays)
+        return
+    other, by = named.call, _name_of(call, leg)
+    if other is call or other.tenant != call.tenant:
+        referral.refuse(NO_SUCH_CALL)
+    elif isinstance(other.join, Bridge) and other.state is State.CONNECTED:
+        theirs = named.counterpart(leg.party)
+        referral.accept()
+        call.post(Input.JOIN, Joining(stays, other, theirs, by, referral))
+    elif other.state in DIALLED and named.leg is other.caller and not named.leg.is_answered and other.has_dialled:
+        referral.accept()
+        called = other.facts.called
+        call.post(Input.TRANSFER, Transfer(stays, leg, called, other.plan, by, referral, taken=other))
+    else:
+        referral.refuse(PENDING)
+
+
+def _name_of(call: "Call", leg: Leg) -> str:
+    return "caller" if leg is call.roles.get(Role.CALLER) else "callee"
+
+
 def _go_blind(call: "Call", leg: Leg, referral: Referral, stays: Leg) -> None:
+    """To a number. What is to be replaced there is none of ours: only the party's own side can know it."""
     if not onward.is_known_host(call, leg, referral.target):
         referral.refuse(FORBIDDEN)
         return
     number = number_of(referral.target)
     plan = onward.plan_as(call, leg, number)
+    if referral.replaces is not None:
+        plan = replace(plan, attempts=tuple(one for one in plan.attempts if onward.is_of(one, leg.party)))
     if not plan.attempts:
         referral.refuse(plan.refusal or NOT_FOUND)
         return
     referral.accept()
-    by = "caller" if leg is call.roles.get(Role.CALLER) else "callee"
-    call.post(Input.TRANSFER, Transfer(stays, leg, number, plan, by, referral))
+    lines = () if referral.replaces is None else (("Replaces", str(referral.replaces)),)
+    by = _name_of(call, leg)
+    call.post(Input.TRANSFER, Transfer(stays, leg, number, plan, by, referral, headers=lines))
 
 
 def refuse(call: "Call", _what: Input, heard: Heard) -> None:
@@ -93,11 +128,33 @@ def begin(call: "Call", _what: Input, transfer: Transfer) -> None:
     transfer.roles, call.roles = call.roles, {Role.CALLER: transfer.stays}
     if transfer.leaver is not None and transfer.leaver.party.user:
         call.services.limits.share(transfer.id, transfer.leaver.id)
+    if transfer.taken is not None:
+        _take_over(call, transfer, transfer.taken)
+        return
     plan = transfer.plan
     call.services.take_turns(plan)
     call.emit("call.routed", route=plan.route, attempts=[one.why for one in plan.attempts], why=list(plan.why))
     call.dialer = Dialer(plan.attempts, call.services.registrations.contacts)
     go(call, call.dialer.first())
+
+
+def _take_over(call: "Call", transfer: Transfer, other: "Call") -> None:
+    """The legs that ring for the other call ring for this one, and that call is over."""
+    transfer.taken = None
+    other.end_join()
+    call.dialer, call.failures = other.dialer, other.failures
+    for branch in list(other.branches.values()):
+        leg = branch.leg
+        for timer in TIMERS:
+            other.disarm(timer, leg=leg)
+        call.branches[leg.id] = other.branches.pop(leg.id)
+        moving.hand(leg, other, call, Role.CALLEE)
+        if leg.rang:
+            report_progress(call, Input.CALLEE_RINGING, Heard(leg, RINGING))
+        else:
+            call.arm(Input.NO_PROGRESS, branch.side.progress_timeout_s, Heard(leg))
+    moving.link(call, other)
+    other.post(Input.TRANSFERRED)
 
 
 def report_progress(call: "Call", _what: Input, heard: Heard) -> None:
