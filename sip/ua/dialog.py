@@ -47,6 +47,11 @@ def numeric_hop(uri: Uri, base: Hop, spoken: Collection[tuple[str, str]]) -> Hop
     return base.beside(transport, host, port, host)
 
 
+def requestable(uri: Uri) -> Uri:
+    """As a Request-URI may be: the headers that a Contact may carry have no place there (RFC 3261 table 1 of 19.1.1)."""
+    return uri.with_(headers="") if uri.headers else uri
+
+
 class Dialog:
     """What both sides must agree on to exchange requests. `local` and `remote` are From and To as we write them."""
 
@@ -75,7 +80,7 @@ class Dialog:
         self.local = local
         self.remote = remote
         self.remote_tag = remote_tag
-        self.target = target
+        self.target = requestable(target)
         self.routes: tuple[str, ...] = ()
         self.local_cseq = 0
         self.remote_cseq: int | None = None
@@ -147,8 +152,8 @@ class Dialog:
         """A target refresh: Contact of a re-INVITE, of an UPDATE or of their 2xx (RFC 3261 12.2)."""
         self.note_abilities(message)
         contact = message.contact
-        if contact is not None and contact.uri != self.target:
-            self.target = contact.uri
+        if contact is not None and (target := requestable(contact.uri)) != self.target:
+            self.target = target
             if self._first_route is None:
                 self.next_hop = numeric_hop(self.target, base, spoken)
 
@@ -162,7 +167,7 @@ class Dialog:
         first = self._first_route
         if first is None or first.has_param("lr"):
             return self.target, self.routes
-        return first, (*self.routes[1:], f"<{self.target}>")
+        return requestable(first), (*self.routes[1:], f"<{self.target}>")
 
     def accepts(self, number: int) -> bool:
         """Take note of a request's CSeq number; False when it is not newer than the last one (RFC 3261 12.2.2)."""

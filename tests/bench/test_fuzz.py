@@ -31,3 +31,10 @@ def test_a_first_reliable_response_with_another_cseq_is_still_progress() -> None
     odd = MESSAGES[14].replace(b"CSeq: 1 INVITE", b"CSeq: 0 INVITE")
     assert odd != MESSAGES[14]
     stack(RECORD.join([b"m\x01", b"oi", b"\x00" + odd, b"t\x06"]))
+
+
+def test_a_contact_with_uri_headers_makes_a_request_uri_without_them() -> None:
+    """Found by fuzzing: the ACK went to a Request-URI that no parser takes (RFC 3261 19.1.1)."""
+    odd = MESSAGES[15].replace(b"<sip:bob@127.0.0.1:5090>", b"<sip:bob@127.0.0.1:5090?Subject=x>")
+    assert odd != MESSAGES[15]
+    stack(RECORD.join([b"m\x01", b"oi", b"\x00" + odd, b"or", b"ob"]))
