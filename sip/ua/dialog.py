@@ -48,7 +48,7 @@ def numeric_hop(uri: Uri, base: Hop, spoken: Collection[tuple[str, str]]) -> Hop
 
 
 def requestable(uri: Uri) -> Uri:
-    """As a Request-URI may be: the headers that a Contact may carry have no place there (RFC 3261 table 1 of 19.1.1)."""
+    """As a Request-URI may be: the headers a Contact may carry have no place in one (RFC 3261 19.1.1, table 1)."""
     return uri.with_(headers="") if uri.headers else uri
 
 
