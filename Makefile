@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # -qq: errors only, since pip's warnings are about the machine's own settings, not about us
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
-COMPILED := $(shell find codecs engine recorder bench -name '*.pyx' -o -name '*.pxd')
+# Plain Python that setup.py compiles too: its rows WARM
+WARM := $(addsuffix .py,$(subst .,/,$(shell sed -n '/^WARM/,/^]/s/^ *"\(.*\)",.*/\1/p' setup.py)))
+COMPILED := $(shell find bench codecs engine recorder sip -name '*.pyx' -o -name '*.pxd') $(WARM)
 
 # A stamp is as old as the start of its step, so what changes meanwhile is built next time.
 BEGIN = @mkdir -p $(@D) && touch $@.begun
@@ -30,7 +32,7 @@ $(VENV)/.installed: $(VENV)/.packages pyproject.toml setup.py
 	@CYTHON_FORCE_REGEN=1 $(PIP) install --no-deps --no-build-isolation --editable .
 	$(DONE)
 
-# What changed since: a module follows its .pyx and every .pxd it reads.
+# What changed since: a module follows its .pyx (or .py) and every .pxd it reads.
 build/.extensions: $(VENV)/.installed $(COMPILED)
 	$(BEGIN)
 	@$(BIN)/python setup.py --quiet build_ext --inplace
@@ -66,4 +68,4 @@ lock: build
 
 clean:
 	@rm -rf build dist src/*.egg-info $(VENV)
-	@find codecs engine recorder bench -name '*.so' -delete
+	@find bench codecs engine recorder sip -name '*.so' -delete

@@ -57,6 +57,18 @@ MODULES = [
     "engine.media.core.upkeep",
 ]
 
+# Plain Python, compiled as it stands: warm code with one source, which runs the same without its compiled form.
+WARM = [
+    "sip.errors",
+    "sip.framing",
+    "sip.headers",
+    "sip.message",
+    "sip.multipart",
+    "sip.reasons",
+    "sip.sdp",
+    "sip.uri",
+]
+
 DIRECTIVES = {
     "language_level": 3,
     "binding": False,
@@ -67,26 +79,32 @@ DIRECTIVES = {
     "wraparound": False,
 }
 
+AS_IN_PYTHON = {"language_level": 3, "binding": True, "annotation_typing": False}
+
 # Lets the compiler add up floats four at a time; infinities and NaN keep their meaning.
 SUMS_IN_ANY_ORDER = ["-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math"]
 
 
-def extension(module: str) -> Extension:
-    source = f"src/santral/{module.replace('.', '/')}.pyx"
+def extension(module: str, suffix: str = ".pyx") -> Extension:
+    source = f"src/santral/{module.replace('.', '/')}{suffix}"
     speed = ["-O3"] if module.startswith("codecs.") else ["-O2"]  # loops over samples are worth vectorising
     if module.startswith("codecs.shape."):
         speed += SUMS_IN_ANY_ORDER
     return Extension(f"santral.{module}", [source], extra_compile_args=[*speed, "-g0", "-fvisibility=hidden"])
 
 
+def extensions() -> list[Extension]:
+    hot = [extension(module) for module in MODULES]
+    warm = [extension(module, ".py") for module in WARM]
+    settings = {"include_path": ["src"], "build_dir": "build/c", "show_all_warnings": False}
+    return [
+        *cythonize(hot, compiler_directives=DIRECTIVES, **settings),
+        *cythonize(warm, compiler_directives=AS_IN_PYTHON, **settings),
+    ]
+
+
 if __name__ == "__main__":
     setup(
-        ext_modules=cythonize(
-            [extension(module) for module in MODULES],
-            include_path=["src"],
-            build_dir="build/c",
-            compiler_directives=DIRECTIVES,
-            show_all_warnings=False,
-        ),
+        ext_modules=extensions(),
         options={"build_ext": {"parallel": os.cpu_count()}},
     )

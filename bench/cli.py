@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from santral.bench.measure import calls, codecs, detect, leak, load, quality, relay, setup_rate
+from santral.bench.measure import calls, codecs, detect, leak, load, parse, quality, relay, setup_rate
 from santral.bench.measure.result import Result, Setting
 from santral.bench.process import cores
 from santral.bench.report import wide_console
@@ -19,6 +19,7 @@ BENCHMARKS: Final[dict[str, Callable[[Setting], Result]]] = {
     "load": load.run,
     "relay": relay.run,
     "calls": calls.run,
+    "parse": parse.run,
     "setup": setup_rate.run,
     "leak": leak.run,
     "codecs": codecs.run,

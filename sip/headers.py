@@ -262,7 +262,7 @@ class Headers:
         return f"Headers({self._items!r})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Via:
     """One hop of the response's way back (RFC 3261 section 20.42, RFC 3581 rport).
 
@@ -347,7 +347,7 @@ def _read_rport(value: str | None) -> int:
     raise Malformed(f"rport: {value[:20]!r}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CSeq:
     """Number and method of a request (RFC 3261 section 20.16)."""
 

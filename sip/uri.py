@@ -113,7 +113,7 @@ def format_params(params: Params) -> str:
     return "".join([f";{name}" if value is None else f";{name}={value}" for name, value in params])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Uri:
     """A SIP or SIPS URI in its parts; any other scheme keeps everything after the colon in `opaque`.
 
@@ -201,7 +201,7 @@ class Uri:
         return replace(self, **changes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NameAddr:
     """The value of From, To, Contact, Route and their like: display name, URI, header parameters.
 

@@ -3,6 +3,7 @@
 import datetime
 import os
 import shutil
+import sysconfig
 from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
@@ -13,7 +14,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core"}
+
+
+def pytest_sessionstart() -> None:
+    """Python prefers a compiled module to the source beside it: an edit that was not built would go untested."""
+    suffix = str(sysconfig.get_config_var("EXT_SUFFIX"))
+    for built in (ROOT / "sip").rglob("*" + suffix):
+        source = built.with_name(built.name.removesuffix(suffix) + ".py")
+        if source.is_file() and source.stat().st_mtime > built.stat().st_mtime:
+            pytest.exit(f"{source.relative_to(ROOT)} is newer than its compiled module: run `make build`", 3)
 
 
 @pytest.fixture(scope="session")

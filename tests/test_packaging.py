@@ -159,18 +159,35 @@ def test_the_editable_install_works_outside_the_checkout(tmp_path: Path) -> None
     assert Path(done.stdout.strip()).resolve().is_relative_to(ROOT)
 
 
-def compiled_modules() -> list[str]:
-    """The rows of setup.py, read without running it."""
+def rows(of: str) -> list[str]:
+    """The rows of setup.py, read without running it: MODULES (Cython) or WARM (plain Python)."""
     for node in ast.parse((ROOT / "setup.py").read_text()).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "MODULES":
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == of:
             return list(ast.literal_eval(node.value))
-    raise AssertionError("setup.py has no MODULES")
+    raise AssertionError(f"setup.py has no {of}")
+
+
+def compiled_modules() -> list[str]:
+    return rows("MODULES") + rows("WARM")
 
 
 def test_every_cython_source_has_its_row() -> None:
     sources = {name.removesuffix(".pyx").replace("/", ".") for name in carried() if name.endswith(".pyx")}
-    assert set(compiled_modules()) == sources
-    assert compiled_modules() == sorted(compiled_modules())
+    assert set(rows("MODULES")) == sources
+    assert rows("MODULES") == sorted(rows("MODULES"))
+
+
+def test_every_compiled_python_module_follows_its_source() -> None:
+    """make builds again what was edited: its list and setup.py's are one."""
+    warm = {module.replace(".", "/") + ".py" for module in rows("WARM")}
+    assert rows("WARM") == sorted(rows("WARM"))
+    assert all((ROOT / name).is_file() for name in warm)
+    words = subprocess.run(
+        ["make", "--print-data-base", "--question", "--no-builtin-rules", "no-such-target"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    ).stdout  # fmt: skip
+    (followed,) = re.findall(r"^WARM := (.*)$", words, re.MULTILINE)
+    assert set(followed.split()) == warm
 
 
 # ---- dependencies ----
