@@ -21,6 +21,7 @@ CACHED: Final = 4096  # numbers remembered, each way
 
 _E164: Final = re.compile(rf"\+[1-9][0-9]{{{MIN_DIGITS - 1},{MAX_DIGITS - 1}}}", re.ASCII).fullmatch
 _DIGITS: Final = re.compile(rf"\+?[0-9]{{1,{MAX_DIALLED}}}", re.ASCII).fullmatch
+_LONG_DIGITS: Final = re.compile(rf"[1-9][0-9]{{{MIN_DIGITS - 1},{MAX_DIGITS - 1}}}", re.ASCII).fullmatch
 _NO_DIGIT: Final = re.compile(r"[^0-9]")
 _POSSIBLE: Final = phonenumbers.ValidationResult.IS_POSSIBLE
 
@@ -48,6 +49,14 @@ class Numbering:
         if self.format == "e164" and text[0] != "+":
             return text
         return _read(text, self.format, self.country)
+
+    def understands(self, text: str) -> str:
+        """The number this side may reach when it is sent this text: a side that wants country codes may take any long
+        digits for a number of the world, whatever they are at the caller's home.
+        """
+        if self.format == "national" or not _LONG_DIGITS(text):
+            return self.read(text)
+        return _plausible(_parsed(f"+{text}", None)) or text
 
     def write(self, number: str) -> str:
         """A number in the normal form as this side wants it; anything else as it is."""

@@ -277,13 +277,17 @@ class _Decision:
             return None
         return DialUser(user.aor, way.timeout_s, f"{label}, user {name}")
 
-    def screened(self, called: str) -> str | None:
-        """Why the user who calls may not call this number; None for calls that come from elsewhere."""
+    def screened(self, called: str, trunk: Trunk) -> str | None:
+        """Why the user who calls may not call this number, as it is meant or as this trunk may take it; None for calls
+        that come from elsewhere.
+        """
         user = self.table.users.get(self.facts.user)
         if user is None:
             return None
         tenant = self.table.tenants.get(user.tenant)
-        return objection(called, tenant.country if tenant else None, user.rights)
+        country = tenant.country if tenant else None
+        reached = trunk.numbering.understands(trunk.numbering.write(called))
+        return objection(called, country, user.rights) or objection(reached, country, user.rights)
 
     def shown(self, trunk: Trunk) -> str | None:
         """The number a user's call shows: the one of ours that the phone gave, else the user's own, else none."""
@@ -320,7 +324,7 @@ class _Decision:
         except (TemplateError, KeyError) as problem:
             self.why.append(f"trunk {trunk.name}: {problem}")
             return None
-        refusal = self.screened(called)
+        refusal = self.screened(called, trunk)
         if refusal is not None:
             self.forbid(trunk, f"{called} is {refusal}")
             return None

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from santral.routing.numbering import Numbering
 from santral.routing.numbers import Template
 from santral.routing.plan import CallFacts, DialTrunk, DialUser, Plan, plan
 from santral.routing.routes import Destination, Number, Route, RoutingTable, Tenant, ToTrunk, ToUser, User
@@ -59,6 +60,32 @@ def test_calls_abroad_need_the_right() -> None:
     assert (refused.attempts, refused.refusal) == ((), 403)
     assert any("international is false" in reason for reason in refused.why)
     assert decide("+442079460000", EVE).attempts
+
+
+def through(numbering: Numbering) -> RoutingTable:
+    trunk = Trunk("carrier", "acme", (Target("sip:a"),), numbering=numbering)
+    route = Route("out", "acme", (Destination(ToTrunk("carrier")),))
+    return RoutingTable.build([trunk], [route], [], [ALI, EVE], [Tenant("acme", "TR")])
+
+
+@pytest.mark.parametrize("numbering", [Numbering("international", "TR"), Numbering("e164", "TR")], ids=str)
+@pytest.mark.parametrize("called", ["4930123456", "442079460000", "14155552671", "883510001234567"])
+def test_what_the_trunk_would_take_for_a_number_abroad_is_one(called: str, numbering: Numbering) -> None:
+    rows = through(numbering)
+    refused = decide(called, table=rows)
+    assert (refused.attempts, refused.refusal) == ((), 403)
+    assert decide(called, EVE, table=rows).attempts
+
+
+def test_a_trunk_of_another_country_reads_national_digits_as_its_own() -> None:
+    assert decide("03012345678", table=through(Numbering("national", "DE"))).refusal == 403
+    assert decide("+903124440000", table=through(Numbering("national", "TR"))).attempts
+
+
+@pytest.mark.parametrize("called", ["+903124440000", "155", "11880"])
+def test_numbers_of_the_country_pass_in_every_format(called: str) -> None:
+    for written in ("international", "national", "e164"):
+        assert decide(called, table=through(Numbering(written, "TR"))).attempts
 
 
 def test_help_goes_to_emergency_trunks_of_the_tenant() -> None:
