@@ -20,7 +20,7 @@ from santral.engine.calls.leg import Leg, Party, Role
 from santral.engine.calls.outgoing import text_of
 from santral.engine.calls.table import Input
 from santral.engine.guard.guard import has_credentials
-from santral.engine.limits import Refusal, Throttle
+from santral.engine.limits import Refusal
 from santral.engine.world import Services, TrunkSide, World
 from santral.routing.plan import CallFacts, DialTrunk, Plan
 from santral.routing.trunks import Identified, Source, identify
@@ -31,7 +31,6 @@ from santral.sip.identity.tel import number_of
 from santral.sip.message import Request, make_response
 from santral.sip.session import Session
 
-REPORTS_PER_SECOND: Final = 1.0  # log lines and events per refused source address
 OVERLOAD_STATUS: Final = 503
 INTERNAL_ERROR_STATUS: Final = 500
 STOPPING_RETRY_S: Final = 30
@@ -61,7 +60,6 @@ class Gate:
         self._services = services
         self._on_call = on_call
         self._on_end = on_end
-        self._throttle = Throttle(REPORTS_PER_SECOND)
         self._log = log.get("gate")
 
     def take(self, invite: IncomingInvite, world: World) -> None:
@@ -175,13 +173,14 @@ class Gate:
         now = self._services.signalling.now()
         realm = guard.realm_of(request, source.host)
         is_user = realm is not None and realm in world.realms
-        if realm is not None and is_user and has_credentials(request):
+        found = identify(world.table.entrances, _source_of(invite))
+        is_trunk = isinstance(found, Identified) and guard.is_claimed(request, found.trunk)
+        if realm is not None and is_user and not is_trunk and has_credentials(request):
             verdict = guard.verify_user(request, realm, source, now)
             if verdict.proof is Proof.GOOD:
                 return Origin(user=verdict.name, called=number_of(request.uri))
             self._challenge(invite, realm, verdict)
             return None
-        found = identify(world.table.entrances, _source_of(invite))
         if isinstance(found, Identified):
             origin = Origin(trunk=found.trunk, called=number_of(request.uri))
             if world.table.trunks[found.trunk].auth_inbound != "digest":
@@ -229,12 +228,7 @@ class Gate:
             self.counters["challenged"] += 1
             return
         self.counters[f"refused_{what}"] += 1
-        held_back = self._throttle.allow(source.host, self._services.signalling.now())
-        if held_back is None:
-            return
-        where = text_of(source)
-        self._log.warning("refused", what=what, source=where, detail=detail, held_back=held_back)
-        self._services.events.emit("security.refused", what=what, source=where, held_back=held_back)
+        self._services.guard.report(what, source, detail, self._services.signalling.now())
 
     def _refuse_for(self, refusal: Refusal, session: Session, full_status: int) -> None:
         self.counters[f"refused_{refusal.reason}"] += 1
@@ -268,7 +262,7 @@ def _as_user(who: Presented, facts: CallFacts, world: World) -> tuple[Presented,
     """A user is who the proof says, not who From says: From may only name a number of the user's tenant."""
     owned = world.table.numbers.get(who.shown)
     if owned is not None and owned.tenant == facts.tenant:
-        return replace(who, real=who.shown), facts
+        return replace(who, real=who.shown, is_asserted=True), facts
     name = world.users[facts.user].name
     who = replace(who, number=ANONYMOUS if who.is_hidden else name, real=name, shown=name)
     return who, replace(facts, caller=who.number, wrote=("", facts.wrote[1]))

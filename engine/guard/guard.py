@@ -8,22 +8,26 @@ import re
 import secrets
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
-from ipaddress import ip_address
+from contextlib import suppress
+from ipaddress import IPv6Network, ip_address
 from typing import Any, Final
 
 from santral.engine import log
+from santral.engine.calls.outgoing import text_of
 from santral.engine.events import EventLog
 from santral.engine.guard.bans import Bans
 from santral.engine.limits import Throttle
 from santral.engine.world import World
 from santral.routing.trunks import Trunk
-from santral.sip.auth.challenger import Challenger, Known, Proof, Verdict
+from santral.sip.auth.challenger import Challenger, Known, Proof, Verdict, credentials_in
 from santral.sip.events import Hop
 from santral.sip.message import Request
 from santral.sip.ua.screen import Refusal
 
 REQUESTS_PER_S: Final = 20.0  # new requests of one address that is nobody's trunk; as many at once
 STRANGER_INTERVAL_S: Final = 10.0  # a stranger is answered once in so long
+REPORTS_PER_S: Final = 1.0  # log lines and events per refused source …
+ALL_REPORTS_PER_S: Final = 20.0  # … and of all sources together
 HEAD_OCTETS: Final = 4096  # of a message, in which a scanner's name is looked for
 MAX_HOSTS: Final = 10_000  # addresses whose standing is remembered
 FORBIDDEN: Final = 403
@@ -42,6 +46,8 @@ class Guard:
         self._challenger = Challenger(secrets.token_bytes, world.config.sip.digest)
         self._requests = Throttle(REQUESTS_PER_S)
         self._strangers = Throttle(1 / STRANGER_INTERVAL_S)
+        self._reports = Throttle(REPORTS_PER_S)
+        self._all_reports = Throttle(ALL_REPORTS_PER_S)
         self._log = log.get("guard")
         self.reconfigure(world)
 
@@ -57,7 +63,7 @@ class Guard:
     def admits_bytes(self, data: bytes, source: Hop, now: float) -> bool:
         """Whether a message is read at all."""
         host = source.host
-        if self._bans.is_banned(host, now):
+        if self._bans.is_banned(customer_of(host), now):
             self.counters["dropped_banned"] += 1
             return False
         if self._is_scanner is None or self._is_trunk(host):
@@ -65,6 +71,7 @@ class Guard:
         if self._is_scanner(data[:HEAD_OCTETS].lower()) is None:
             return True
         self.counters["dropped_scanner"] += 1
+        self.report("scanner", source, "", now)
         return False
 
     # ---- a request outside any dialog, before it has any state ----
@@ -72,9 +79,9 @@ class Guard:
     def admit(self, request: Request, source: Hop, now: float) -> Refusal | None:
         """None for those who may go on to the gate; status 0 drops without a word."""
         host = source.host
-        if self._is_trunk(host) or source_is_proven(source):
+        if self._is_trunk(host) or self._is_proven(source):
             return None
-        if self._requests.allow(host, now) is None:
+        if self._requests.allow(customer_of(host), now) is None:
             return Refusal(0, "flood", "too many requests")
         realm = self.realm_of(request, host)
         if realm is not None and not has_credentials(request):
@@ -87,12 +94,25 @@ class Guard:
     def answers(self, source: Hop, now: float) -> bool:
         """Whether a refusal goes out: to those we know always, to a stranger once in an interval."""
         host = source.host
-        if self._is_trunk(host) or self._knows(host) or source_is_proven(source):
+        if self._is_trunk(host) or self._knows(host) or self._is_proven(source):
             return True
-        if self._strangers.allow(host, now) is not None:
+        if self._strangers.allow(customer_of(host), now) is not None:
             return True
         self.counters["unanswered"] += 1
         return False
+
+    def report(self, what: str, source: Hop, detail: str, now: float) -> None:
+        """Tell of a refusal: at a bounded rate per source, and in all, since addresses can be forged."""
+        held_back = self._reports.allow(customer_of(source.host), now)
+        if held_back is None:
+            return
+        others = self._all_reports.allow("", now)
+        if others is None:
+            self.counters["untold"] += 1
+            return
+        where = text_of(source)
+        self._log.warning("refused", what=what, source=where, detail=detail, held_back=held_back + others)
+        self._events.emit("security.refused", what=what, source=where, held_back=held_back + others)
 
     def realm_of(self, request: Request, host: str) -> str | None:
         """In which realm whoever sends this has to say who it is; None: nobody here would know."""
@@ -114,6 +134,10 @@ class Guard:
             if len(self._trusted) > MAX_HOSTS:
                 self._trusted.popitem(last=False)
         return known
+
+    def _is_proven(self, source: Hop) -> bool:
+        """Whether the connection's certificate names a trunk: any other name is a stranger's (mutual TLS)."""
+        return bool(source.verified) and bool(self._world.table.entrances.named(source.verified))
 
     def _trunks_at(self, host: str) -> Sequence[Trunk]:
         try:
@@ -150,16 +174,24 @@ class Guard:
 
         return self._judge(self._challenger.verify(request, realm, source.host, find, now), source, now)
 
+    def is_claimed(self, request: Request, trunk: str) -> bool:
+        """Whether the credentials in a request are for this trunk's challenges: its realm may be that of users."""
+        side = self._world.trunks[trunk]
+        if not side.username or self._world.table.trunks[trunk].auth_inbound != "digest":
+            return False
+        return any((one.username, one.realm) == (side.username, side.realm) for one in credentials_in(request))
+
     def _judge(self, verdict: Verdict, source: Hop, now: float) -> Verdict:
         self.counters[f"proof_{verdict.proof.name.lower()}"] += 1
         if verdict.proof is Proof.GOOD:
-            self._bans.succeed(source.host)
+            self._bans.succeed(customer_of(source.host))
         elif verdict.proof is Proof.WRONG and not self._is_trunk(source.host):
-            seconds = self._bans.fail(source.host, now)
+            customer = customer_of(source.host)
+            seconds = self._bans.fail(customer, now)
             if seconds:
                 self.counters["banned"] += 1
-                self._log.warning("banned", source=source.host, seconds=seconds)
-                self._events.emit("security.banned", source=source.host, seconds=seconds)
+                self._log.warning("banned", source=customer, seconds=seconds)
+                self._events.emit("security.banned", source=customer, seconds=seconds)
         return verdict
 
     # ---- for operators ----
@@ -171,12 +203,15 @@ class Guard:
 
     def forgive(self, host: str) -> bool:
         """Lift a ban and forget its history; tells whether there was any."""
-        return self._bans.forgive(host)
+        return self._bans.forgive(host) or self._bans.forgive(customer_of(host))
 
 
-def source_is_proven(source: Hop) -> bool:
-    """Whether the connection's certificate says who is there (mutual TLS)."""
-    return bool(getattr(source, "verified", ()))
+def customer_of(host: str) -> str:
+    """What is counted as one: an IPv4 address, or the /64 of an IPv6 one, all of whose addresses are one customer's."""
+    if ":" in host:
+        with suppress(ValueError):
+            return str(IPv6Network((host.partition("%")[0], 64), strict=False))
+    return host
 
 
 def has_credentials(request: Request) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from hashlib import blake2s
@@ -22,7 +23,7 @@ from santral.sip.uri import Uri
 if TYPE_CHECKING:
     from santral.sip.message import Request
 
-__all__ = ["Challenger", "Proof", "Verdict"]
+__all__ = ["Challenger", "Proof", "Verdict", "credentials_in"]
 
 NONCE_LIFETIME_S: Final = 300.0  # a phone that comes back later is challenged again, with stale=true
 MAX_NONCES: Final = 50_000  # nonces in use whose count is kept
@@ -101,16 +102,11 @@ class Challenger:
         return Verdict(Proof.GOOD, known.name)
 
     def _chosen(self, request: Request, realm: str) -> Credentials | None:
-        for name in ("Authorization", "Proxy-Authorization"):
-            for line in request.headers.all(name):
-                try:
-                    credentials = Credentials.parse(line)
-                except Malformed:
-                    continue
-                algorithm = credentials.algorithm.upper().removesuffix("-SESS")
-                fits = algorithm in self._algorithms and credentials.qop in (None, AUTH, AUTH_INT)
-                if credentials.realm == realm and fits:
-                    return credentials
+        for credentials in credentials_in(request):
+            algorithm = credentials.algorithm.upper().removesuffix("-SESS")
+            fits = algorithm in self._algorithms and credentials.qop in (None, AUTH, AUTH_INT)
+            if credentials.realm == realm and fits:
+                return credentials
         return None
 
     def _nobody(self, username: str, realm: str, algorithm: str) -> str:
@@ -151,6 +147,14 @@ class Challenger:
             forgotten, _ = self._counts.popitem(last=False)
             self._horizon = max(self._horizon, _stamp_of(forgotten))
         return True
+
+
+def credentials_in(request: Request) -> Iterator[Credentials]:
+    """All that a request tries to prove; what cannot be read is passed over."""
+    for name in ("Authorization", "Proxy-Authorization"):
+        for line in request.headers.all(name):
+            with suppress(Malformed):
+                yield Credentials.parse(line)
 
 
 def _stamp_of(nonce: str) -> int:

@@ -157,6 +157,29 @@ async def test_a_trunk_by_digest_challenges_its_callers(start: Start) -> None:
     assert (await bench.record())["trunk_in"] == "left"
 
 
+async def test_a_trunk_by_digest_may_name_the_domain_of_users_in_from(start: Start) -> None:
+    """Its challenges are in its tenant's domain by default, as those of users are: the user name tells them apart."""
+    keys = 'auth_inbound = "digest"\nusername = "pbx"\npassword = "hunter2"'
+    bench = await start(left_keys=keys)
+    path = bench.folder / "santral.toml"
+    user = '[[user]]\nname = "101"\ntenant = "acme"\npassword = "secret101"\n'
+    text = path.read_text().replace(
+        '[[tenant]]\nname = "acme"\n', '[[tenant]]\nname = "acme"\ndomain = "acme.example"\n'
+    )
+    path.write_text(text + user)
+    await bench.engine.reload()
+    dialog = bench.left.new_call("603")
+    dialog.local = "<sip:+903125550111@acme.example>;tag=p1"
+    await dialog.request("INVITE", bench.left.sdp())
+    challenge = Challenge.parse((await bench.left.expect(401)).get("WWW-Authenticate"))
+    assert challenge.realm == "acme.example"
+    made = Account("pbx", "hunter2").answer(challenge, "INVITE", dialog.uri, b"", random.Random(1).randbytes)
+    await dialog.request("INVITE", bench.left.sdp(), f"Authorization: {made}\r\n")
+    await bench.left.expect(603)
+    assert (await bench.record())["trunk_in"] == "left"
+    assert not told(bench, "security.refused")
+
+
 async def test_a_silent_target_goes_down_is_left_out_and_comes_back(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

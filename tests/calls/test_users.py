@@ -246,6 +246,16 @@ async def test_a_number_of_the_tenant_may_be_shown(start_users: Start) -> None:
     assert "sip:+903125550101@" in outside.get("From")
 
 
+async def test_a_number_that_is_proven_to_be_ours_is_asserted(start_users: Start) -> None:
+    config = CONFIG.replace("emergency = true\n", 'emergency = true\nidentity = "pai"\n')
+    bench = await start_users(config=config)
+    for shown in ("+903125550101", "+441632960000"):
+        await invite(bench.left, "03124440000", shown=shown)
+        outside = await bench.right.expect("INVITE")
+        sure = "+903125550101" if shown == "+903125550101" else "+903125550100"
+        assert f"sip:{sure}@" in outside.get("P-Asserted-Identity")
+
+
 async def test_a_user_without_number_is_anonymous_outside(start_users: Start) -> None:
     bench = await start_users()
     await invite(bench.spare, "+903124440000", "102", "secret102", shown="+441632960000")
@@ -344,6 +354,7 @@ async def test_scanners_are_not_answered(start_users: Start) -> None:
     await dialog.request("REGISTER", headers="user-agent :  SIPVicious 0.3\r\n")
     await bench.left.hears_nothing()
     assert bench.engine.status()["guard"]["dropped_scanner"] == 2
+    assert [event["what"] for event in told(bench, "security.refused")] == ["scanner"]
 
 
 async def test_strangers_are_answered_once_in_a_while(start_users: Start) -> None:
