@@ -24,7 +24,7 @@ class Registration:
     account: Account
     token: str
     enrolment: Enrolment
-    place: int = 0  # of the target in use
+    place: int = 0  # counts on: which target is in use, and in the next rounds which of its hops
     hop: Hop | None = None
     key: str = ""  # of the REGISTER under way
     hosts: set[str] = field(default_factory=set)  # of the registrar: calls to the contact come from there

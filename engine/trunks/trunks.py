@@ -2,15 +2,16 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from santral.engine import log, utc
 from santral.engine.events import EventLog
 from santral.engine.locating import Locator
 from santral.engine.signalling import Signalling
-from santral.engine.trunks.health import FIRST_SPREAD, Target
+from santral.engine.trunks.health import ABSENT, FIRST_SPREAD, Target
 from santral.engine.trunks.registration import Registration
 from santral.engine.world import World
 from santral.sip.auth.account import Account
@@ -20,7 +21,8 @@ from santral.sip.uri import NameAddr, Uri
 
 TICK_S: Final = 0.5
 LEAVE_S: Final = 1.0  # for carriers to hear that we go
-NOWHERE: Final = 503  # as what a target counts whose name leads nowhere
+NOWHERE: Final = 503  # as what a target counts whose name leads nowhere …
+INTERNAL_ERROR: Final = 503  # … and one that we failed to ask
 OURSELVES: Final = "santral"  # user part of From in our questions
 
 Done = Callable[[RequestAnswered | RequestFailed], None]
@@ -165,36 +167,40 @@ class Trunks:
         for target in self._targets.values():
             if target.due(now):
                 target.is_pending = True
-                self._spawn(self._ask(target))
+                self._spawn(self._ask(target), partial(self._heard, target, INTERNAL_ERROR))
         for registration in self._registrations.values():
             if registration.enrolment.due(now):
                 registration.enrolment.is_pending = True
-                self._spawn(self._enrol(registration))
+                self._spawn(
+                    self._enrol(registration), partial(self._enrolment_over, registration, INTERNAL_ERROR, None)
+                )
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], fail: Callable[[], None]) -> None:
+        """Do this beside all else; `fail` if we cannot, so that it is tried again in its time."""
         task = self._loop.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._settle)
+        task.add_done_callback(partial(self._settle, fail))
 
-    def _settle(self, task: "asyncio.Task[None]") -> None:
+    def _settle(self, fail: Callable[[], None], task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (problem := task.exception()) is not None:
             self._log.error("a trunk could not be looked after", exc_info=problem)
+            fail()
 
-    async def _hop(self, trunk: str, uri: str) -> Hop | None:
-        """The first hop of a target: a look-up if need be."""
+    async def _hop(self, trunk: str, uri: str, turn: int) -> Hop | None:
+        """A hop of a target, after a look-up if need be: the first one, and with each turn the next (RFC 3263 4.3)."""
         world = self._world
         if world is None or trunk not in world.trunks:
             return None
         side = world.trunks[trunk]
         hops = await self._locator.hops(uri, side.party.interface, side.tls_profile)
-        return hops[0] if hops else None
+        return hops[turn % len(hops)] if hops else None
 
     async def _ask(self, target: Target) -> None:
         """OPTIONS: is it there?"""
-        hop = await self._hop(target.trunk, target.uri)
+        hop = await self._hop(target.trunk, target.uri, target.failures)
         world = self._world
-        if hop is None or world is None:
+        if hop is None or world is None or target.trunk not in world.trunks:
             self._heard(target, NOWHERE)
             return
         uri = Uri.parse(target.uri)
@@ -222,7 +228,7 @@ class Trunks:
     # ---- registrations ----
 
     async def _enrol(self, registration: Registration) -> None:
-        hop = await self._hop(registration.trunk, registration.target)
+        hop = await self._hop(registration.trunk, registration.target, registration.place // len(registration.targets))
         now = self._loop.time()
         if hop is None:
             self._enrolment_over(registration, NOWHERE, None)
@@ -241,7 +247,8 @@ class Trunks:
             enrolment.answered(answer.response, now, self._random.random())
         else:
             enrolment.failed(status, now, self._random.random())
-            registration.place += 1  # perhaps the next target is a registrar that answers
+        if status in ABSENT:
+            registration.place += 1  # perhaps the next target, or its next hop, is a registrar that answers
         if enrolment.standing is Standing.REGISTERED and not stood:
             self._log.info("registered", trunk=registration.trunk, expires_s=enrolment.granted_until(now))
             self._tell(registration.trunk, registration.target, "registered", is_up=True)
@@ -253,6 +260,7 @@ class Trunks:
         if registration.hop is None:
             return
         actions = registration.send(self._signalling.agent, registration.hop, self._loop.time(), leave=True)
+        self._left.clear()
         self._leaving.add(registration.key)
         self._waiting[registration.key] = self._heard_that_we_go
         self._signalling.perform(actions)

@@ -165,13 +165,18 @@ class Replaces:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read the header value; raises Malformed without a Call-ID or without exactly one of each tag."""
+        """Read the header value; raises Malformed without a Call-ID or without exactly one of each tag.
+
+        One that came escaped in a URI may hold anything: nothing that could end a line gets through.
+        """
         call_id, semicolon, rest = text.partition(";")
         call_id = call_id.strip(" \t")
         params = parse_params(semicolon + rest)
         names = [name.lower() for name, _ in params]
         to_tag, from_tag = find_param(params, "to-tag"), find_param(params, "from-tag")
         if not call_id or not to_tag or not from_tag or names.count("to-tag") + names.count("from-tag") != 2:
+            raise Malformed(f"Replaces: {text[:80]!r}")
+        if not text.isprintable():
             raise Malformed(f"Replaces: {text[:80]!r}")
         return cls(call_id, to_tag, from_tag, "early-only" in names)
 

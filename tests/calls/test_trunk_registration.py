@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from santral.engine.locating import Locator
 from santral.sip.auth.account import Account
 from santral.sip.auth.challenger import Challenger, Known, Proof
 from santral.sip.auth.digest import Challenge, ha1
+from santral.sip.events import Hop
 from santral.sip.message import parse_message
 
 Start = Callable[..., Awaitable[Any]]
@@ -73,6 +75,43 @@ async def test_a_trunk_registers_and_its_state_is_shown(start: Start) -> None:
     assert (state["state"], state["last_status"], state["last_error"]) == ("registered", 200, None)
     assert 590 < state["expires_in"] <= 600
     assert [event["reason"] for event in told(bench, "trunk.up")] == ["registered"]
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["a server without room", "our own bug"])
+async def test_the_next_server_behind_a_name_is_tried(
+    start: Start, monkeypatch: pytest.MonkeyPatch, broken: bool
+) -> None:
+    """RFC 3263 section 4.3, for REGISTER and for OPTIONS: one dead server of a carrier is no dead carrier."""
+    monkeypatch.setattr("santral.engine.trunks.trunks.TICK_S", 0.02)
+    monkeypatch.setattr("santral.engine.trunks.health.RECHECK_MOST_S", 0.02)
+    monkeypatch.setattr("santral.sip.registration.enrolment.RETRY_FIRST_S", 0.02)
+    ports: list[int] = []
+    asked: list[str] = []
+
+    async def hops(_self: Locator, target: str, interface: str, _profile: str = "") -> list[Hop]:
+        asked.append(target)
+        if broken and len(asked) <= 2:
+            raise LookupError(target)
+        return [Hop("udp", "127.0.0.1", port, interface) for port in ports]
+
+    monkeypatch.setattr(Locator, "hops", hops)
+    keys = REGISTERS.replace("options_interval = 0", "options_interval = 0.1")
+    bench = await start(right_keys=keys, left_keys="options_interval = 0")
+    ports += [bench.spare.port, bench.right.port]
+
+    async def serve(peer: Any, status: int) -> None:
+        while True:
+            request = await peer.receive(30)
+            contact = request.get("Contact").partition(";")[0]
+            accepted = f"Contact: {contact};expires=600\r\n" if request.method == "REGISTER" else ""
+            await peer.answer(request, status, headers=accepted)
+
+    servants = [asyncio.create_task(serve(*one)) for one in ((bench.spare, 503), (bench.right, 200))]
+    await until(lambda: [event["reason"] for event in told(bench, "trunk.up")] == ["registered"])
+    await asyncio.sleep(0.5)
+    assert not [event for event in told(bench, "trunk.down") if "OPTIONS" in event["reason"]]
+    for servant in servants:
+        servant.cancel()
 
 
 async def test_a_refused_registration_is_told_and_not_asked_again_soon(start: Start) -> None:

@@ -29,6 +29,7 @@ def test_written_and_read(call_id: str, to_tag: str, from_tag: str, early: bool)
     [
         "", "id", "id;to-tag=a", "id;from-tag=b", ";to-tag=a;from-tag=b", "id;to-tag;from-tag=b",
         "id;to-tag=a;to-tag=b", "id;to-tag=a;from-tag=b;from-tag=c",
+        "id\r\nX: y;to-tag=a;from-tag=b", 'id;to-tag=a;from-tag="b\n"', "i\0d;to-tag=a;from-tag=b",
     ],
 )  # fmt: skip
 def test_what_is_none(text: str) -> None:

@@ -75,7 +75,7 @@ def _enter(call: "Call", new: Leg, codecs: Sequence[str]) -> bool:
     try:
         open_media(call, new)
         if new.is_late:
-            new.offer_once(negotiation.offer_to_far_end(None, codecs[:1]), "sendrecv")
+            new.offer_once(negotiation.offer_alone(codecs[:1]), "sendrecv")
         else:
             new.prepare_answer(negotiation.answer_locally(new.peer, codecs), "sendrecv")
     except NotAcceptable as problem:
