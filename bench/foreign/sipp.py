@@ -91,7 +91,15 @@ class Sipp:
     """One SIPp process, a context manager; files go into a folder of its own below `folder`."""
 
     def __init__(
-        self, folder: Path, name: str, port: int, *words: str, scenario: str = "", media_port: int = 0
+        self,
+        folder: Path,
+        name: str,
+        port: int,
+        *words: str,
+        scenario: str = "",
+        media_port: int = 0,
+        host: str = HOST,
+        longest_s: int = LONGEST_S,
     ) -> None:
         self._folder = folder / f"sipp-{name}"
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -101,8 +109,9 @@ class Sipp:
             chosen += ["-sf", "scenario.xml"]
         if media_port:
             chosen += ["-mp", str(media_port)]
-        limits = ["-nostdin", "-timeout", f"{LONGEST_S}s", "-timeout_error", "-trace_err", "-error_file", "errors.log"]
-        self._words = [PROGRAM, "-i", HOST, "-mi", HOST, "-p", str(port), *limits, *chosen]
+        limits = ["-nostdin", "-timeout", f"{longest_s}s", "-timeout_error", "-trace_err", "-error_file", "errors.log"]
+        self._words = [PROGRAM, "-i", host, "-mi", host, "-p", str(port), *limits, *chosen]
+        self._longest_s = longest_s
         self.name = name
 
     def __enter__(self) -> Self:
@@ -119,7 +128,7 @@ class Sipp:
     def finish(self) -> int:
         """Wait for its end: 0 when every call went as the scenario says. Raises SceneError if it stays."""
         try:
-            return self._process.wait(LONGEST_S + 10)
+            return self._process.wait(self._longest_s + 10)
         except subprocess.TimeoutExpired:
             raise SceneError(f"SIPp {self.name} does not end") from None
 
