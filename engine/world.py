@@ -24,7 +24,7 @@ from santral.engine.limits import Limits, LimitSettings, TrunkLimit
 from santral.engine.locating import Locator
 from santral.engine.media import AudioLibrary, MediaPlane
 from santral.engine.signalling import Signalling
-from santral.routing.plan import CallFacts, DialTrunk, DialUser, Plan, plan
+from santral.routing.plan import CallFacts, DialAddress, Dialled, DialTrunk, Plan, plan
 from santral.routing.routes import RoutingTable
 from santral.sip.auth.digest import ALGORITHMS, ha1
 from santral.sip.session import SessionTimer
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 HASHES: Final = ("MD5", "SHA-256")  # in which users' secrets are kept
 PHONE_TRY_S: Final = 4.0  # a phone that says nothing for so long is not there
 PHONE_PROGRESS_S: Final = 15.0
+STRANGERS_CODECS: Final = ("pcma", "pcmu")  # of addresses without a trunk
 USER_BUSY: Final = 486  # when all channels of a user are taken
 EMERGENCY_CALLS: Final = 50  # calls for help at once, beyond every other limit
 
@@ -122,9 +123,25 @@ class World:
         """The realm in which callers of this trunk prove who they are."""
         return self.trunks[name].realm
 
-    def side_of(self, attempt: DialTrunk | DialUser) -> TrunkSide:
+    def side_of(self, attempt: Dialled) -> TrunkSide:
         """Whom an attempt dials."""
+        if isinstance(attempt, DialAddress):
+            return self._stranger(attempt.interface)
         return self.trunks[attempt.trunk] if isinstance(attempt, DialTrunk) else self.users[attempt.user].side
+
+    def _stranger(self, interface: str) -> TrunkSide:
+        """An address without a trunk or user: it is believed nothing and may do nothing but talk."""
+        network = self.networks[interface]
+        party = Party(
+            trunk="",
+            interface=interface,
+            rtp_address=str(network.rtp),
+            advertise=_advertised(network),
+            local_net=network.local_net,
+            codecs=STRANGERS_CODECS,
+            policy=Policy(host=str(self.config.sip.domain or network.advertise or network.sip[0].host)),
+        )
+        return TrunkSide("", "", party, PHONE_TRY_S, PHONE_PROGRESS_S, USER_BUSY)
 
     def party(self, name: str, interface: str) -> Party:
         """The side of this trunk or user in a call that came in by this interface: its audio takes the same way."""
@@ -177,6 +194,7 @@ def _side(config: Config, name: str, networks: Mapping[str, InterfaceTable]) -> 
         transcode=trunk.transcode,
         nat=trunk.nat,
         transfer=trunk.transfer,
+        redirect=trunk.redirect,
         reliable=trunk.reliable,
         session_timer=_session_timer(trunk),
         hold=trunk.hold,
@@ -221,6 +239,7 @@ def _user(config: Config, user: UserTable, networks: Mapping[str, InterfaceTable
         nat=user.nat,
         user=aor,
         transfer=user.transfer,
+        redirect="follow",
     )
     side = TrunkSide(aor, user.tenant, party, PHONE_TRY_S, PHONE_PROGRESS_S, USER_BUSY)
     return UserSide(user.name, user.tenant, side, _secrets(user.name, domain, user.password))

@@ -59,6 +59,23 @@ class DialUser:
 
 
 @dataclass(frozen=True, slots=True)
+class DialAddress:
+    """Dial a SIP address that somebody named, where addresses may be named at all: no plan makes it, the engine does.
+
+    `target` is the URI without its user part, which is `called`; `interface` the network it is reached by.
+    """
+
+    called: str
+    target: str
+    interface: str
+    timeout_s: float = RING_S
+    why: str = ""
+
+
+Dialled = DialTrunk | DialUser | DialAddress
+
+
+@dataclass(frozen=True, slots=True)
 class Echo:
     """Answer, and send back what is heard."""
 
@@ -82,7 +99,7 @@ class Reject:
     why: str = ""
 
 
-Attempt = DialTrunk | DialUser | Echo | Play | Reject
+Attempt = Dialled | Echo | Play | Reject
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ INTERNAL_ERROR: Final = "internal_error"
 NORMAL_CLEARING: Final = 16  # Q.850
 END_CAUSES: Final = {"bye": "normal", "no_ack": "no_ack", "lost": "lost", "no_answer": "no_media_answer"}
 REFUSAL_CAUSES: Final = {
+    300: "redirected",
+    301: "redirected",
+    302: "redirected",
     403: "forbidden",
     404: "not_found",
     408: "no_answer",

@@ -74,6 +74,7 @@ class Call:
         self.dialer = Dialer(())
         self.join: Join | None = None
         self.transfer: Transfer | None = None  # while it is under way
+        self.redirects = 0  # followed so far
         self.entertained: dict[str, tuple[str, str]] = {}  # legs that wait -> file and codec they are played
         self.outcome = account.Outcome()
         self.probes: dict[str, Leg] = {}

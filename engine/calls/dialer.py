@@ -9,9 +9,11 @@ from enum import Enum, auto
 from itertools import groupby
 from typing import Final, Literal
 
-from santral.routing.plan import Attempt, DialTrunk, DialUser, Echo, Play, Reject
+from santral.routing.plan import Attempt, DialAddress, Dialled, DialTrunk, DialUser, Echo, Play, Reject
 from santral.sip.events import Hop
+from santral.sip.identity.redirection import Diverted
 from santral.sip.reasons import PHRASES, q850_from_status
+from santral.sip.uri import Uri
 
 
 class Fault(Enum):
@@ -35,6 +37,9 @@ class Failure:
     rang: bool = False
     reasons: tuple[str, ...] = ()
     retry_after_s: int | None = None  # our own overload is the reason
+    contacts: tuple[Uri, ...] = ()  # of a redirect, the highest q first
+    diverted: tuple[Diverted, ...] = ()  # as the redirect itself says, where it is believed
+    passed: tuple[str, ...] = ()  # numbers of a redirect that the caller is to follow itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +62,10 @@ class Dial:
     phones by their q, those of the same at once (RFC 3261 16.6).
     """
 
-    attempt: DialTrunk | DialUser
+    attempt: Dialled
     targets: tuple[str, ...]
     contacts: tuple[Contact, ...] = ()  # of a user's phones, beside `targets`: where they are, with no look-up
+    diverted: tuple[Diverted, ...] = ()  # by redirects on the way to here: newest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class GiveUp:
     reasons: tuple[str, ...] = ()
     by: Literal["engine", "callee"] = "engine"
     retry_after_s: int | None = None
+    contacts: tuple[str, ...] = ()  # numbers of a redirect, in their normal form
 
 
 Step = Dial | AnswerHere | GiveUp
@@ -91,6 +98,7 @@ UNTOLD: Final = {
     Fault.UNREACHABLE: 502,
     Fault.NO_PORTS: 503,
 }
+NOT_DIVERTED: Final[tuple[Diverted, ...]] = ()
 BUSY: Final = frozenset({486, 600})
 NOT_THERE: Final = 480  # no phone of the user is registered
 NO_ANSWER_CAUSE: Final = 19  # Q.850: no answer from user
@@ -100,7 +108,7 @@ class Dialer:
     """The cursor over a plan. `first` once, then `after` each failure, until it gives up or the call stands."""
 
     def __init__(self, attempts: Sequence[Attempt], find_contacts: FindContacts = lambda _: ()) -> None:
-        self._attempts = attempts
+        self._attempts = [(one, NOT_DIVERTED) for one in attempts]
         self._find_contacts = find_contacts
         self._groups: list[tuple[Contact, ...]] = []  # of the user being rung, those not rung yet
         self._attempt = 0
@@ -109,12 +117,18 @@ class Dialer:
     def first(self) -> Step:
         return self._begin() if self._attempts else GiveUp(404)
 
+    def divert(self, attempts: Sequence[Attempt], diverted: tuple[Diverted, ...]) -> None:
+        """A redirect: these come next, before everything else that was left to try."""
+        at = self._attempt + 1
+        self._attempts[at:at] = [(one, diverted) for one in attempts]
+        self._groups = []
+
     def after(self, failure: Failure) -> Step:
         """Next target of the same trunk for faults of the path, never after it rang; else the next destination.
 
         A global failure (6xx, RFC 3261 21.6) ends the plan: no other place can be better.
         """
-        attempt = self._attempts[self._attempt]
+        attempt, _ = self._attempts[self._attempt]
         targets = attempt.targets if isinstance(attempt, DialTrunk) else ()
         if may_try_elsewhere(failure) and self._target + 1 < len(targets):
             self._target += 1
@@ -128,7 +142,7 @@ class Dialer:
 
     def _begin(self) -> Step:
         """The first step of an attempt. A user without a phone is one that does not answer."""
-        attempt = self._attempts[self._attempt]
+        attempt, _ = self._attempts[self._attempt]
         if not isinstance(attempt, DialUser):
             return self._step()
         contacts = sorted(self._find_contacts(attempt.user), key=lambda one: -one.q)
@@ -136,12 +150,15 @@ class Dialer:
         return self._step() if self._groups else self.after(Failure(Fault.REFUSED, NOT_THERE))
 
     def _step(self) -> Step:
-        match self._attempts[self._attempt]:
+        chosen, diverted = self._attempts[self._attempt]
+        match chosen:
             case DialTrunk() as attempt:
-                return Dial(attempt, (attempt.targets[self._target],))
+                return Dial(attempt, (attempt.targets[self._target],), diverted=diverted)
+            case DialAddress() as attempt:
+                return Dial(attempt, (attempt.target,), diverted=diverted)
             case DialUser() as attempt:
                 group = self._groups.pop(0)
-                return Dial(attempt, tuple(one.uri for one in group), group)
+                return Dial(attempt, tuple(one.uri for one in group), group, diverted)
             case Echo() | Play() as endpoint:
                 return AnswerHere(endpoint)
             case Reject(status=status):
@@ -179,6 +196,8 @@ def upstream(failure: Failure) -> GiveUp:
         cause = NO_ANSWER_CAUSE if failure.fault is Fault.NO_ANSWER else q850_from_status(status)
         return GiveUp(status, (f"Q.850;cause={cause}",), retry_after_s=failure.retry_after_s)
     reasons = failure.reasons or (f"Q.850;cause={q850_from_status(failure.status)}",)
+    if failure.passed:
+        return GiveUp(failure.status, (), "callee", contacts=failure.passed)
     if failure.status in PASSED_ON:
         return GiveUp(failure.status, reasons, "callee")
     said = f'SIP;cause={failure.status};text="{PHRASES.get(failure.status, "")}"'

@@ -6,10 +6,13 @@ and counts against the same limits.
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from santral.engine.calls.leg import Leg, Party
-from santral.routing.plan import Attempt, CallFacts, DialTrunk, DialUser, Plan
+from santral.routing.plan import FORBIDDEN, Attempt, CallFacts, DialAddress, DialTrunk, DialUser, Plan
+from santral.sip.identity.tel import number_of
+from santral.sip.locating import is_within
 from santral.sip.uri import Uri
 
 if TYPE_CHECKING:
@@ -20,6 +23,28 @@ if TYPE_CHECKING:
 def tenant_of(world: "World", party: Party) -> str:
     """Whose trunk or user it is."""
     return world.users[party.user].tenant if party.user else world.trunks[party.trunk].tenant
+
+
+def plan_for(call: "Call", leg: Leg, uri: Uri) -> Plan:
+    """The plan of a call to this URI that the party of this leg asks for: to a number, or to an address."""
+    if is_known_host(call, leg, uri):
+        return plan_as(call, leg, number_of(uri))
+    tenant, networks = tenant_of(call.world, leg.party), call.world.config.sip.dial_networks
+    is_address = uri.scheme in ("sip", "sips") and bool(networks) and bool(uri.user_decoded)
+    if not is_address or (_is_literal(uri.host) and not is_within(uri.host, networks)):
+        return Plan(None, tenant, (), (f"{uri.host[:64]}: outside sip.dial_networks",), FORBIDDEN)
+    target = Uri(uri.scheme, host=uri.host, port=uri.port, params=tuple(p for p in uri.params if p[0] == "transport"))
+    why = f"address {uri.host}, named by {leg.party.trunk or leg.party.user}"
+    return Plan(None, tenant, (DialAddress(uri.user_decoded, str(target), leg.party.interface, why=why),), ())
+
+
+def _is_literal(host: str) -> bool:
+    """An IP address; a name is looked up first, and each of its addresses judged."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def plan_as(call: "Call", leg: Leg, called: str) -> Plan:

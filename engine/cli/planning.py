@@ -10,7 +10,7 @@ import typer
 from santral.engine.cli.failure import Failure
 from santral.engine.config import Config, ConfigError, load
 from santral.engine.config.convert import home_numbering, routing_table
-from santral.routing.plan import Attempt, CallFacts, DialTrunk, DialUser, Echo, Plan, Play, Reject, plan
+from santral.routing.plan import Attempt, CallFacts, DialAddress, DialTrunk, DialUser, Echo, Plan, Play, Reject, plan
 from santral.routing.routes import RoutingTable
 
 
@@ -90,6 +90,8 @@ def shown(attempt: Attempt) -> str:
             return f"dial {called} on trunk {trunk} for {timeout_s:g} s at {', then '.join(targets)}"
         case DialUser(user=user, timeout_s=timeout_s):
             return f"ring {user} for {timeout_s:g} s"
+        case DialAddress(called=called, target=target, timeout_s=timeout_s):
+            return f"dial {called} at {target} for {timeout_s:g} s"
         case Echo():
             return "answer and echo"
         case Play(file=file):

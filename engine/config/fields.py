@@ -37,12 +37,11 @@ class Words:
 class Remark:
     """What the reference page and reload know of a key besides its type.
 
-    `default` replaces the default's own text; `restart`: changing it takes a restart; `idle`: without effect so far.
+    `default` replaces the default's own text; `restart`: changing it takes a restart.
     """
 
     default: str | None = None
     restart: bool = False
-    idle: bool = False
 
 
 def remark_of(field: FieldInfo) -> Remark:

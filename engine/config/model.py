@@ -65,7 +65,6 @@ PRIVATE_KEY: Final = "Private key of the certificate (PEM, not encrypted)."
 AUTHORITIES: Final = "Authorities (PEM) that peers' certificates are checked with."
 LOCAL_NET: Final = "Networks whose peers are told the address listened on, not `advertise`."
 RESTART: Final = Remark(restart=True)
-IDLE: Final = Remark(idle=True)
 
 
 class Table(BaseModel):
@@ -184,8 +183,10 @@ class SipTable(Table):
     scanners: tuple[ScannerName, ...] = Field(
         SCANNERS, description="Texts in `User-Agent` of requests that are dropped without an answer."
     )
-    dial_networks: Annotated[tuple[Network, ...], IDLE] = Field(
-        (), description="Where addresses that callers, agents and applications name may point. Trunk targets are free."
+    dial_networks: tuple[Network, ...] = Field(
+        (),
+        description="Where SIP addresses that REFER and redirects name may point, unless they name a number at a host "
+        "of ours or of their sender. Targets of trunks are free. None: such addresses are not called.",
     )
 
 
@@ -411,6 +412,11 @@ class TrunkTable(Table):
         "refuse",
         description="What becomes of a REFER from it (transfer): it is refused, or carried out here, as a call from "
         "it to the new place would be: same routes, rights and limits.",
+    )
+    redirect: Literal["follow", "pass"] = Field(
+        "follow",
+        description="What becomes of a redirect (3xx) from it: its new places are called as a call from this trunk to "
+        "them would be, which takes a route with `from_trunk`; or the caller is told to call them.",
     )
     try_timeout: TryTime = Field(4.0, description="Without any answer for so long, the next target is tried.")
     progress_timeout: ProgressTime = Field(15.0, description="The same when nothing but 100 Trying came.")

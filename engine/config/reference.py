@@ -54,7 +54,6 @@ def _rows(table: type[Table]) -> Iterator[str]:
     for key, field in table.model_fields.items():
         remark = remark_of(field)
         notes = " Changing it takes a restart." if remark.restart else ""
-        notes += " **Has no effect in this version.**" if remark.idle else ""
         cells = (f"`{field.alias or key}`", words_of(field), default_of(field), f"{field.description}{notes}")
         yield _row(*cells)
 

@@ -213,7 +213,7 @@ class Registrar:
             expires_at=now + seconds,
             call_id=request.call_id,
             cseq=request.cseq.number,
-            q=_thousandths(contact.param("q")),
+            q=quality(contact.param("q")),
             instance=instance,
             path=path,
             is_block=uri.has_param("bnc"),
@@ -266,7 +266,8 @@ def _seconds(text: str | None) -> int | None:
     return int(text)
 
 
-def _thousandths(text: str | None) -> int:
+def quality(text: str | None) -> int:
+    """A q-value in thousandths; what is none is the highest."""
     if not text:
         return Q_STEPS
     try:

@@ -36,6 +36,7 @@ targets = {targets}
 accept_from = [{right_from}]
 transfer = "{right_transfer}"
 codecs = ["pcmu", "pcma"]
+{right_keys}
 [[trunk]]
 name = "spare"
 tenant = "acme"

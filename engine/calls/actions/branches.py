@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 from santral.engine.calls.dialer import Contact
 from santral.engine.calls.leg import Leg
 from santral.engine.calls.table import Input
-from santral.routing.plan import DialTrunk, DialUser
+from santral.routing.plan import Dialled
 from santral.sip.events import Hop
+from santral.sip.identity.redirection import Diverted
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
@@ -22,12 +23,13 @@ TIMERS: Final = (Input.NO_TRY, Input.NO_PROGRESS)  # of each branch
 class Branch:
     """One leg being dialled, and the hops its target has left."""
 
-    attempt: DialTrunk | DialUser
+    attempt: Dialled
     side: "TrunkSide"
     target: str
     leg: Leg
     offer: bytes = b""
     hops: deque[Hop] = field(default_factory=deque)
+    diverted: tuple[Diverted, ...] = ()  # by redirects on the way to here: newest first
     contact: Contact | None = None  # of a user: the phone it rings
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from santral.engine.calls import negotiation, outgoing
 from santral.engine.calls.actions.beginning import OWN_OVERLOAD, OWN_OVERLOAD_RETRY_S, go, open_media
 from santral.engine.calls.actions.branches import Branch, give_up
+from santral.engine.calls.actions.redirecting import follow
 from santral.engine.calls.crossing import Outbound, Presented
 from santral.engine.calls.dialer import Contact, Dial, Failure, Fault, best, may_try_elsewhere
 from santral.engine.calls.leg import Leg, Role
@@ -17,9 +18,11 @@ from santral.engine.calls.table import Heard, Input
 from santral.engine.calls.waiting import entertain
 from santral.engine.limits import Refusal
 from santral.engine.media import PortsExhausted
-from santral.routing.plan import DialTrunk, DialUser
+from santral.routing.plan import DialAddress, Dialled, DialTrunk, DialUser
 from santral.sip.errors import NotAcceptable
 from santral.sip.events import Hop
+from santral.sip.identity.redirection import Diverted
+from santral.sip.locating import is_within
 from santral.sip.offer_answer import Codec
 from santral.sip.uri import Uri
 
@@ -35,25 +38,28 @@ def dial(call: "Call", _what: Input, step: Dial) -> None:
     """A leg for each target of this step. Any of them may fail at once."""
     call.failures.clear()
     for contact in step.contacts:
-        _add_branch(call, step.attempt, contact.uri, deque((contact.hop,)), contact)
+        _add_branch(call, step.attempt, contact.uri, deque((contact.hop,)), (contact, step.diverted))
     for target in () if step.contacts else step.targets:
-        _add_branch(call, step.attempt, target, None)
+        _add_branch(call, step.attempt, target, None, (None, step.diverted))
 
 
 def _add_branch(
     call: "Call",
-    attempt: DialTrunk | DialUser,
+    attempt: Dialled,
     target: str,
     hops: deque[Hop] | None,
-    contact: Contact | None = None,
+    way: tuple[Contact | None, tuple[Diverted, ...]],
 ) -> None:
-    """A leg for this target: channel, look-up of its name unless its hops are known, media, offer, INVITE."""
-    side = call.world.side_of(attempt)
+    """A leg for this target: channel, look-up of its name unless its hops are known, media, offer, INVITE.
+
+    `way`: the phone that is called, and the redirects that led there.
+    """
+    side, (contact, diverted) = call.world.side_of(attempt), way
     leg = Leg(Role.CALLEE, side.party, call.services.signalling, call.hear)
     leg.target = target
     leg.presented = _called(call, attempt, side)
     leg.max_forwards = call.caller.max_forwards - 1
-    branch = Branch(attempt, side, target, leg, contact=contact)
+    branch = Branch(attempt, side, target, leg, contact=contact, diverted=diverted)
     call.branches[leg.id] = branch
     exempt = isinstance(attempt, DialTrunk) and attempt.is_emergency
     limits, now = call.services.limits, call.services.signalling.now()
@@ -74,10 +80,12 @@ def _add_branch(
     invite(call, Input.LOCATED, branch)
 
 
-def _called(call: "Call", attempt: DialTrunk | DialUser, side: "TrunkSide") -> Presented:
+def _called(call: "Call", attempt: Dialled, side: "TrunkSide") -> Presented:
     """Who is called, should the call go on from there to somebody else."""
     if isinstance(attempt, DialTrunk):
         number = side.party.policy.numbering.read(attempt.called)
+    elif isinstance(attempt, DialAddress):
+        number = attempt.called
     else:
         number = call.world.users[attempt.user].name
     return Presented(number, number, number, is_asserted=True)
@@ -141,6 +149,10 @@ def invite(call: "Call", _what: Input, branch: Branch) -> None:
         call.post(Input.CALLEE_FAILED, Heard(leg, Failure(Fault.UNREACHABLE)))
         return
     hop = branch.hops.popleft()
+    if isinstance(branch.attempt, DialAddress) and not is_within(hop.host, call.world.config.sip.dial_networks):
+        call.log.warning("an address outside sip.dial_networks", target=branch.target, host=hop.host)
+        call.post(Input.CALLEE_FAILED, Heard(leg, Failure(Fault.UNREACHABLE)))
+        return
     leg.face(hop.host)
     problem = _prepare(call, branch)
     if problem is not None:
@@ -159,12 +171,13 @@ def _outbound(call: "Call", branch: Branch) -> Outbound:
     attempt = branch.attempt
     row = call.world.table.numbers.get(call.caller.presented.shown)
     return Outbound(
-        called=attempt.called if isinstance(attempt, DialTrunk) else call.facts.called,
+        called=call.facts.called if isinstance(attempt, DialUser) else attempt.called,
         caller=attempt.caller if isinstance(attempt, DialTrunk) else None,
         target=Uri.parse(branch.target),
         call=call.id,
         tenant=call.tenant,
         trunk=branch.side.name,
+        diverted=branch.diverted,
         caller_name=row.caller_name if row is not None and row.tenant == call.tenant else "",
     )
 
@@ -183,8 +196,10 @@ def drop_branch(call: "Call", what: Input, heard: Heard) -> None:
     failure = said if isinstance(said, Failure) else Failure(FAULTS.get(what, Fault.NO_PROGRESS), rang=leg.rang)
     give_up(call, (leg,))
     if branch.hops and may_try_elsewhere(failure):
-        _add_branch(call, branch.attempt, branch.target, branch.hops, branch.contact)
+        _add_branch(call, branch.attempt, branch.target, branch.hops, (branch.contact, branch.diverted))
         return
+    if failure.contacts:
+        failure = follow(call, branch, failure)
     call.failures.append(failure)
     if failure.status >= GLOBAL_FAILURE:
         give_up(call, call.dialled)

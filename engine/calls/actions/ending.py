@@ -8,6 +8,7 @@ from santral.engine.calls.leg import Leg
 from santral.engine.calls.leg.model import HeaderLines
 from santral.engine.calls.table import Heard, Input
 from santral.engine.cdr.record import CallRecord
+from santral.sip.uri import Uri, escape_user
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
@@ -21,12 +22,20 @@ TIMED_OUT: Final = {Input.MEDIA_LOST: "media_timeout", Input.TOO_LONG: "max_dura
 
 
 def refuse_caller(call: "Call", _what: Input, step: GiveUp) -> None:
-    headers = () if step.retry_after_s is None else (("Retry-After", str(step.retry_after_s)),)
+    headers: HeaderLines = () if step.retry_after_s is None else (("Retry-After", str(step.retry_after_s)),)
+    if step.contacts:
+        headers = tuple(("Contact", f"<{_address(call.caller, number)}>") for number in step.contacts)
     call.outcome.end(account.refusal_cause(step.status), step.by)
     if call.caller.is_answered:
         call.caller.hang_up(step.reasons)
         return
     call.caller.reject(step.status, step.reasons, headers)
+
+
+def _address(caller: Leg, number: str) -> Uri:
+    """A number as the caller is to dial it: at our own host, whatever the redirect named."""
+    policy = caller.party.policy
+    return Uri(user=escape_user(policy.numbering.write(number)), host=policy.host)
 
 
 def refuse_by_command(call: "Call", _what: Input, data: tuple[int | None, str]) -> None:

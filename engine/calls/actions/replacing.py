@@ -10,6 +10,7 @@ from santral.engine.calls.actions.moving import NORMAL, keep_channel
 from santral.engine.calls.crossing import STRANGER, connected
 from santral.engine.calls.joins import Bridge
 from santral.engine.calls.leg import Leg
+from santral.engine.calls.negotiation import Agreement
 from santral.engine.calls.table import Heard, Input
 from santral.engine.media import PortsExhausted
 from santral.sip.errors import NotAcceptable
@@ -36,7 +37,7 @@ def replace_leg(call: "Call", what: Input, replacing: Replacing) -> None:
         refuse(call, what, replacing)
         return
     stays = call.join.other(gone)
-    if not _enter(call, new, (stays.agreed.audio.name, *new.party.codecs)):
+    if not _enter(call, new, (stays.agreed.audio.name,), stays.agreed):
         return
     call.end_join()
     keep_channel(call, gone, stays)
@@ -70,12 +71,16 @@ def refuse(_call: "Call", _what: Input, replacing: Replacing) -> None:
     replacing.new.reject(NOBODY)
 
 
-def _enter(call: "Call", new: Leg, codecs: Sequence[str]) -> bool:
-    """Media and answer (or offer, where it sent none) of the leg that comes; False when it had to be refused."""
+def _enter(call: "Call", new: Leg, codecs: Sequence[str], other: Agreement | None = None) -> bool:
+    """Media and answer (or offer, where it sent none) of the leg that comes, for who stays with
+    `other` agreed, if that is settled; False when it had to be refused."""
     try:
         open_media(call, new)
         if new.is_late:
             new.offer_once(negotiation.offer_alone(codecs[:1]), "sendrecv")
+        elif other is not None:
+            agreement = negotiation.answer_for(new.peer, new.party, other, events=other.has_events)
+            new.prepare_answer(agreement, "sendrecv")
         else:
             new.prepare_answer(negotiation.answer_locally(new.peer, codecs), "sendrecv")
     except NotAcceptable as problem:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 DIALLED: Final = (State.DIALING, State.RINGING)
 DECLINED: Final = 603  # this side may not transfer
-FORBIDDEN: Final = 403  # not there
 NOT_FOUND: Final = 404
 PENDING: Final = 491  # one at a time
 NOBODY: Final = 480  # nobody is there to be transferred
@@ -98,11 +97,8 @@ def _name_of(call: "Call", leg: Leg) -> str:
 
 def _go_blind(call: "Call", leg: Leg, referral: Referral, stays: Leg) -> None:
     """To a number. What is to be replaced there is none of ours: only the party's own side can know it."""
-    if not onward.is_known_host(call, leg, referral.target):
-        referral.refuse(FORBIDDEN)
-        return
     number = number_of(referral.target)
-    plan = onward.plan_as(call, leg, number)
+    plan = onward.plan_for(call, leg, referral.target)
     if referral.replaces is not None:
         plan = replace(plan, attempts=tuple(one for one in plan.attempts if onward.is_of(one, leg.party)))
     if not plan.attempts:

@@ -3,7 +3,7 @@
 Nothing crosses by itself: every header of an outgoing message is made here or by the SIP stack for that leg alone.
 """
 
-from santral.engine.calls.crossing.incoming import Presented, presented, reasons
+from santral.engine.calls.crossing.incoming import Presented, diverted, presented, reasons
 from santral.engine.calls.crossing.outgoing import Crossing, Outbound, connected, early_media, invite, user_to_user
 from santral.engine.calls.crossing.policy import STRANGER, Policy
 from santral.engine.calls.crossing.rules import HeaderRule
@@ -16,6 +16,7 @@ __all__ = [
     "Policy",
     "Presented",
     "connected",
+    "diverted",
     "early_media",
     "invite",
     "presented",

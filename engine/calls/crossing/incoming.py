@@ -177,6 +177,12 @@ def _diversions(headers: Headers, policy: Policy, *, hides_all: bool) -> tuple[D
     )
 
 
+def diverted(headers: Headers, policy: Policy) -> tuple[Diverted, ...]:
+    """The diversions that a redirect tells, of a side that is believed; empty from others. Raises LoopDetected."""
+    privacy = _privacy(headers)
+    return _diversions(headers, policy, hides_all=privacy is not None and privacy.hides_diversions)
+
+
 def _user_to_user(headers: Headers) -> tuple[UserToUser, ...]:
     found = (
         read(lambda text=text: UserToUser.parse(text))  # type: ignore[misc]

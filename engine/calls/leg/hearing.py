@@ -1,20 +1,28 @@
 """What a leg's session says, turned into the leg's happenings: one row per event of `sip.events`."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine import utc
+from santral.engine.calls import crossing
 from santral.engine.calls.dialer import Failure, Fault
 from santral.engine.calls.leg.model import METHOD_NOT_ALLOWED, NOT_ACCEPTABLE, REQUEST_PENDING, News
 from santral.engine.calls.leg.referral import Referral
 from santral.sip import events as sip
-from santral.sip.errors import NotAcceptable, RemoteError
-from santral.sip.message import Request, sdp_body
+from santral.sip.errors import LoopDetected, NotAcceptable, RemoteError
+from santral.sip.identity.redirection import MAX_DIVERSIONS, Diverted
+from santral.sip.message import Request, Response, sdp_body
+from santral.sip.registration.registrar import quality
+from santral.sip.uri import NameAddr, Uri
 
 if TYPE_CHECKING:
     from santral.engine.calls.leg.leg import Leg
 
 NO_UPDATE: Final = frozenset({405, 501})  # the peer does not know UPDATE after all
+REDIRECTS: Final = frozenset({300, 301, 302})  # that name other places for the same call (RFC 3261 21.3)
+MAX_CONTACTS: Final = 8  # of one redirect
+ENDLESS: Final = (Diverted(NameAddr("", Uri(user="unknown")), count=MAX_DIVERSIONS + 1),)
 NOT_RINGING: Final = frozenset({100, 199})  # 199: one of the far end's forks is gone, which is its affair (RFC 6228)
 PASSED_ON: Final = frozenset({"INFO", "MESSAGE"})  # requests in the dialog that are for the other side
 SESSION_PROGRESS: Final = 183  # as which unknown provisional answers are taken (RFC 3261 8.1.3.2)
@@ -75,9 +83,28 @@ def _rejected(leg: "Leg", event: sip.Rejected) -> None:
     leg.close()
     if event.response is not None:
         failure = Failure(Fault.REFUSED, event.status, leg.rang, leg.reasons)
+        if event.status in REDIRECTS:
+            failure = replace(failure, contacts=_contacts(event.response), diverted=_diverted(leg, event.response))
     else:
         failure = Failure(Fault.UNREACHABLE if event.cause == "unreachable" else Fault.NO_TRY, 0, leg.rang)
     leg.tell(leg, News.FAILED, failure)
+
+
+def _contacts(response: Response) -> tuple[Uri, ...]:
+    """Where a redirect points, the highest q first (RFC 3261 8.1.3.4); nowhere if that cannot be read."""
+    try:
+        found = response.contacts[:MAX_CONTACTS]
+    except RemoteError:
+        return ()
+    return tuple(one.uri for one in sorted(found, key=lambda one: -quality(one.param("q"))))
+
+
+def _diverted(leg: "Leg", response: Response) -> tuple[Diverted, ...]:
+    """Its own Diversion or History-Info, where its side is believed."""
+    try:
+        return crossing.diverted(response.headers, leg.party.policy)
+    except LoopDetected:
+        return ENDLESS
 
 
 def _cancelled(leg: "Leg", event: sip.Cancelled) -> None:

@@ -90,6 +90,7 @@ class Party:
     local_net: tuple[Network, ...] = ()
     user: str = ""  # address of record, where it is a user's; `trunk` is empty then
     transfer: Literal["refuse", "local"] = "refuse"  # what becomes of a REFER of its peer
+    redirect: Literal["refuse", "follow", "pass"] = "refuse"  # … and of a 3xx
     srtp: SrtpPolicy = "off"
     transcode: bool = True  # it is offered codecs that its counterpart lacks, too
     nat: bool = False  # it is where its packets come from, whatever its Contact and SDP say (RFC 3581, RFC 7362)

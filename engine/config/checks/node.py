@@ -5,8 +5,7 @@ from ipaddress import ip_address
 from itertools import combinations
 
 from santral.engine.config.draft import Draft
-from santral.engine.config.fields import remark_of
-from santral.engine.config.model import DEFAULT_INTERFACE, TABLES
+from santral.engine.config.model import DEFAULT_INTERFACE
 from santral.engine.config.problems import KeyPath, spell
 from santral.engine.config.values import HostPort, Listen, PortRange
 
@@ -19,7 +18,6 @@ def check_node(draft: Draft) -> None:
     check_listeners(draft)
     check_media(draft)
     check_tenants(draft)
-    warn_of_idle_keys(draft)
 
 
 def check_names(draft: Draft) -> None:
@@ -130,12 +128,3 @@ def check_tenants(draft: Draft) -> None:
         sounds = one.table.sounds
         if sounds is not None and not sounds.is_dir():
             draft.blame((*one.path, "sounds"), f"{sounds} is no folder")
-
-
-def warn_of_idle_keys(draft: Draft) -> None:
-    """Keys that are checked and kept, but that nothing in this version heeds."""
-    for path in draft.lines:
-        table = TABLES.get(".".join(step for step in path[:-1] if isinstance(step, str)))
-        field = table.model_fields.get(str(path[-1])) if table else None
-        if field is not None and remark_of(field).idle:
-            draft.warn(path, "has no effect in this version")
