@@ -76,8 +76,27 @@ EVENTS: Final[dict[str, EventType]] = {
     "bridge.started": EventType("Two legs hear each other.", {"legs": "list of two leg ids"}),
     "bridge.ended": EventType("The two legs no longer hear each other.", {"legs": "list of two leg ids"}),
     "dtmf.received": EventType("A key was pressed.", {"digit": "str", "ms": "int", "via": "rfc4733, info or inband"}),
-    "play.started": EventType("A file begins.", {"file": "str"}),
-    "play.finished": EventType("A file ended or was stopped.", {"file": "str", "reason": "str"}),
+    "dtmf.sent": EventType(
+        "Digits that a command asked for were sent, or no more of them can be.",
+        {"digits": "int, how many", "completed": "bool"},
+    ),
+    "play.started": EventType("A file, or the first of several, or a tone begins.", {"file": "str", "play": "int"}),
+    "play.finished": EventType(
+        "What was played ended or was stopped; a list of files ends once.",
+        {"file": "str", "play": "int", "reason": "end, stopped, digit, replaced or closed", "ms": "int, as heard"},
+    ),
+    "collect.finished": EventType(
+        "Digits were collected. Those of a secure collection are shown as `*`.",
+        {"digits": "str", "reason": "length, terminator, timeout, digit_timeout, stopped or ended"},
+    ),
+    "talk.started": EventType("Somebody speaks on this leg (told while `call.detect` asks for voice)."),
+    "talk.stopped": EventType("Nobody speaks on this leg any more.", {"ms": "int"}),
+    "tone.detected": EventType(
+        "A network tone was heard on this leg.",
+        {"tone": "ringback, busy, congestion, dial, sit, cng or ced", "ms": "int"},
+    ),
+    "fax.detected": EventType("A fax machine was heard on this leg.", {"tone": "cng or ced"}),
+    "media.level": EventType("How loud this leg is, once a second while asked for.", {"dbov": "float"}),
     "trunk.full": EventType("A call met the trunk's channel limit.", {"trunk": "str", "channels": "int"}),
     "trunk.up": EventType(
         "A target answers again, or a registration stands.", {"trunk": "str", "target": "str", "reason": "str"}

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
+from santral.codecs.tones import Tone
 from santral.engine.calls.crossing import Policy
 from santral.engine.calls.leg import Leg, Party
+from santral.engine.calls.tones import tone_of
 from santral.engine.cdr.store import CdrStore
 from santral.engine.config import Config
 from santral.engine.config.convert import aor_of, home_numbering, policy_of, routing_table
-from santral.engine.config.model import InterfaceTable, TrunkTable, UserTable
-from santral.engine.config.sounds import Sound, find_sound
+from santral.engine.config.model import InterfaceTable, TenantTable, TrunkTable, UserTable
+from santral.engine.config.sounds import Sound, SoundError, find_sound
 from santral.engine.events import EventLog
 from santral.engine.limits import Limits, LimitSettings, TrunkLimit
 from santral.engine.locating import Locator
@@ -43,7 +45,7 @@ USER_BUSY: Final = 486  # when all channels of a user are taken
 EMERGENCY_CALLS: Final = 50  # calls for help at once, beyond every other limit
 
 HOLD_MUSIC: Final = "hold-music.wav"  # a tenant's own, else the embedded one
-RINGBACK: Final = "ringback.wav"
+RINGBACK: Final = "ringback.wav"  # a tenant's own, else the tone of its country
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class World:
     realms: Mapping[str, Mapping[str, str]]  # domain with users -> user name, or its hash -> address of record
     max_duration_s: Mapping[str, float]
     hold_music: Mapping[str, Sound]  # by tenant, as are those that follow
-    ringback: Mapping[str, Sound]
+    ringback: Mapping[str, Sound | Tone]
     limits: LimitSettings
 
     @classmethod
@@ -105,8 +107,8 @@ class World:
             hosts=_hosts(config, networks),
             realms=_realms(users),
             max_duration_s={tenant.name: float(tenant.max_duration) for tenant in config.tenant},
-            hold_music={one.name: find_sound(HOLD_MUSIC, one.sounds) for one in config.tenant},
-            ringback={one.name: find_sound(RINGBACK, one.sounds) for one in config.tenant},
+            hold_music={one.name: find_sound(HOLD_MUSIC, one.sounds, one.language) for one in config.tenant},
+            ringback={one.name: _ringback(one) for one in config.tenant},
             limits=LimitSettings(
                 max_calls=config.sip.max_calls,
                 max_calls_per_second=config.sip.max_calls_per_second,
@@ -163,6 +165,14 @@ def _hosts(config: Config, networks: Mapping[str, InterfaceTable]) -> frozenset[
     for network in networks.values():
         names += [network.advertise, *(one.host for one in network.sip)]
     return frozenset(str(name).lower() for name in names if name is not None)
+
+
+def _ringback(tenant: TenantTable) -> Sound | Tone:
+    """The tenant's own file, else the tone of its country."""
+    try:
+        return find_sound(RINGBACK, tenant.sounds, tenant.language)
+    except SoundError:
+        return tone_of(tenant.country, "ringback")
 
 
 def _advertised(network: InterfaceTable) -> str | None:

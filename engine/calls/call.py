@@ -10,16 +10,20 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from santral.codecs.tones import Tone
 from santral.engine import log
-from santral.engine.calls import account, playing
+from santral.engine.calls import account, digits, playing
 from santral.engine.calls.actions import PERFORM
 from santral.engine.calls.actions.branches import Branch
 from santral.engine.calls.actions.transferring import Transfer
+from santral.engine.calls.collecting import Collecting
 from santral.engine.calls.dialer import Dialer, Failure
 from santral.engine.calls.joins import Join
 from santral.engine.calls.leg import Leg, News, Role, sure
 from santral.engine.calls.playing import Playing
 from santral.engine.calls.table import TABLE, Do, Heard, Input, State
+from santral.engine.calls.verbs import Verbs
+from santral.engine.config.sounds import Sound
 from santral.engine.ids import new_id
 from santral.engine.media import MediaEvent, PreparedAudio
 from santral.engine.world import Services, World
@@ -44,6 +48,13 @@ LEAVER_NEWS: Final = {
     News.ENDED: Input.LEAVER_ENDED,
     News.BROKEN: Input.BROKEN,
     News.REFERRED: Input.REFERRED,
+}
+DETECTED: Final = {  # kinds of media event -> types of ours
+    "talk_started": "talk.started",
+    "talk_stopped": "talk.stopped",
+    "tone": "tone.detected",
+    "fax": "fax.detected",
+    "level": "media.level",
 }
 NO_PLAN: Final = Plan(None, "", (), ())
 
@@ -75,11 +86,14 @@ class Call:
         self.join: Join | None = None
         self.transfer: Transfer | None = None  # while it is under way
         self.redirects = 0  # followed so far
-        self.entertained: dict[str, tuple[str, str]] = {}  # legs that wait -> file and codec they are played
+        self.entertained: dict[str, tuple[Sound | Tone, str]] = {}  # legs that wait -> what they hear, their codec
         self.outcome = account.Outcome()
         self.probes: dict[str, Leg] = {}
         self.doubted: dict[str, int] = {}  # leg that was silent and answered the probe -> packets it had sent by then
         self.plays: dict[int, Playing] = {}  # by the media plane's number
+        self.collecting: dict[str, Collecting] = {}  # by leg
+        self.pressed: dict[tuple[str, str], float] = {}  # leg and digit -> when it last came by media
+        self.sending: set[int] = set()  # digits that a command asked for, by the media plane's number
         self.waiting_audio: tuple[PreparedAudio, str] | None = None
         self.is_finished = False
         self.log = log.get("call").bind(call=self.id)
@@ -190,7 +204,11 @@ class Call:
         """What the media plane noticed on one of our legs."""
         match event.kind:
             case "dtmf":
-                self.emit("dtmf.received", leg=leg.id, **event.data)
+                digits.heard(self, leg, digits.Digit.of(event))
+            case "digits_sent":
+                digits.sent(self, leg, event)
+            case "talk_started" | "talk_stopped" | "tone" | "fax" | "level":
+                self.emit(DETECTED[event.kind], leg=leg.id, **event.data)
             case "silent":
                 self.emit("media.silent", leg=leg.id, seconds=event.data["after_s"])
             case "first_packet":
@@ -223,6 +241,11 @@ class Call:
     def snapshot(self) -> dict[str, Any]:
         """The call as control clients see it."""
         return account.snapshot(self)
+
+    @property
+    def verbs(self) -> Verbs:
+        """What may be asked of it while it stands."""
+        return Verbs(self)
 
     # ---- timers and tasks ----
 
@@ -268,6 +291,8 @@ class Call:
     def let_go(self, leg: Leg) -> None:
         """A leg is done with: its channel is free now, its ports when its last counters have come."""
         self.services.limits.release(leg.id)
+        if (collecting := self.collecting.get(leg.id)) is not None:
+            collecting.finish("ended")
         self.spawn(self.close_media(leg))
 
     async def close_media(self, leg: Leg) -> None:
@@ -285,6 +310,7 @@ class Call:
         self._inbox.clear()
         self.probes.clear()
         self.plays.clear()
+        self.collecting.clear()
         self.branches.clear()
         for leg in self.legs:
             leg.forget()

@@ -146,7 +146,7 @@ def _destination(config: Config, tenant: str, table: DestinationTable) -> Destin
     elif table.user is not None:
         what = ToUser(table.user, RING_S if table.timeout is None else table.timeout)
     elif table.play is not None:
-        sound = find_sound(table.play, config.tenants[tenant].sounds)
+        sound = find_sound(table.play, config.tenants[tenant].sounds, config.tenants[tenant].language)
         what = ToPlay(str(sound.file), str(sound.folder))
     elif table.reject is not None:
         what = ToReject(table.reject)

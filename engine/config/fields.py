@@ -128,6 +128,7 @@ Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1
 DialNumber = Annotated[str, Field(pattern=r"^[0-9A-Za-z+*#._-]{1,64}$"), Words("number")]
 UserName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$"), Words("name")]
 ScannerName = Annotated[str, Field(min_length=4, max_length=64, pattern=r"^[\x21-\x7e]+$"), Words("text")]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$"), Words("language tag, as `tr` or `en-GB`")]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$"), Words("two letters (ISO 3166)")]
 
 ConfigPath = Annotated[Path, PlainValidator(_path), Words("path")]

@@ -28,6 +28,7 @@ from santral.engine.config.fields import (
     HeaderName,
     HeaderTemplate,
     Label,
+    Language,
     ListenAddress,
     MinSessionTime,
     Name,
@@ -228,10 +229,15 @@ class TenantTable(Table):
         None, description="Domain of its users' addresses, `user@domain`, and the realm of their passwords."
     )
     country: Country | None = Field(
-        None, description="Where its national numbers are at home: for `number_format`, and for its `[[number]]` rows."
+        None,
+        description="Where its national numbers are at home: for `number_format` and its `[[number]]` rows; and whose "
+        "tones its callers hear.",
     )
     sounds: ConfigPath | None = Field(
         None, description="Folder of its sound files; the embedded ones are there anyway."
+    )
+    language: Language | None = Field(
+        None, description="Its language: a folder of this name inside `sounds` is looked into first."
     )
     max_duration: Count = Field(14400, description="Seconds after which a call is ended.")
     emergency: Annotated[tuple[DialNumber, ...], Remark("those of `country`")] = Field(

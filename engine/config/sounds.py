@@ -22,13 +22,16 @@ class Sound:
     folder: Path
 
 
-def find_sound(name: str, tenant_folder: Path | None) -> Sound:
-    """The file of this relative name in the tenant's folder, else among the embedded ones. Raises SoundError."""
+def find_sound(name: str, tenant_folder: Path | None, language: str | None = None) -> Sound:
+    """The file of this relative name in the tenant's folder, that of its language there first, else among the embedded
+    ones. Raises SoundError.
+    """
     if Path(name).suffix.lower() not in PLAYABLE:
         raise SoundError(f"{name} is none of {', '.join(PLAYABLE)}")
     if "\0" in name or Path(name).is_absolute():
         raise SoundError(f"{name} must be a path inside the sounds folder")
-    for folder in filter(None, (tenant_folder, EMBEDDED_SOUNDS)):
+    spoken = tenant_folder / language if tenant_folder and language else None
+    for folder in filter(None, (spoken, tenant_folder, EMBEDDED_SOUNDS)):
         home = folder.resolve()
         file = (home / name).resolve()
         if not file.is_relative_to(home):

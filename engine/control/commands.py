@@ -7,66 +7,21 @@ tenant owns looks as if it did not exist.
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal
 
 from santral.engine import utc
 from santral.engine.cdr.store import MAX_LIST, CdrFilter, StoreError
-from santral.engine.control.access import Identity, Scope, require, tenant_for
+from santral.engine.control import audio
+from santral.engine.control.access import Scope, require, tenant_for
 from santral.engine.control.answers import Answers
+from santral.engine.control.caller import Caller, Session
 from santral.engine.control.protocol import Request, RequestError
 from santral.engine.control.shapes import Parameter, about, build, parameters
-from santral.engine.control.view import CallView, EngineView
-from santral.engine.events import SinceAheadError, Subscription
+from santral.engine.events import SinceAheadError
 from santral.engine.trace import pcap
 
 DEFAULT_LIMIT: Final = 100
 MAX_GLOBS: Final = 32  # in one subscription
-
-
-class Session(Protocol):
-    """The connection a command came in on."""
-
-    @property
-    def engine(self) -> EngineView:
-        """The engine it may talk to."""
-        ...
-
-    @property
-    def who(self) -> Identity | None:
-        """The client, None before it has logged in."""
-        ...
-
-    async def login(self, name: str, secret: str) -> Identity:
-        """Become the client with this token; RequestError("refused") otherwise."""
-        ...
-
-    def follow(self, subscription: Subscription) -> None:
-        """Send these events, after the answer to the current request, instead of any followed before."""
-        ...
-
-    def unfollow(self) -> bool:
-        """Send no more events; tells whether any were followed."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """A session whose client is known, as commands see it."""
-
-    session: Session
-    who: Identity
-
-    @property
-    def engine(self) -> EngineView:
-        """The engine."""
-        return self.session.engine
-
-    def call(self, identifier: str) -> CallView:
-        """Find a call this client may see."""
-        call = self.engine.call(identifier)
-        if call is None or not self.who.sees(call.tenant):
-            raise RequestError("not_found", "no such call in progress", {"id": identifier})
-        return call
 
 
 # engine.*
@@ -354,6 +309,7 @@ class Verb:
     """One row: the shape of a request, what it does, and the scope it needs (None: not even a login).
 
     `changes` says that doing it twice is not the same as doing it once, so that a request's `key` is remembered.
+    `waits`: its answer may take long; other requests of the connection are answered meanwhile.
     """
 
     shape: type[Any]
@@ -361,13 +317,19 @@ class Verb:
     scope: Scope | None
     changes: bool
     known: tuple[Parameter, ...]
+    waits: bool = False
 
 
 def verb(
-    shape: type[Any], act: Callable[[Any, Any], Awaitable[dict[str, Any]]], scope: Scope | None, changes: bool
+    shape: type[Any],
+    act: Callable[[Any, Any], Awaitable[dict[str, Any]]],
+    scope: Scope | None,
+    *,
+    changes: bool,
+    waits: bool = False,
 ) -> Verb:
     """Make a row; TypeError at import when a parameter has a type that cannot be checked."""
-    return Verb(shape, act, scope, changes, parameters(shape))
+    return Verb(shape, act, scope, changes, parameters(shape), waits)
 
 
 COMMANDS: Final[Mapping[str, Verb]] = {
@@ -381,6 +343,13 @@ COMMANDS: Final[Mapping[str, Verb]] = {
     "call.get": verb(GetCall, on_get_call, "read", changes=False),
     "call.trace": verb(TraceCall, on_trace_call, "calls", changes=False),
     "call.hangup": verb(Hangup, on_hangup, "calls", changes=True),
+    "call.play": verb(audio.Play, audio.on_play, "calls", changes=True),
+    "call.stop": verb(audio.Stop, audio.on_stop, "calls", changes=True),
+    "call.collect": verb(audio.Collect, audio.on_collect, "calls", changes=True, waits=True),
+    "call.send_dtmf": verb(audio.SendDtmf, audio.on_send_dtmf, "calls", changes=True),
+    "call.detect": verb(audio.Detect, audio.on_detect, "calls", changes=True),
+    "call.mute": verb(audio.Mute, audio.on_mute, "calls", changes=True),
+    "call.unmute": verb(audio.Unmute, audio.on_unmute, "calls", changes=True),
     "cdr.list": verb(ListCdrs, on_list_cdrs, "read", changes=False),
     "trunk.list": verb(ListTrunks, on_list_trunks, "read", changes=False),
     "trunk.get": verb(GetTrunk, on_get_trunk, "read", changes=False),
@@ -407,10 +376,18 @@ async def perform(session: Session, answers: Answers, request: Request) -> dict[
     caller = Caller(session, who)
     if not row.changes or "key" not in request.params:
         return await row.act(caller, command)
+    if getattr(command, "secure", False):
+        raise RequestError("bad_params", "key: an answer with secure digits is not kept", {"fields": ["key"]})
     result: dict[str, Any] = await answers.once(
         who, request.params["key"], request.method, params, lambda: row.act(caller, command)
     )
     return result
+
+
+def may_wait(method: str) -> bool:
+    """Whether the answer to this method may take long."""
+    row = COMMANDS.get(method)
+    return row is not None and row.waits
 
 
 def describe() -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine import log
 from santral.engine.control.access import Identity
-from santral.engine.control.commands import perform
+from santral.engine.control.commands import may_wait, perform
 from santral.engine.control.protocol import (
     FrameError,
     Request,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 READ_BYTES: Final = 64 * 1024
 MAX_REFUSED_LOGINS: Final = 3  # on one connection
+MAX_WAITING: Final = 256  # of one connection: answers that may take long
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class SlowReaderError(Exception):
 
 
 class Connection:
-    """A client and what it may do. Runs in one task, with a second one while it follows events."""
+    """A client and what it may do. Runs in one task, with further ones for events and for requests that wait."""
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class Connection:
         self._talk: asyncio.Task[None] | None = None
         self._pump: asyncio.Task[None] | None = None
         self._deadline: asyncio.Timeout | None = None
+        self._waiting: set[asyncio.Task[None]] = set()  # answers that come when they can
         self._refused_logins = 0
         self._dismissed = False
         self._log = log.get("control", peer=peer)
@@ -86,6 +88,8 @@ class Connection:
             self._drop_slow("answers were not read")
         finally:
             self.unfollow()
+            for task in self._waiting:
+                task.cancel()
             await self._close()
 
     async def login(self, name: str, secret: str) -> Identity:
@@ -143,10 +147,32 @@ class Connection:
         while data := await self._reader.read(READ_BYTES):
             requests, problem = self._frames.receive(data)
             for request in requests:
-                await self._answer(request)
+                if may_wait(request.method):
+                    self._answer_later(request)
+                else:
+                    await self._answer(request)
             if problem is not None:
                 self._refuse_frame(problem)
                 return
+
+    def _answer_later(self, request: Request) -> None:
+        """Work on a request that may wait for something, beside those that follow it."""
+        if len(self._waiting) >= MAX_WAITING:
+            refusal = RequestError("busy", f"{MAX_WAITING} requests of this connection wait already")
+            self._write(response(request.id, refusal.as_map()))
+            return
+        task = asyncio.create_task(self._answer(request), name="control-waiting")
+        self._waiting.add(task)
+        task.add_done_callback(self._settle)
+
+    def _settle(self, task: asyncio.Task[None]) -> None:
+        self._waiting.discard(task)
+        if task.cancelled() or task.exception() is None:
+            return
+        if isinstance(task.exception(), SlowReaderError):
+            self._drop_slow("answers were not read")
+        elif not isinstance(task.exception(), ConnectionError):
+            self._log.error("a control request failed", exc_info=task.exception())
 
     async def _answer(self, request: Request) -> None:
         self._server.counters["requests"] += 1

@@ -1,7 +1,8 @@
 """From a map off the wire to a frozen dataclass, checked field by field against its annotations.
 
-A shape is any dataclass whose fields are str, int, float, bool, `X | None`, `tuple[str, ...]`, `dict[str, str]` or a
-Literal of texts, each described by `about(...)`. Unknown shapes of annotation fail when the table is built, not later.
+A shape is any dataclass whose fields are str, int, float, bool, `X | None`, `tuple[str, ...]`, `str | tuple[str, ...]`,
+`dict[str, str]` or a Literal of texts, each described by `about(...)`. Unknown shapes of annotation
+fail when the table is built, not later.
 """
 
 import dataclasses
@@ -80,6 +81,9 @@ def checker(annotation: Any) -> tuple[str, Check]:
     if origin in {Union, types.UnionType} and len(arguments) == 2 and type(None) in arguments:
         name, inner = checker(next(each for each in arguments if each is not type(None)))
         return f"{name} or nil", lambda value: None if value is None else inner(value)
+    if annotation == str | tuple[str, ...]:
+        several = list_of("str", text)
+        return "str or list of str", lambda value: several(value) if isinstance(value, list) else text(value)
     if origin is Literal and all(isinstance(each, str) for each in arguments):
         return " | ".join(arguments), one_of(arguments)
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:

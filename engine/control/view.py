@@ -1,11 +1,14 @@
 """What the control socket may see and do of the engine. The engine implements it; nothing here knows how."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from santral.engine.cdr.store import CdrStore
 from santral.engine.events import EventLog
 from santral.engine.trace import Ladder
+
+if TYPE_CHECKING:
+    from santral.engine.calls.verbs import Verbs
 
 
 class CallView(Protocol):
@@ -19,6 +22,11 @@ class CallView(Protocol):
     @property
     def tenant(self) -> str:
         """Name of the tenant the call belongs to."""
+        ...
+
+    @property
+    def verbs(self) -> "Verbs":
+        """What may be asked of its audio."""
         ...
 
     def snapshot(self) -> dict[str, Any]:

@@ -88,12 +88,6 @@ def tone(frequency_hz: float, seconds: float, rate_hz: int) -> Audio:
     return faded(np.sin(2 * np.pi * frequency_hz * time), rate_hz)
 
 
-def ringback() -> tuple[Audio, int]:
-    """One period of the European and Turkish ringing tone: 450 Hz, 2 s on, 4 s off."""
-    on = at_level(tone(450, 2, NARROW_HZ), TONE_LEVEL_DBFS)
-    return np.concatenate([on, np.zeros(4 * NARROW_HZ)]), NARROW_HZ
-
-
 def beep() -> tuple[Audio, int]:
     return at_level(tone(1_000, 0.25, NARROW_HZ), TONE_LEVEL_DBFS), NARROW_HZ
 
@@ -146,7 +140,6 @@ def write(path: Path, audio: Audio, rate_hz: int) -> None:
 
 def main(folder: Path) -> None:
     composed: dict[str, Callable[[], tuple[Audio, int]]] = {
-        "ringback.wav": ringback,
         "beep.wav": beep,
         "hold-music.wav": hold_music,
     }

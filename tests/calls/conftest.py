@@ -3,13 +3,17 @@
 import asyncio
 import re
 import socket
+import struct
+import wave
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from santral.codecs import CODECS
 from santral.engine.app import Engine
 from santral.engine.config.load import loads
 
@@ -29,6 +33,7 @@ ports = "0"
 [[tenant]]
 name = "acme"
 max_duration = {max_duration}
+{tenant_keys}
 [[trunk]]
 name = "left"
 tenant = "acme"
@@ -76,7 +81,7 @@ called = "1\\\\d+"
 destinations = [{{ trunk = "right", called = "{{called}}", timeout = {timeout} }}]
 """
 DEFAULTS: dict[str, Any] = {
-    "engine": "", "sip": "", "rtp": "", "max_duration": 3600, "left_keys": "", "right_keys": "",
+    "engine": "", "sip": "", "rtp": "", "max_duration": 3600, "tenant_keys": "", "left_keys": "", "right_keys": "",
     "listen": '"udp:127.0.0.1:0", "tcp:127.0.0.1:0"', "try_timeout": 2, "progress_timeout": 3, "timeout": 20,
     "left_codecs": '"pcmu", "pcma"', "right_codecs": '"pcmu", "pcma"',
 }  # fmt: skip
@@ -434,3 +439,112 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Bench]]
         await bench.engine.stop()
         for peer in (bench.left, bench.right, bench.spare, bench.stranger):
             peer.close()
+
+
+class Talker:
+    """A UDP socket that speaks RTP in time, PCMU: a tone, or silence; and keeps what it hears."""
+
+    RATE = 8000
+    FRAME = 160
+
+    def __init__(self) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setblocking(False)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = int(self.socket.getsockname()[1])
+        self.packets: list[tuple[int, bytes]] = []  # payload type, payload
+        self.to = ("127.0.0.1", 0)
+        self.said = np.zeros(0, np.int16)  # what is to be said next, once
+        self._tone_hz = 0.0
+        self._sequence = 0
+        self._clock = 0
+        self._tasks = [asyncio.create_task(self._speak()), asyncio.create_task(self._listen())]
+
+    def talk(self, port: int, hz: float = 0.0) -> None:
+        """Send this tone, or silence, to this port of the engine from now on."""
+        self.to, self._tone_hz = ("127.0.0.1", port), hz
+
+    def press(self, code: int, ms: int = 100, payload_type: int = 101) -> None:
+        """A key as events (RFC 4733), all packets at once; the clock goes on behind it."""
+        durations = [*range(160, ms * 8 + 1, 160), ms * 8, ms * 8]
+        for n, duration in enumerate(durations):
+            ends = 0x80 if n >= len(durations) - 3 else 0
+            self._send(payload_type, struct.pack("!BBH", code, ends | 10, duration), marker=n == 0)
+        self._clock += ms * 8
+
+    def _send(self, payload_type: int, payload: bytes, *, marker: bool = False) -> None:
+        self._sequence += 1
+        head = struct.pack("!BBHII", 0x80, payload_type | marker << 7, self._sequence, self._clock, 77)
+        if self.to[1]:
+            self.socket.sendto(head + payload, self.to)
+
+    async def _speak(self) -> None:
+        start, n = asyncio.get_running_loop().time(), 0
+        while True:
+            n += 1
+            await asyncio.sleep(max(0, start + n * 0.02 - asyncio.get_running_loop().time()))
+            time = (self._clock + np.arange(self.FRAME)) / self.RATE
+            frame = (8000 * np.sin(2 * np.pi * self._tone_hz * time)).astype(np.int16)
+            if len(self.said):
+                frame = np.resize(self.said, self.FRAME) if len(self.said) >= self.FRAME else frame * 0
+                self.said = self.said[self.FRAME :]
+            self._send(0, bytes(CODECS["PCMU/8000"].encode(frame.tobytes())))
+            self._clock += self.FRAME
+
+    async def _listen(self) -> None:
+        while True:
+            data = await asyncio.get_running_loop().sock_recv(self.socket, 2048)
+            if len(data) > 12 and not 64 <= data[1] & 0x7F < 96:
+                self.packets.append((data[1] & 0x7F, data[12:]))
+
+    def heard(self) -> np.ndarray[Any, np.dtype[np.int16]]:
+        """All the audio so far; the next call begins behind it."""
+        packets, self.packets = self.packets, []
+        wire = b"".join(payload for payload_type, payload in packets if payload_type == 0)
+        return np.frombuffer(CODECS["PCMU/8000"].decode(wire), np.int16)
+
+    async def tones(self, *hz: float, seconds: float = 0.4) -> list[int]:
+        """Loudness of these frequencies in what is heard from now on, as amplitudes to the nearest hundred."""
+        self.packets.clear()
+        await asyncio.sleep(seconds)
+        line = self.heard()
+        assert len(line) > 0.5 * seconds * self.RATE, f"heard {len(line)} samples"
+        time = np.arange(len(line)) / self.RATE
+        shape = np.hanning(len(line))
+        found = [abs(np.sum(line * shape * np.exp(-2j * np.pi * one * time))) * 2 / np.sum(shape) for one in hz]
+        return [round(one, -2) for one in map(float, found)]  # type: ignore[misc]
+
+    def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        self.socket.close()
+
+
+@pytest.fixture
+async def talkers() -> AsyncIterator[Callable[[int], list[Talker]]]:
+    """Make so many phones that speak and hear."""
+    made: list[Talker] = []
+
+    def make(count: int) -> list[Talker]:
+        made.extend(Talker() for _ in range(count))
+        return made[-count:]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> Callable[..., Path]:
+    """Write a sound file into the tenant's folder: a tone of so many seconds, at a quarter of full scale."""
+
+    def write(name: str, hz: float, seconds: float) -> Path:
+        file = tmp_path / "sounds" / name
+        file.parent.mkdir(exist_ok=True, parents=True)
+        time = np.arange(round(8000 * seconds)) / 8000
+        with wave.open(str(file), "wb") as out:
+            out.setparams((1, 2, 8000, 0, "NONE", ""))
+            out.writeframes((8000 * np.sin(2 * np.pi * hz * time)).astype("<i2").tobytes())
+        return file
+
+    return write

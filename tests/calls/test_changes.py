@@ -115,9 +115,9 @@ async def test_an_offerless_reinvite_gets_an_offer(start: Start) -> None:
 async def test_info_and_its_answer_cross_the_engine(start: Start, from_left: bool) -> None:
     bench = await start()
     asker, dialog, asked, _ = await pair(bench, from_left)
-    await dialog.request("INFO", "Signal=5\r\nDuration=160\r\n", kind="application/dtmf-relay")
+    await dialog.request("INFO", "flash", kind="application/hook-flash")
     info = await asked.expect("INFO")
-    assert (info.body, info.get("Content-Type")) == ("Signal=5\r\nDuration=160\r\n", "application/dtmf-relay")
+    assert (info.body, info.get("Content-Type")) == ("flash", "application/hook-flash")
     await asked.answer(info, 415)
     assert (await asker.expect(415)).cseq == "INFO"
 

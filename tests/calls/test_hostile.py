@@ -101,7 +101,7 @@ async def test_info_before_the_answer_is_answered(start: Start) -> None:
     await bench.right.answer(invite, 180)
     ours.learn(await bench.left.expect(180))
     await ours.request("INFO", "Signal=1\r\n", kind="application/dtmf-relay")
-    assert (await bench.left.expect(500)).cseq == "INFO"
+    assert (await bench.left.expect(200)).cseq == "INFO"
     await bench.right.answer(invite, 486)
     await bench.left.expect(486)
 

@@ -26,6 +26,7 @@ TOKENS = (
 class FakeCall:
     id: str
     tenant: str
+    verbs: Any = None
     hung_up: list[tuple[int | None, str]] = field(default_factory=list)
 
     def snapshot(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from santral.engine.calls.crossing import STRANGER, connected
 from santral.engine.calls.dialer import AnswerHere, Failure, Fault
 from santral.engine.calls.joins import Bridge, Endpoint
 from santral.engine.calls.leg import Leg, Role, sure
+from santral.engine.calls.playing import Playing
 from santral.engine.calls.table import Heard, Input
 from santral.engine.media import PreparedAudio
 from santral.routing.plan import Play
@@ -143,4 +144,4 @@ def connect_endpoint(call: "Call", _what: Input, sound: tuple[PreparedAudio, str
 
 def start_playing(call: "Call", audio: PreparedAudio, file: str) -> None:
     """The caller hears the file; the call ends with it."""
-    playing.start(call, call.caller, audio, file, then=Input.PLAYED)
+    playing.start(call, Playing(call.caller, file, then=Input.PLAYED), audio)

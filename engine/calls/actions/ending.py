@@ -113,6 +113,8 @@ def finish(call: "Call", _what: Input, _data: Any) -> None:
     """Over for everyone: limits are given back now, the record follows with the final counters."""
     call.is_finished = True
     call.disarm_all()
+    for collecting in list(call.collecting.values()):
+        collecting.finish("ended")
     call.end_join()
     for leg in call.legs:
         leg.close()

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
+from santral.engine.calls import digits
 from santral.engine.calls.actions import ringing
 from santral.engine.calls.actions.connecting import start_playing
 from santral.engine.calls.joins import hear_alone
@@ -19,6 +20,9 @@ def carry_change(call: "Call", what: Input, change: tuple[Leg, News, Any]) -> No
     leg, news, data = change
     if news is News.REPLIED and data[0] in call.probes:
         _judge(call, call.probes.pop(data[0]), data[1])
+        return
+    if news is News.ASKED and digits.is_digit(data[1]):
+        digits.hear_info(call, leg, *data)
         return
     if call.join is not None and leg in call.join.legs:
         call.join.hear(leg, news, data)

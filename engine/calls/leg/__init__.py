@@ -1,6 +1,6 @@
 """One leg of a call: its SIP, its descriptions, and the happenings it tells."""
 
-from santral.engine.calls.leg.leg import Leg, q850_of
+from santral.engine.calls.leg.leg import DTMF_RELAY, Leg, q850_of
 from santral.engine.calls.leg.model import (
     NOT_ACCEPTABLE,
     REQUEST_PENDING,
@@ -15,6 +15,7 @@ from santral.engine.calls.leg.model import (
 from santral.engine.calls.leg.referral import Referral
 
 __all__ = [
+    "DTMF_RELAY",
     "NOT_ACCEPTABLE",
     "REQUEST_PENDING",
     "HeaderLines",

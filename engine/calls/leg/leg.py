@@ -22,6 +22,7 @@ from santral.sip.message import Request, Response, make_response, sdp_body
 from santral.sip.offer_answer import Codec, RemoteStream, answer_direction
 from santral.sip.session import Session
 
+DTMF_RELAY: Final = "application/dtmf-relay"
 PASSED_HEADERS: Final = ("Info-Package", "Content-Disposition", "Content-Language")  # of an INFO or MESSAGE
 _Q850: Final = re.compile(r"Q\.850\s*;(?:.*;)?\s*cause\s*=\s*([0-9]{1,3})(?![0-9])", re.IGNORECASE | re.ASCII).match
 
@@ -334,6 +335,12 @@ class Leg:
         )
         self.do(actions)
         return key
+
+    def press(self, digit: str, ms: int) -> None:
+        """Tell the peer a digit by INFO; what it answers to that matters to nobody."""
+        body = f"Signal={digit}\r\nDuration={ms}\r\n".encode()
+        _, actions = self.live.send("INFO", self.line.now(), body=body, content_type=DTMF_RELAY)
+        self.do(actions)
 
     def probe(self) -> str:
         """OPTIONS inside the dialog: is the peer still there? REPLIED says so."""

@@ -6,6 +6,7 @@ from enum import Enum, auto
 from typing import Final, Literal, Protocol, TypeVar
 
 from santral.engine.calls.crossing.policy import STRANGER, Policy
+from santral.engine.media.model import Dtmf
 from santral.sip import events as sip
 from santral.sip.errors import LocalError
 from santral.sip.locating import Network, is_within
@@ -85,6 +86,7 @@ class Party:
     latch_networks: tuple[str, ...] = ()
     reliable: Literal["off", "supported", "required"] = "supported"  # 18x by 100rel (RFC 3262)
     session_timer: SessionTimer | None = None  # what we ask for (RFC 4028); None: only what the peer asks for
+    dtmf: Dtmf = "auto"  # how its peer says and hears digits
     hold: str = "pass"  # or "music": what hold by its peer does to the other side
     policy: Policy = STRANGER  # what it is believed and told of the other side
     local_net: tuple[Network, ...] = ()

@@ -146,6 +146,6 @@ def check_ring(draft: Draft, path: KeyPath, user: Template, names: frozenset[str
 def check_sound(draft: Draft, path: KeyPath, play: str, tenant: str | None) -> None:
     owner = draft.tenant_named.get(tenant)
     try:
-        find_sound(play, owner.sounds if owner else None)
+        find_sound(play, owner.sounds if owner else None, owner.language if owner else None)
     except SoundError as problem:
         draft.blame((*path, "play"), str(problem))

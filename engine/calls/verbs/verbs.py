@@ -1,0 +1,161 @@
+"""What may be asked of a call's audio: playing, collecting and sending digits, listening, muting.
+
+Everything wrong is said at once, as the `RequestError` a control client gets; what happens then is told by events.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from santral.engine.calls import digits, playing, waiting
+from santral.engine.calls.collecting import Collecting, Wanted
+from santral.engine.calls.leg import Leg, Role
+from santral.engine.calls.playing import Manner, Playing
+from santral.engine.config.sounds import Sound, SoundError, find_sound
+from santral.engine.control.protocol import RequestError
+from santral.engine.media import AudioError, MediaError, PreparedAudio
+
+if TYPE_CHECKING:
+    from santral.engine.calls.call import Call
+
+MAX_FILES: Final = 16  # of one list
+
+
+class Verbs:
+    """One call's. `leg` is the id of a leg, or its role; None: both."""
+
+    def __init__(self, call: "Call") -> None:
+        self._call = call
+
+    # ---- whom it is about ----
+
+    def legs(self, which: str | None) -> list[Leg]:
+        """The legs that are meant, all of them with audio."""
+        call = self._call
+        known = list(call.roles.values())
+        chosen = [leg for leg in known if which in {None, leg.id, leg.role.value}]
+        if not chosen and which is not None:
+            raise RequestError("not_found", "the call has no such leg", {"leg": which})
+        ready = [leg for leg in chosen if leg.is_open and leg.media is not None and leg.media.remote is not None]
+        if not ready or (which is not None and len(ready) < len(chosen)):
+            raise RequestError(
+                "bad_state", "there is no audio with this leg yet, or no more", {"state": call.state.value}
+            )
+        return ready
+
+    def leg(self, which: str | None, usual: Role) -> Leg:
+        """One leg: the one that is meant, else the one in its usual role."""
+        return self.legs(which or usual.value)[0]
+
+    # ---- playing ----
+
+    async def play(self, files: Sequence[str], leg: str | None, manner: Manner) -> list[dict[str, Any]]:
+        """Play files, one after the other; answers when they have begun."""
+        legs = self.legs(leg)
+        ready = [(one, await self._prepared(one, files)) for one in legs]
+        started = []
+        for one, audio in ready:
+            play_id = self._start(one, files, audio, manner)
+            started.append({"leg": one.id, "play": play_id})
+        return started
+
+    async def _prepared(self, leg: Leg, files: Sequence[str]) -> list[PreparedAudio]:
+        """Each file as this leg can be played it; RequestError names the first that cannot be played."""
+        if not 0 < len(files) <= MAX_FILES:
+            raise RequestError("bad_params", f"file: must be 1 to {MAX_FILES} files", {"fields": ["file"]})
+        return [await self._decoded(leg, self._found(file), file) for file in files]
+
+    def _found(self, file: str) -> Sound:
+        tenant = self._call.world.config.tenants[self._call.tenant]
+        try:
+            return find_sound(file, tenant.sounds, tenant.language)
+        except SoundError as problem:
+            raise RequestError("cannot_play", str(problem), {"file": file}) from None
+
+    async def _decoded(self, leg: Leg, sound: Sound, file: str) -> PreparedAudio:
+        try:
+            return await self._call.services.audio.prepare(sound.file, leg.rtp.sample_hz, sound.folder)
+        except AudioError as problem:
+            raise RequestError("cannot_play", f"{file}: {problem.reason}", {"file": file}) from None
+
+    def _start(
+        self,
+        leg: Leg,
+        files: Sequence[str],
+        audio: Sequence[PreparedAudio],
+        manner: Manner,
+        on_end: Any = None,
+    ) -> int:
+        call = self._call
+        if not leg.is_open or call.is_finished:
+            raise RequestError("bad_state", "the call has ended meanwhile", {"state": call.state.value})
+
+        def ended(reason: str) -> None:
+            if on_end is not None:
+                on_end(reason)
+            if reason != "replaced":
+                waiting.resume(call, leg)
+
+        what = Playing(leg, files[0], manner, on_end=ended, is_asked=True)
+        try:
+            return playing.begin(call, what, audio)
+        except (ValueError, MediaError) as problem:
+            raise RequestError("bad_params", str(problem)) from None
+
+    def stop(self, leg: str | None) -> int:
+        """End what commands have begun: what is played, and what is collected. Answers how much that was."""
+        call, legs = self._call, self.legs(leg)
+        collecting = [call.collecting[one.id] for one in legs if one.id in call.collecting]
+        for collection in collecting:
+            collection.finish("stopped")
+        asked = [one for one in legs if any(play.leg is one and play.is_asked for play in call.plays.values())]
+        for one in asked:
+            playing.stop(call, one)
+        return len(asked) + len(collecting)
+
+    # ---- digits ----
+
+    async def collect(self, files: Sequence[str], leg: str | None, stop_on: str, wanted: Wanted) -> dict[str, Any]:
+        """Collect digits of one leg, the caller's where nothing else is said; answers when that is over."""
+        call, chosen = self._call, self.leg(leg, Role.CALLER)
+        audio = await self._prepared(chosen, files) if files else []
+        if chosen.id in call.collecting:
+            raise RequestError("bad_state", "digits of this leg are being collected already", {"leg": chosen.id})
+        if not chosen.is_open or call.is_finished:
+            raise RequestError("bad_state", "the call has ended meanwhile", {"state": call.state.value})
+        collecting = Collecting(call, chosen, wanted)
+        try:
+            manner = Manner(stop_on=stop_on)
+            collecting.prompt(lambda tell: self._start(chosen, files, audio, manner, tell) if audio else None)
+            reason = await asyncio.shield(collecting.done)
+        finally:
+            collecting.finish("stopped")
+        return {"digits": collecting.digits, "reason": reason, "leg": chosen.id}
+
+    def send_digits(self, keys: str, leg: str | None, ms: int, gap_ms: int) -> dict[str, Any]:
+        """Press keys towards one leg's peer, the connected one where nothing else is said."""
+        chosen = self.leg(leg, Role.CALLEE)
+        try:
+            digits.send(self._call, chosen, keys.upper(), ms, gap_ms)
+        except MediaError as problem:
+            raise RequestError("bad_params", str(problem), {"fields": ["digits"]}) from None
+        return {"leg": chosen.id, "digits": len(keys)}
+
+    # ---- hearing ----
+
+    def detect(self, kinds: Sequence[str], leg: str | None) -> list[str]:
+        """Listen to legs for these, and for nothing else that was asked for before."""
+        legs = self.legs(leg)
+        for one in legs:
+            try:
+                one.rtp.detect(*kinds)  # type: ignore[arg-type]
+            except MediaError as problem:
+                raise RequestError("bad_params", str(problem), {"fields": ["kinds"]}) from None
+        return [one.id for one in legs]
+
+    def mute(self, leg: str | None, *, on: bool) -> list[str]:
+        """What these legs say is heard by nobody, or by everybody again."""
+        legs = self.legs(leg)
+        for one in legs:
+            one.rtp.mute(on)
+        return [one.id for one in legs]
