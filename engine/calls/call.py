@@ -49,13 +49,6 @@ LEAVER_NEWS: Final = {
     News.BROKEN: Input.BROKEN,
     News.REFERRED: Input.REFERRED,
 }
-DETECTED: Final = {  # kinds of media event -> types of ours
-    "talk_started": "talk.started",
-    "talk_stopped": "talk.stopped",
-    "tone": "tone.detected",
-    "fax": "fax.detected",
-    "level": "media.level",
-}
 NO_PLAN: Final = Plan(None, "", (), ())
 
 
@@ -207,8 +200,16 @@ class Call:
                 digits.heard(self, leg, digits.Digit.of(event))
             case "digits_sent":
                 digits.sent(self, leg, event)
-            case "talk_started" | "talk_stopped" | "tone" | "fax" | "level":
-                self.emit(DETECTED[event.kind], leg=leg.id, **event.data)
+            case "talk_started":
+                self.emit("talk.started", leg=leg.id)
+            case "talk_stopped":
+                self.emit("talk.stopped", leg=leg.id, **event.data)
+            case "tone":
+                self.emit("tone.detected", leg=leg.id, **event.data)
+            case "fax":
+                self.emit("fax.detected", leg=leg.id, **event.data)
+            case "level":
+                self.emit("media.level", leg=leg.id, **event.data)
             case "silent":
                 self.emit("media.silent", leg=leg.id, seconds=event.data["after_s"])
             case "first_packet":
