@@ -35,9 +35,11 @@ OVERLOAD_STATUS: Final = 503
 INTERNAL_ERROR_STATUS: Final = 500
 STOPPING_RETRY_S: Final = 30
 CHALLENGE_STATUS: Final = 401  # we are the called side, not a proxy (RFC 3261 22.1)
+BAD_REQUEST_STATUS: Final = 400
 FORBIDDEN_STATUS: Final = 403
 NOT_FOUND_STATUS: Final = 404
 NO_SUCH_CALL: Final = 481
+ADDRESSES: Final = frozenset({"sip", "sips"})  # schemes of an address of record (RFC 3261 10.3, step 5)
 MISSING: Final = Verdict(Proof.MISSING)
 MAX_FORWARDS: Final = 70  # RFC 3261 8.1.1.6, when the caller sent none
 
@@ -147,6 +149,9 @@ class Gate:
     def register(self, key: str, request: Request, source: Hop, world: World) -> None:
         """A REGISTER (RFC 3261 10.3): in a domain of ours, by the user whose address of record it is for."""
         signalling, guard = self._services.signalling, self._services.guard
+        if request.to.uri.scheme not in ADDRESSES:
+            signalling.respond(key, make_response(request, BAD_REQUEST_STATUS))
+            return
         domain, now = request.to.uri.host.lower(), signalling.now()
         if domain not in world.realms:
             signalling.respond(key, make_response(request, NOT_FOUND_STATUS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from santral.sip.ua.compose import SDP
+from santral.sip.ua.compose import COOKIE, SDP
 
 if TYPE_CHECKING:
     from santral.sip.events import Hop
@@ -20,6 +20,7 @@ KNOWN_METHODS: Final = frozenset(
 )  # fmt: skip
 OF_REGISTRARS: Final = frozenset({"path", "gin"})  # extensions of REGISTER alone (RFC 3327, RFC 6140)
 _SCHEMES: Final = frozenset({"sip", "sips", "tel"})
+_SDP_RANGES: Final = frozenset({SDP, "application/*", "*/*"})  # of Accept (RFC 3261 20.1)
 _ACCEPT: Final = f"{SDP}, multipart/mixed, multipart/alternative, multipart/related"
 
 
@@ -86,6 +87,10 @@ def screen_first(request: Request) -> Refusal | None:
         return Refusal(416, "scheme", f"scheme {request.uri.scheme[:40]}")
     if request.max_forwards == 0 and request.method != "OPTIONS":  # OPTIONS may end here (RFC 3261 section 11)
         return Refusal(483, "hops", "Max-Forwards is 0")
-    if request.method == "INVITE" and request.contact is None:
+    if request.method != "INVITE":
+        return None
+    if request.contact is None and (request.via.branch or "").startswith(COOKIE):  # RFC 2543 peers need not name one
         return Refusal(400, "malformed", "INVITE without Contact")
+    if "Accept" in request.headers and _SDP_RANGES.isdisjoint(map(str.lower, request.headers.tokens("Accept"))):
+        return Refusal(406, "accept", "no session description is accepted")
     return None
