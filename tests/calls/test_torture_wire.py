@@ -396,7 +396,7 @@ SEMANTIC: dict[str, int | str] = {
     "wsinv": 481,  # it has a To-tag, and there is no such dialog
     "intmeth": 501,
     "esc02": 501,
-    "mpart01": 405,  # MESSAGE outside a call
+    "mpart01": 403,  # MESSAGE outside a call
     "unreason": "stray_responses",
     "noreason": "stray_responses",
     "bcast": "stray_responses",
