@@ -159,6 +159,8 @@ class Gate:
         verdict = guard.verify_user(request, domain, source, now)
         if verdict.proof is not Proof.GOOD:
             self.counters["challenged"] += 1
+            if verdict.proof is Proof.WRONG:
+                self.report("wrong_credentials", source, f"for {domain}")
             response = make_response(request, CHALLENGE_STATUS)
             for name, value in guard.challenge(domain, source.host, now, stale=verdict.proof is Proof.STALE):
                 response.headers.add(name, value)

@@ -84,7 +84,7 @@ class Signalling:
             elif isinstance(action, Alias):
                 self.transports.add_alias(action.hop, action.port)
             else:
-                self._on_event(action)
+                self._tell(action)
         deadline = self.agent.next_deadline()
         if deadline is not None and deadline < self._wakes_at:
             self._arm(deadline)
@@ -99,6 +99,13 @@ class Signalling:
     def keep_alive(self, hop: Hop) -> None:
         """Hold a binding of address translators on the way to this peer open (RFC 5626 section 3.5)."""
         self.transports.send(hop, KeepAlive.PING.value)
+
+    def _tell(self, event: Event) -> None:
+        """A bug in what hears of one event must not keep back what is to be sent after it, nor stop the timers."""
+        try:
+            self._on_event(event)
+        except Exception:
+            self._log.exception("an event failed inside the engine", heard=type(event).__name__)
 
     def _tell_closed(self, hop: Hop) -> None:
         for tell in self.flow_closed:

@@ -12,6 +12,7 @@ from santral.sip.uri import format_host
 CALL_BYTES: Final = 256 * 1024  # of one call's messages
 TOTAL_BYTES: Final = 32 * 1024 * 1024  # of all: the oldest calls go first
 CALL_OVERHEAD: Final = 1024  # octets that a ladder costs without any message
+MAX_OWNERS: Final = 4  # ladders that share one Call-ID: a peer that uses one again and again must not cost more
 MESSAGE_OVERHEAD: Final = 400  # octets that one kept message costs beside its own
 
 
@@ -100,7 +101,9 @@ class Ladders:
             self._call_ids[call] = []
             self.bytes += CALL_OVERHEAD
             self._make_room()
-        self._by_call_id.setdefault(sip_call_id, []).append((ladder, leg))
+        owners = self._by_call_id.setdefault(sip_call_id, [])
+        owners.append((ladder, leg))
+        del owners[:-MAX_OWNERS]  # calls that began earlier keep what they have
         self._call_ids[call].append(sip_call_id)
         return ladder
 

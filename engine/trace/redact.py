@@ -26,8 +26,12 @@ _PRIVACY: Final = re.compile(
     rb"\r\nPrivacy[ \t]*:[^\r\n]*\b(?:id|user)\b|;[ \t]*privacy[ \t]*=[ \t]*\"?(?:full|name|uri)", re.IGNORECASE
 ).search
 _IDENTITY: Final = re.compile(
-    rb"\r\n(?:From|f|P-Asserted-Identity|P-Preferred-Identity|Remote-Party-ID|Contact|m)[ \t]*:([^\r\n]*)",
+    rb"\r\n(?:From|f|P-Asserted-Identity|P-Preferred-Identity|Remote-Party-ID|Contact|m)[ \t]*:"
+    rb"([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)",
     re.IGNORECASE,
+)
+_HIDDEN_DIVERSION: Final = re.compile(
+    rb"\r\nDiversion[ \t]*:([^\r\n]*;[ \t]*privacy[ \t]*=[ \t]*\"?(?:full|name|uri)[^\r\n]*)", re.IGNORECASE
 )
 _NAME: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"[ \t]*<')
 _USER: Final = re.compile(rb"(?:sips?:([^@;>\s]+)@|tel:([^;>\s]+))", re.IGNORECASE)
@@ -48,7 +52,8 @@ def redact(data: bytes, hidden: Iterable[str] = (), *, hides: bool = True) -> by
         return masked
     texts = [text.encode() for text in hidden]
     if _PRIVACY(head):
-        texts += _named_in(head)
+        texts += _named_in(_IDENTITY, head)
+    texts += _named_in(_HIDDEN_DIVERSION, head)
     for text in dict.fromkeys(texts):
         masked = _mask_text(masked, text)
     return masked
@@ -74,10 +79,10 @@ def _second(found: re.Match[bytes]) -> bytes:
     return found[1] + b"x" * len(found[2])
 
 
-def _named_in(head: bytes) -> list[bytes]:
-    """Names and users in the headers that say who calls."""
+def _named_in(headers: re.Pattern[bytes], head: bytes) -> list[bytes]:
+    """Names and users in these headers, folded or not."""
     found: list[bytes] = []
-    for line in _IDENTITY.finditer(head):
+    for line in headers.finditer(head):
         found += [name[1] for name in _NAME.finditer(line[1])]
         found += [user[1] or user[2] for user in _USER.finditer(line[1])]
     return [text for text in found if text.lower() not in (b"", b"anonymous")]

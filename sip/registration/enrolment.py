@@ -24,6 +24,7 @@ REFRESH_BEFORE_S: Final = 30.0
 RETRY_FIRST_S: Final = 30.0  # RFC 5626 4.5: base time, doubled with every failure …
 RETRY_MOST_S: Final = 1800.0  # … up to this; half to all of it is waited
 REFUSED_FIRST_S: Final = 300.0  # after 401, 403, 404…: asking again soon is how an account gets blocked
+EXPIRES_MOST_S: Final = 86_400  # longer than a day we do not ask for, nor believe: carriers lose their memory, too
 MAX_FAILURES: Final = 12  # counted; the wait has long met its bound
 MAX_ROUTES: Final = 8
 _REFUSALS: Final = range(400, 500)
@@ -83,8 +84,11 @@ class Enrolment:
         self.last_status = response.status
         if response.status < 300:
             self._accept(response, now)
-        elif response.status == 423 and (least := _number(response.headers.get("Min-Expires"))) > self.expires_s:
-            self.expires_s = least  # RFC 3261 10.2.8: the same again with what the registrar wants
+        elif (
+            response.status == 423
+            and (least := _number(response.headers.get("Min-Expires"))) > self.expires_s < EXPIRES_MOST_S
+        ):
+            self.expires_s = min(least, EXPIRES_MOST_S)  # RFC 3261 10.2.8: the same again with what the registrar wants
             self.next_at = now
         else:
             asked = _number((response.headers.get("Retry-After") or "").partition("(")[0].partition(";")[0])
@@ -103,7 +107,7 @@ class Enrolment:
         return max(0, int(self.expires_at - now))
 
     def _accept(self, response: Response, now: float) -> None:
-        granted = self._granted(response)
+        granted = min(self._granted(response), EXPIRES_MOST_S)
         self.standing, self.failures, self.last_error = Standing.REGISTERED, 0, ""
         self.expires_at = now + granted
         early = max(REFRESH_BEFORE_S, granted * REFRESH_BEFORE)

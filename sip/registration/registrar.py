@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from santral.sip.errors import Malformed
 from santral.sip.events import Hop
-from santral.sip.uri import NameAddr, Uri
+from santral.sip.uri import NameAddr, Uri, quote
 
 if TYPE_CHECKING:
     from santral.sip.message import Request
@@ -95,7 +95,7 @@ class Registrar:
     def __init__(self, settings: RegistrarSettings | None = None) -> None:
         self._settings = settings or RegistrarSettings()
         self._records: dict[str, dict[str, Binding]] = {}
-        self._sources: Counter[Hop] = Counter()
+        self._sources: dict[Hop, Counter[str]] = {}  # whose contacts came by which connection or from which address
         self.hosts: Counter[str] = Counter()  # addresses contacts are registered from
 
     def __len__(self) -> int:
@@ -154,11 +154,11 @@ class Registrar:
 
     def drop_flow(self, flow: Hop) -> list[tuple[str, Binding]]:
         """A connection is gone, and the bindings that came by it with it (RFC 5626 4.2.2)."""
-        return self._drop(lambda one: one.source == flow) if flow in self._sources else []
+        return self._drop(tuple(self._sources.get(flow, ())), lambda one: one.source == flow)
 
     def drop_expired(self, now: float) -> list[tuple[str, Binding]]:
         """Forget what has expired; returns it."""
-        return self._drop(lambda one: one.expires_at <= now)
+        return self._drop(self._records, lambda one: one.expires_at <= now)
 
     def drop(self, aors: Collection[str]) -> list[tuple[str, Binding]]:
         """Forget every contact of users that are no longer there."""
@@ -167,8 +167,8 @@ class Registrar:
             self._put(aor, {})
         return gone
 
-    def _drop(self, is_gone: Callable[[Binding], bool]) -> list[tuple[str, Binding]]:
-        gone = [(aor, one) for aor, one in self.items() if is_gone(one)]
+    def _drop(self, aors: Iterable[str], is_gone: Callable[[Binding], bool]) -> list[tuple[str, Binding]]:
+        gone = [(aor, one) for aor in aors for one in self._records[aor].values() if is_gone(one)]
         for aor, binding in gone:
             record = {key: one for key, one in self._records[aor].items() if one is not binding}
             self._put(aor, record)
@@ -176,15 +176,20 @@ class Registrar:
 
     def _put(self, aor: str, record: dict[str, Binding]) -> None:
         for one in self._records.get(aor, {}).values():
-            _count(self._sources, one.source, -1)
-            _count(self.hosts, one.source.host, -1)
+            self._note_source(aor, one.source, -1)
         for one in record.values():
-            _count(self._sources, one.source, 1)
-            _count(self.hosts, one.source.host, 1)
+            self._note_source(aor, one.source, 1)
         if record:
             self._records[aor] = record
         else:
             self._records.pop(aor, None)
+
+    def _note_source(self, aor: str, source: Hop, by: int) -> None:
+        _count(self.hosts, source.host, by)
+        there = self._sources.setdefault(source, Counter())
+        _count(there, aor, by)
+        if not there:
+            del self._sources[source]
 
     def _take_all(self, aor: str, request: Request, now: float) -> Outcome:
         """`Contact: *`, which needs `Expires: 0` (RFC 3261 10.2.2)."""
@@ -206,7 +211,9 @@ class Registrar:
         if asked is None:
             asked = _seconds(request.headers.get("Expires"))
         seconds = min(self._settings.default_expires if asked is None else asked, self._settings.max_expires)
-        instance = (contact.param("+sip.instance") or "")[:MAX_INSTANCE]
+        instance = contact.param("+sip.instance") or ""
+        if len(instance) > MAX_INSTANCE or not instance.isprintable():
+            raise Malformed(f"+sip.instance: {instance[:80]!r}")
         binding = Binding(
             contact=str(uri),
             source=source,
@@ -229,7 +236,7 @@ class Registrar:
             if one.q != Q_STEPS:
                 tail += f";q={one.q / Q_STEPS:g}"
             if one.instance:
-                tail += f';+sip.instance="{one.instance}"'
+                tail += f";+sip.instance={quote(one.instance)}"
             lines.append(("Contact", f"<{one.contact}>{tail}"))
         lines += [("Path", line) for line in path]
         if "gin" in request.headers.tokens("Require"):

@@ -1,5 +1,6 @@
 """What peers say that they should not: each gets its answer, and no call in progress is lost to it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -7,6 +8,9 @@ import pytest
 
 from santral.engine.calls.leg import Leg
 from santral.engine.calls.leg.description import Description
+from santral.engine.signalling import Signalling
+from santral.sip.agent import AgentSettings
+from santral.sip.events import Hop, Refused, Send
 
 Start = Callable[..., Awaitable[Any]]
 
@@ -226,3 +230,35 @@ async def test_our_own_bug_ends_that_call_and_leaves_nothing(
     assert (record["cause"], record["hung_up_by"]) == ("internal_error", "engine")
     services = bench.engine.services
     assert (services.limits.holders(), services.media_owners) == (0, {})
+
+
+async def test_a_bug_in_one_event_stops_neither_others_nor_the_timers(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = await start()
+    seen: list[str] = []
+
+    def fail(*_: object) -> None:
+        seen.append("REGISTER")
+        raise RuntimeError
+
+    monkeypatch.setattr(bench.engine.gate, "register", fail)
+    await bench.left.new_call("1").request("REGISTER")
+    ours, _ = await bench.connect()
+    assert seen == ["REGISTER"]
+    assert (await ends_well(bench, ours))["cause"] == "normal"
+
+
+def test_what_follows_a_bug_is_sent_all_the_same() -> None:
+    loop = asyncio.new_event_loop()
+    sent: list[Any] = []
+
+    def fail(_event: Any) -> None:
+        raise RuntimeError
+
+    signalling = Signalling(loop, (), AgentSettings(), fail)
+    signalling.transports.send = lambda hop, data: sent.append((hop, data))  # type: ignore[method-assign]
+    hop = Hop("udp", "192.0.2.1", 5060, "default")
+    signalling.perform([Refused("flood", hop, 0, ""), Send(hop, b"after")])
+    assert sent == [(hop, b"after")]
+    loop.close()

@@ -341,6 +341,7 @@ async def test_who_guesses_is_banned_for_a_while(start_users: Start) -> None:
     await registration(bench.left).request("REGISTER")
     await bench.left.hears_nothing()
     assert [event["source"] for event in told(bench, "security.banned")] == ["127.0.0.1"]
+    assert told(bench, "security.refused")[0]["what"] == "wrong_credentials"
     (ban,) = bench.engine.bans()
     assert ban["address"] == "127.0.0.1"
     assert bench.engine.forgive("127.0.0.1")

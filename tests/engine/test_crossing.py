@@ -154,6 +154,11 @@ def test_privacy_none_overrules() -> None:
     assert not presented(request("Privacy: none", "Privacy: id"), OPEN).is_hidden
 
 
+@pytest.mark.parametrize("value", ['id;"', "id user", "a;" * 40])
+def test_a_wish_to_hide_that_cannot_be_read_is_heeded(value: str) -> None:
+    assert presented(request(f"Privacy: {value}"), OPEN).is_hidden
+
+
 def test_identities_that_cannot_be_read_are_not_there() -> None:
     broken = ("P-Asserted-Identity: <sip:", "Privacy: ;;", "Diversion: <", "User-to-User: ,", "Session-ID: x")
     who = presented(request(*broken), replace(TRUSTED, user_to_user=True, session_id="pass"))

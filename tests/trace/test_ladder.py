@@ -121,3 +121,15 @@ def test_calls_without_messages_are_bounded_too() -> None:
     for number in range(1000):
         ladders.open(f"id{number}", f"call{number}", "leg", "acme")
     assert len(ladders) < 50
+
+
+def test_a_call_id_used_again_and_again_costs_no_more() -> None:
+    ladders = Ladders(64)
+    for number in range(50):
+        ladders.open("same@h", f"call-{number}", "leg", "acme")
+    assert [ladder.call for ladder, _ in ladders.owners("same@h")] == [f"call-{n}" for n in range(46, 50)]
+    assert len(ladders) == 50
+    for number in range(50):
+        ladders._forget(f"call-{number}")
+    assert not ladders.owners("same@h")
+    assert (ladders.bytes, len(ladders)) == (0, 0)

@@ -77,6 +77,20 @@ def test_who_hides_is_masked_by_the_message_itself() -> None:
     assert redact(HIDING, hides=False) == HIDING
 
 
+def test_who_hides_in_a_folded_header_is_masked() -> None:
+    data = message("Privacy: id", "From:", " <sip:+905551112233@h>;tag=1", "X-Also: 05551112233")
+    assert b"1112233" not in redact(data)
+
+
+def test_who_diverted_and_hides_is_masked() -> None:
+    data = message(
+        "From: <sip:+905559998877@h>;tag=1", "Diversion: <sip:+905551112233@h>;privacy=full;reason=no-answer"
+    )
+    assert b"1112233" not in redact(data)
+    shown = message("From: <sip:+905559998877@h>;tag=1", "Diversion: <sip:+905551112233@h>;privacy=off")
+    assert redact(shown) == shown
+
+
 def test_who_hides_is_masked_by_what_the_call_knows() -> None:
     data = message("To: <sip:00905551112233@h>", "X-Caller: 5551112233 Ayse Yilmaz", "X-Other: 95551112234")
     safe = redact(data, ("+905551112233", "Ayse Yilmaz")).decode()

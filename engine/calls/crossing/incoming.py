@@ -23,6 +23,7 @@ from santral.sip.uri import NameAddr, Uri
 ANONYMOUS: Final = "anonymous"  # RFC 3323 section 4.1.1.3
 ANONYMOUS_HOST: Final = "anonymous.invalid"
 RESTRICTED: Final = frozenset({ANONYMOUS, "restricted"})
+HIDDEN: Final = Privacy(("id",))
 MAX_REASONS: Final = 4  # Reason values that cross
 MAX_USER_TO_USERS: Final = 4
 MAX_X_VALUE: Final = 256  # characters of a chosen header that are kept
@@ -150,8 +151,9 @@ def _asserted(headers: Headers, party_wanted: str) -> tuple[str | None, str, boo
 
 
 def _privacy(headers: Headers) -> Privacy | None:
-    lines = headers.all("Privacy")
-    return read(lambda: Privacy.parse(";".join(lines))) if lines else None
+    """What the caller wants hidden; a wish that cannot be read is taken for the usual one, not for none."""
+    lines = [line for line in headers.all("Privacy") if line.strip(" \t;,")]
+    return read(lambda: Privacy.parse(";".join(lines))) or HIDDEN if lines else None
 
 
 def _is_anonymous(from_: NameAddr) -> bool:

@@ -7,7 +7,14 @@ import pytest
 
 from santral.sip.headers import Headers
 from santral.sip.message import Response
-from santral.sip.registration.enrolment import REFUSED_FIRST_S, RETRY_FIRST_S, RETRY_MOST_S, Enrolment, Standing
+from santral.sip.registration.enrolment import (
+    EXPIRES_MOST_S,
+    REFUSED_FIRST_S,
+    RETRY_FIRST_S,
+    RETRY_MOST_S,
+    Enrolment,
+    Standing,
+)
 
 
 def answer(status: int, cseq: int = 1, **headers: Any) -> Response:
@@ -47,6 +54,17 @@ def test_without_a_word_it_is_what_was_asked_for(one: Enrolment) -> None:
     one.begin()
     one.answered(answer(200, Expires="120"), 0.0, 0.0)
     assert one.granted_until(0.0) == 120
+
+
+def test_nobody_is_believed_for_longer_than_a_day(one: Enrolment) -> None:
+    one.answered(answer(200, Contact="<sip:token@x>;expires=999999999"), 0.0, 0.0)
+    assert one.granted_until(0.0) == EXPIRES_MOST_S
+    one.begin()
+    one.answered(answer(423, Min_Expires="999999999"), 0.0, 0.0)
+    assert one.expires_s == EXPIRES_MOST_S
+    one.begin()
+    one.answered(answer(423, Min_Expires="999999999"), 0.0, 0.0)
+    assert one.standing is Standing.FAILED
 
 
 def test_too_brief_is_asked_again_at_once(one: Enrolment) -> None:

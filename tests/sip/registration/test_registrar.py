@@ -1,5 +1,6 @@
 """The registrar's books, with a clock of their own (RFC 3261 section 10)."""
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from santral.sip.events import Hop
 from santral.sip.headers import Headers
 from santral.sip.message import Request
 from santral.sip.registration.registrar import MAX_CONTACTS, Outcome, Registrar, RegistrarSettings
-from santral.sip.uri import Uri
+from santral.sip.uri import NameAddr, Uri
 
 AOR = "101@acme.example"
 UDP = Hop("udp", "192.0.2.7", 5060, "lan")
@@ -155,6 +156,17 @@ def test_contacts_die_with_their_connection(books: Books) -> None:
     assert dict(books.registrar.hosts) == {UDP.host: 1}
 
 
+@pytest.mark.parametrize("instance", ['<urn:uuid:1>\\"x', "a" * 129, "a\\\tb"])
+def test_an_instance_comes_back_as_it_was_or_not_at_all(books: Books, instance: str) -> None:
+    contact = f'<sip:a@h>;+sip.instance="{instance}"'
+    if len(instance) > 128 or "\t" in instance:
+        with pytest.raises(Malformed):
+            books.take(contact)
+        return
+    (line,) = [value for name, value in books.take(contact).headers if name == "Contact"]
+    assert NameAddr.parse(line).param("+sip.instance") == NameAddr.parse(contact).param("+sip.instance")
+
+
 @given(st.lists(st.text(max_size=40), max_size=4), st.text(max_size=10), st.text(max_size=10))
 def test_only_refusals_come_out(contacts: list[str], expires: str, path: str) -> None:
     books = Books()
@@ -194,6 +206,8 @@ class Phones(RuleBasedStateMachine):
         found = [binding for _, binding in registrar.items()]
         assert sum(registrar.hosts.values()) == len(found) == len(registrar) <= MAX_CONTACTS
         assert all(registrar.hosts[one.source.host] > 0 for one in found)
+        cut = [binding for _, binding in deepcopy(registrar).drop_flow(TCP)]
+        assert cut == [binding for binding in found if binding.source == TCP]
 
 
 TestPhones = Phones.TestCase
