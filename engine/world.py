@@ -29,6 +29,7 @@ from santral.engine.signalling import Signalling
 from santral.routing.plan import CallFacts, DialAddress, Dialled, DialTrunk, Plan, plan
 from santral.routing.routes import RoutingTable
 from santral.sip.auth.digest import ALGORITHMS, ha1
+from santral.sip.locating import is_within
 from santral.sip.session import SessionTimer
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class World:
     trunks: Mapping[str, TrunkSide]
     users: Mapping[str, UserSide]  # by address of record
     hosts: frozenset[str]  # names and addresses that mean us, in lower case
+    gateways: frozenset[str]  # those that mean a trunk: its targets, and the single addresses of its accept_from
     realms: Mapping[str, Mapping[str, str]]  # domain with users -> user name, or its hash -> address of record
     max_duration_s: Mapping[str, float]
     hold_music: Mapping[str, Sound]  # by tenant, as are those that follow
@@ -105,6 +107,7 @@ class World:
             trunks={trunk.name: _side(config, trunk.name, networks) for trunk in config.trunk},
             users=users,
             hosts=_hosts(config, networks),
+            gateways=_gateways(config),
             realms=_realms(users),
             max_duration_s={tenant.name: float(tenant.max_duration) for tenant in config.tenant},
             hold_music={one.name: find_sound(HOLD_MUSIC, one.sounds, one.language) for one in config.tenant},
@@ -120,6 +123,12 @@ class World:
                 | {aor_of(config, user): TrunkLimit(channels=user.channels) for user in config.user},
             ),
         )
+
+    def may_reach(self, host: str) -> bool:
+        """Whether an address that a party of a call names may be dialled: inside `dial_networks`, and no trunk's, to
+        which only routes lead, with their rights and limits.
+        """
+        return is_within(host, self.config.sip.dial_networks) and host not in self.gateways
 
     def realm_of_trunk(self, name: str) -> str:
         """The realm in which callers of this trunk prove who they are."""
@@ -173,6 +182,13 @@ def _ringback(tenant: TenantTable) -> Sound | Tone:
         return find_sound(RINGBACK, tenant.sounds, tenant.language)
     except SoundError:
         return tone_of(tenant.country, "ringback")
+
+
+def _gateways(config: Config) -> frozenset[str]:
+    found = {target.uri.host.lower() for trunk in config.trunk for target in trunk.targets}
+    for trunk in config.trunk:
+        found |= {str(one.network[0]) for one in trunk.accept_from if one.network.num_addresses == 1}
+    return frozenset(found)
 
 
 def _advertised(network: InterfaceTable) -> str | None:

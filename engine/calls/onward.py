@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from santral.engine.calls.leg import Leg, Party
 from santral.routing.plan import FORBIDDEN, Attempt, CallFacts, DialAddress, DialTrunk, DialUser, Plan
+from santral.routing.screening import objection
 from santral.sip.identity.tel import number_of
-from santral.sip.locating import is_within
 from santral.sip.uri import Uri
 
 if TYPE_CHECKING:
@@ -29,13 +29,24 @@ def plan_for(call: "Call", leg: Leg, uri: Uri) -> Plan:
     """The plan of a call to this URI that the party of this leg asks for: to a number, or to an address."""
     if is_known_host(call, leg, uri):
         return plan_as(call, leg, number_of(uri))
-    tenant, networks = tenant_of(call.world, leg.party), call.world.config.sip.dial_networks
-    is_address = uri.scheme in ("sip", "sips") and bool(networks) and bool(uri.user_decoded)
-    if not is_address or (_is_literal(uri.host) and not is_within(uri.host, networks)):
-        return Plan(None, tenant, (), (f"{uri.host[:64]}: outside sip.dial_networks",), FORBIDDEN)
+    world, tenant = call.world, tenant_of(call.world, leg.party)
+    is_address = uri.scheme in ("sip", "sips") and bool(world.config.sip.dial_networks) and bool(uri.user_decoded)
+    is_open = world.may_reach(uri.host) if _is_literal(uri.host) else uri.host.lower() not in world.gateways
+    if not is_address or not is_open:
+        return Plan(None, tenant, (), (f"{uri.host[:64]}: outside sip.dial_networks, or a trunk's",), FORBIDDEN)
+    refusal = _objection(call, leg.party, number_of(uri))
+    if refusal is not None:
+        return Plan(None, tenant, (), (f"{uri.user_decoded[:64]} is {refusal}",), FORBIDDEN)
     target = Uri(uri.scheme, host=uri.host, port=uri.port, params=tuple(p for p in uri.params if p[0] == "transport"))
     why = f"address {uri.host}, named by {leg.party.trunk or leg.party.user}"
     return Plan(None, tenant, (DialAddress(uri.user_decoded, str(target), leg.party.interface, why=why),), ())
+
+
+def _objection(call: "Call", party: Party, called: str) -> str | None:
+    """Why a user may not have this number called, wherever it is; None for all others, and for names."""
+    user, number = call.world.table.users.get(party.user), party.policy.numbering.read(called)
+    tenant = None if user is None else call.world.table.tenants.get(user.tenant)
+    return None if user is None else objection(number, tenant.country if tenant else None, user.rights)
 
 
 def _is_literal(host: str) -> bool:

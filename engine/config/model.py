@@ -187,7 +187,8 @@ class SipTable(Table):
     dial_networks: tuple[Network, ...] = Field(
         (),
         description="Where SIP addresses that REFER and redirects name may point, unless they name a number at a host "
-        "of ours or of their sender. Targets of trunks are free. None: such addresses are not called.",
+        "of ours or of their sender. A trunk's address is reached by routes alone, whose targets are free. None: such "
+        "addresses are not called.",
     )
 
 

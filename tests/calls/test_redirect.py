@@ -105,6 +105,16 @@ async def test_addresses_are_called_where_the_configuration_lets_them_be(begin: 
         await bench.left.expect(480)
 
 
+async def test_the_address_of_a_trunk_is_reached_by_routes_alone(begin: Start) -> None:
+    """A gateway inside the networks would take any number from us, past rights, routes and limits."""
+    bench = await begin(sip='dial_networks = ["127.0.0.0/8"]', spare_keys='accept_from = ["127.0.0.9"]')
+    port = bench.spare.port
+    for host in (f"127.0.0.9:{port}", "127.0.0.9"):
+        await redirect(bench, f"Contact: <sip:+442079460000@{host}>\r\n")
+        await bench.left.expect(480)
+    await bench.spare.hears_nothing(0.1)
+
+
 async def test_an_address_inside_the_networks_is_called(begin: Start, make_peer: Any) -> None:
     bench = await begin(sip='dial_networks = ["127.0.0.7/32"]')
     carol = make_peer("carol", "127.0.0.7")

@@ -22,7 +22,6 @@ from santral.routing.plan import DialAddress, Dialled, DialTrunk, DialUser
 from santral.sip.errors import NotAcceptable
 from santral.sip.events import Hop
 from santral.sip.identity.redirection import Diverted
-from santral.sip.locating import is_within
 from santral.sip.offer_answer import Codec
 from santral.sip.uri import Uri
 
@@ -149,8 +148,8 @@ def invite(call: "Call", _what: Input, branch: Branch) -> None:
         call.post(Input.CALLEE_FAILED, Heard(leg, Failure(Fault.UNREACHABLE)))
         return
     hop = branch.hops.popleft()
-    if isinstance(branch.attempt, DialAddress) and not is_within(hop.host, call.world.config.sip.dial_networks):
-        call.log.warning("an address outside sip.dial_networks", target=branch.target, host=hop.host)
+    if isinstance(branch.attempt, DialAddress) and not call.world.may_reach(hop.host):
+        call.log.warning("an address outside sip.dial_networks, or a trunk's", target=branch.target, host=hop.host)
         call.post(Input.CALLEE_FAILED, Heard(leg, Failure(Fault.UNREACHABLE)))
         return
     leg.face(hop.host)
