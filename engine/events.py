@@ -39,7 +39,8 @@ EVENTS: Final[dict[str, EventType]] = {
     "engine.draining": EventType("No new calls; the engine stops when the last one ends.", {"calls": "int"}),
     "engine.reloaded": EventType("A new configuration is in force.", {"changes": "list of str"}),
     "call.started": EventType(
-        "A call came in. First event of every call.", {"trunk": "str", "caller": "str", "called": "str", **TIES}
+        "A call came in. First event of every call.",
+        {"trunk": "str: the trunk, or the address of the user who calls", "caller": "str", "called": "str", **TIES},
     ),
     "call.routed": EventType(
         "A plan was made.", {"route": "str or nil", "attempts": "list of str", "why": "list of str"}
@@ -61,7 +62,10 @@ EVENTS: Final[dict[str, EventType]] = {
         "The call is over. Last event of every call.",
         {"cause": "str", "status": "int or nil", "hung_up_by": "str", "duration_ms": "int", **TIES},
     ),
-    "leg.started": EventType("A leg exists.", {"role": "originating or connected", "trunk": "str", "target": "str"}),
+    "leg.started": EventType(
+        "A leg exists.",
+        {"role": "originating or connected", "trunk": "str: the trunk, or the user's address", "target": "str"},
+    ),
     "leg.ringing": EventType("The far end rings.", {"status": "int"}),
     "leg.early": EventType("Audio may flow before the answer.", {"status": "int", "codec": "str"}),
     "leg.answered": EventType("The far end answered.", {"codec": "str or nil"}),

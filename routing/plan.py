@@ -35,6 +35,11 @@ class CallFacts:
     wrote: tuple[str, str] = ("", "")
     user: str = ""  # address of record of the user who calls; `trunk` is empty then
 
+    @property
+    def source(self) -> str:
+        """Where the call comes from, in events and records: a trunk, or a user's address of record."""
+        return self.trunk or self.user
+
 
 @dataclass(frozen=True, slots=True)
 class DialTrunk:

@@ -137,9 +137,9 @@ class Call:
         self.dialer = Dialer(plan.attempts, self.services.registrations.contacts)
         facts = self.facts
         self.custom.update(plan.custom)
-        self.emit("call.started", trunk=facts.trunk, caller=facts.caller, called=facts.called, **account.ties(self))
-        self.log.info("call started", trunk=facts.trunk, caller=facts.caller, called=facts.called, route=plan.route)
-        self.emit("leg.started", leg=caller.id, role=caller.role.value, trunk=caller.party.trunk, target=caller.target)
+        self.emit("call.started", trunk=facts.source, caller=facts.caller, called=facts.called, **account.ties(self))
+        self.log.info("call started", trunk=facts.source, caller=facts.caller, called=facts.called, route=plan.route)
+        self.emit("leg.started", leg=caller.id, role=caller.role.value, trunk=caller.party.name, target=caller.target)
         self.services.cdrs.call_started(account.opened(self, self.world.node))
         self.emit("call.routed", route=plan.route, attempts=[one.why for one in plan.attempts], why=list(plan.why))
         self.post(Input.START)

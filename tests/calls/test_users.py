@@ -193,6 +193,8 @@ async def test_one_phone_calls_another(start_users: Start) -> None:
     await bench.spare.answer(await bench.spare.expect("BYE"), 200)
     record = await bench.record()
     assert (record["tenant"], record["caller"], record["called"], record["cause"]) == ("acme", "101", "102", "normal")
+    assert (record["trunk_in"], record["trunk_out"]) == ("101@acme.example", "102@acme.example")
+    assert [leg["trunk"] for leg in record["legs"]] == ["101@acme.example", "102@acme.example"]
     assert bench.engine.services.limits.holders() == 0
 
 

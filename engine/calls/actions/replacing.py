@@ -90,7 +90,7 @@ def _enter(call: "Call", new: Leg, codecs: Sequence[str], other: Agreement | Non
         new.reject(OWN_OVERLOAD)
     else:
         call.add_leg(new)
-        call.emit("leg.started", leg=new.id, role=new.role.value, trunk=new.party.trunk, target=new.target)
+        call.emit("leg.started", leg=new.id, role=new.role.value, trunk=new.party.name, target=new.target)
         return True
     if new.media is not None:
         call.spawn(call.close_media(new))

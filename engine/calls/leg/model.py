@@ -97,6 +97,11 @@ class Party:
     transcode: bool = True  # it is offered codecs that its counterpart lacks, too
     nat: bool = False  # it is where its packets come from, whatever its Contact and SDP say (RFC 3581, RFC 7362)
 
+    @property
+    def name(self) -> str:
+        """What it is called in events and records: its trunk, or the user's address of record."""
+        return self.trunk or self.user
+
     def facing(self, host: str) -> "Party":
         """The same as a peer at this address is to see it."""
         return replace(self, advertise=None) if self.local_net and is_within(host, self.local_net) else self
