@@ -313,6 +313,11 @@ OURS: dict[str, tuple[bytes, int | str] | tuple[bytes, int | str, tuple[int | st
     "odd transports": (message("odd", "OPTIONS", more="Via: SIP/2.0/SCTP h;branch=1, SIP/2.0/DOVE h\r\n"), 200),
     "no hops left": (message("hops", "INVITE", Max_Forwards="0"), 483),
     "no hops left, asked": (message("asked", "OPTIONS", Max_Forwards="0"), 200),
+    "wishes we do not know": (
+        message("wishes", "INVITE", more="Accept-Contact: *;audio;require;explicit\r\nReject-Contact: *;video\r\n"
+                "Request-Disposition: no-fork\r\nP-Charging-Vector: icid-value=1\r\nP-Access-Network-Info: x\r\n"),
+        603,
+    ),
     "late offer": (message("late", "INVITE", body=""), 603),
     "part of a multipart": (
         message("part", "INVITE", Content_Type="multipart/mixed;boundary=b", body=PARTS), 603,
