@@ -42,6 +42,7 @@ MODULES = [
     "engine.media.core.secure.srtp",
     "engine.media.core.stage.carry",
     "engine.media.core.stage.ear",
+    "engine.media.core.stage.filler",
     "engine.media.core.stage.heard",
     "engine.media.core.stage.keys",
     "engine.media.core.stage.listen",

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from santral.bench.measure import calls, codecs, detect, leak, load, parse, quality, relay, setup_rate
+from santral.bench.measure import calls, codecs, detect, leak, load, mix, parse, quality, relay, setup_rate, transcode
 from santral.bench.measure.result import Result, Setting
 from santral.bench.process import cores
 from santral.bench.report import wide_console
@@ -18,6 +18,8 @@ from santral.bench.subject import machine
 BENCHMARKS: Final[dict[str, Callable[[Setting], Result]]] = {
     "load": load.run,
     "relay": relay.run,
+    "transcode": transcode.run,
+    "mix": mix.run,
     "calls": calls.run,
     "parse": parse.run,
     "setup": setup_rate.run,

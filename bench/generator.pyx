@@ -6,6 +6,7 @@ the engine under test never pays for waking us, and arrival times are the kernel
 Python writes only the fields marked so below; everything else belongs to the loop while it runs.
 """
 
+from cpython.bytes cimport PyBytes_AS_STRING
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -113,6 +114,7 @@ cdef enum:
     COARSE = 4_096         # and of 1 ms beyond them
     MAGIC = 0x53414E54
     LATE_NS = 20_000_000   # sent later than this against the schedule: the run is in doubt
+    LISTENED = 50          # frames kept of what a leg hears: one second
 
 cdef struct stamp_t:
     uint32_t magic
@@ -141,6 +143,10 @@ cdef struct leg_t:
     uint32_t arrived       # of those, how many different ones came, wherever they came
     uint32_t failed        # sendto refused
     uint8_t *seen          # one bit per number
+    const uint8_t *tone    # frames said in turn instead of stamps; NULL: stamps
+    uint32_t tone_frames
+    uint8_t *heard_frames  # the last LISTENED payloads, of a leg that listens; NULL: it does not
+    uint32_t heard_at
     uint8_t packet[PACKET]
 
 cdef struct loop_t:
@@ -211,7 +217,10 @@ cdef void send_one(loop_t *loop, int which, uint64_t due_ns) noexcept nogil:
     stamp.leg = <uint32_t>which
     stamp.number = leg.numbered
     stamp.sent_ns = clock_ns(CLOCK_REALTIME)
-    memcpy(packet + HEADER, &stamp, sizeof(stamp))
+    if leg.tone != NULL:
+        memcpy(packet + HEADER, leg.tone + (leg.sent % leg.tone_frames) * PAYLOAD, PAYLOAD)
+    else:
+        memcpy(packet + HEADER, &stamp, sizeof(stamp))
     leg.sequence += 1
     leg.timestamp += PAYLOAD
     if sendto(leg.fd, packet, PACKET, MSG_DONTWAIT | MSG_NOSIGNAL, <sockaddr *>&leg.remote, sizeof(leg.remote)) < 0:
@@ -249,6 +258,9 @@ cdef void receive_one(loop_t *loop, int which) noexcept nogil:
     if length < <ssize_t>(HEADER + sizeof(stamp)):
         loop.foreign += 1
         return
+    if loop.legs[which].heard_frames != NULL and length == PACKET:
+        memcpy(loop.legs[which].heard_frames + (loop.legs[which].heard_at % LISTENED) * PAYLOAD, packet + HEADER, PAYLOAD)
+        loop.legs[which].heard_at += 1
     memcpy(&stamp, packet + HEADER, sizeof(stamp))
     if stamp.magic != MAGIC or stamp.leg >= <uint32_t>loop.count:
         loop.foreign += 1
@@ -318,12 +330,14 @@ cdef class Generator:
     cdef int payload_type
     cdef uint32_t runs
     cdef bint running
+    cdef dict tones
 
     def __cinit__(self, fds, *, int payload_type=8, bint echo=False):
         cdef int which, on = 1
         cdef epoll_event wanted
         memset(&self.loop, 0, sizeof(self.loop))
         self.payload_type = payload_type
+        self.tones = {}
         self.loop.poller = -1
         self.loop.count = len(fds)
         self.loop.peer_mask = 0 if echo else 1
@@ -357,20 +371,31 @@ cdef class Generator:
         if self.loop.legs != NULL:
             for which in range(self.loop.count):
                 free(self.loop.legs[which].seen)
+                free(self.loop.legs[which].heard_frames)
             free(self.loop.legs)
         free(self.loop.latency.fine)
         free(self.loop.latency.coarse)
         free(self.loop.lag.fine)
         free(self.loop.lag.coarse)
 
-    def start(self, int leg, int port) -> None:
-        """Send a packet every 20 ms from `leg` to 127.0.0.1:`port`, from a new SSRC."""
-        if not 0 <= leg < self.loop.count or not 0 < port < 65536:
-            raise ValueError(f"leg {leg}, port {port}")
+    def start(self, int leg, int port, bytes tone=b"") -> None:
+        """Send a packet every 20 ms from `leg` to 127.0.0.1:`port`, from a new SSRC.
+
+        With a `tone`, whole frames of the payload, the leg says those in turn, and what it hears is kept for `listened`.
+        """
+        if not 0 <= leg < self.loop.count or not 0 < port < 65536 or len(tone) % PAYLOAD:
+            raise ValueError(f"leg {leg}, port {port}, tone of {len(tone)} bytes")
         cdef leg_t *one = &self.loop.legs[leg]
         cdef uint32_t ssrc = random.getrandbits(32)
         if one.sending:
             raise ValueError(f"leg {leg} is sending")
+        one.tone = NULL
+        if tone:
+            self.tones[leg] = tone
+            one.tone = <const uint8_t *>PyBytes_AS_STRING(tone)
+            one.tone_frames = <uint32_t>(len(tone) // PAYLOAD)
+            if one.heard_frames == NULL:
+                one.heard_frames = <uint8_t *>calloc(LISTENED, PAYLOAD)
         memset(&one.remote, 0, sizeof(one.remote))
         one.remote.sin_family = AF_INET
         one.remote.sin_port = htons(<uint16_t>port)
@@ -382,6 +407,15 @@ cdef class Generator:
         one.sequence = random.getrandbits(15)
         one.timestamp = random.getrandbits(32)
         one.sending = 1
+
+    def listened(self, int leg) -> bytes:
+        """The last second of what a leg with a tone heard, in order; while the loop runs, its newest frame may be torn."""
+        if not 0 <= leg < self.loop.count or self.loop.legs[leg].heard_frames == NULL:
+            raise ValueError(f"leg {leg} does not listen")
+        cdef leg_t *one = &self.loop.legs[leg]
+        cdef uint32_t first = one.heard_at % LISTENED
+        kept = (<const char *>one.heard_frames)[:LISTENED * PAYLOAD]
+        return kept[first * PAYLOAD:] + kept[:first * PAYLOAD]
 
     def stop(self, int leg) -> None:
         """No more packets from `leg`. A packet being sent at this moment still leaves."""

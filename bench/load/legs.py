@@ -103,12 +103,12 @@ def kernel_drops(ports: set[int]) -> int:
 class Legs:
     """A context manager: sockets are open and the thread turns while inside."""
 
-    def __init__(self, count: int, *, echo: bool = False, core: int | None = None) -> None:
+    def __init__(self, count: int, *, echo: bool = False, core: int | None = None, payload_type: int = 8) -> None:
         self.ports: list[int] = []
         self._sockets: list[socket.socket] = []
         self._open(count)
         rtp = self._sockets[: 2 * count : 2]
-        self._generator = Generator([one.fileno() for one in rtp], echo=echo)
+        self._generator = Generator([one.fileno() for one in rtp], echo=echo, payload_type=payload_type)
         self._thread = threading.Thread(target=self._turn, args=(core,), name="rtp load")
 
     def _open(self, count: int) -> None:
@@ -145,8 +145,12 @@ class Legs:
         for one in self._sockets:
             one.close()
 
-    def start(self, leg: int, port: int) -> None:
-        self._generator.start(leg, port)
+    def start(self, leg: int, port: int, tone: bytes = b"") -> None:
+        self._generator.start(leg, port, tone)
+
+    def listened(self, leg: int) -> bytes:
+        """The last second that a leg with a tone heard."""
+        return self._generator.listened(leg)
 
     def stop(self, leg: int) -> None:
         self._generator.stop(leg)

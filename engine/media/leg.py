@@ -83,6 +83,7 @@ class MediaLeg:
         self._voice: VoicePlan | None = None  # what the present codecs were made for
         self._digits = KeysPlan()
         self._is_gated = False
+        self._fills = False
         self._wanted = 0  # bits of `DETECTED`
         self._heard = 0  # the same as the media thread knows it, `CONVERT` included
         self._detectors: Detectors | None = None
@@ -225,6 +226,13 @@ class MediaLeg:
         self.equip()
         self.post("pass_keys", plan.passes)
         self.listen()
+
+    def fill_pauses(self, on: bool) -> None:
+        """So that the far end hears something while this peer says nothing."""
+        if on != self._fills:
+            self._fills = on
+            self.equip()
+            self.post("fill", on)
 
     @property
     def needs_decoding(self) -> bool:

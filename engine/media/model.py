@@ -20,7 +20,6 @@ EventKind = Literal[
     "fax",
     "first_packet",
     "level",
-    "path",
     "play_finished",
     "ports_low",
     "silent",
@@ -121,11 +120,11 @@ class RemoteMedia:
 class MediaEvent:
     """Something a media thread noticed. `leg` is `MediaLeg.id`, or 0 when it concerns a room, or the plane.
 
-    dtmf: digit, ms, via ("rfc4733" or "inband"), masked · digits_sent: send_id, digits (how many), completed · fax:
-    tone ("cng" or "ced") · first_packet, source_changed: host, port, ssrc · level: dbov · path: path · play_finished:
-    play_id, frames, completed, reason (completed, stopped, replaced, digit, closed) · ports_low: free, resting, used ·
-    silent, timeout: after_s · speaker (of a room): leg, 0 for nobody · talk_started · talk_stopped: ms · tone: tone, ms
-    (0 while it goes on).
+    dtmf: digit, ms, via ("rfc4733" or "inband"), masked · digits_sent: send_id, digits (how many), completed ·
+    fax: tone ("cng" or "ced") · first_packet, source_changed: host, port, ssrc · level: dbov ·
+    play_finished: play_id, frames, completed, reason (completed, stopped, replaced, digit, closed) · ports_low: free,
+    resting, used · silent, timeout: after_s · speaker (of a room): leg, 0 for nobody · talk_started ·
+    talk_stopped: ms · tone: tone, ms (0 while it goes on).
     """
 
     leg: int

@@ -18,14 +18,23 @@ from santral.engine.media.remote import (
     first_encodable,
     frame_ms,
     is_event,
+    is_noise,
 )
 
 CUT: Final = frozenset({"PCMU", "PCMA", "L16", "G722", "G729"})  # constant rate: packets are cut anew without decoding
 
 
 def audio_keys(remote: RemoteMedia) -> list[str]:
-    """The codecs this peer may send us, telephone-event left out."""
-    return [key for key in dict.fromkeys(remote.receives.values()) if not is_event(key)]
+    """The codecs this peer may send us, telephone-event and comfort noise left out."""
+    return [key for key in dict.fromkeys(remote.receives.values()) if not is_event(key) and not is_noise(key)]
+
+
+def has_pauses_to_fill(speaker: RemoteMedia, listener: RemoteMedia) -> bool:
+    """Whether the speaker may fall silent without a word (comfort noise, DTX) towards one who does not expect that."""
+    noises = [key for key in speaker.receives.values() if is_noise(key)]
+    if any(key in listener.sends for key in noises) or listener.may_pause:
+        return False
+    return bool(noises) or speaker.may_pause
 
 
 def path_between(speaker: RemoteMedia, listener: RemoteMedia) -> Path:

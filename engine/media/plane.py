@@ -19,7 +19,7 @@ from santral.engine.media.core.thread import LegTable
 from santral.engine.media.leg import MediaLeg, Seat
 from santral.engine.media.model import EventKind, LegStats, MediaError, MediaEvent, PlaneSettings, PortsExhausted
 from santral.engine.media.orders import playlist
-from santral.engine.media.paths import KeysPlan, path_between
+from santral.engine.media.paths import KeysPlan, has_pauses_to_fill, path_between
 from santral.engine.media.ports import PortPool
 from santral.engine.media.remote import CodecKeys, first_encodable
 from santral.engine.media.room import MediaRoom
@@ -105,6 +105,10 @@ class MediaPlane:
             raise MediaError("a leg cannot be bridged to itself: that is echo()")
         for leg in (a, b):
             leg.refuse_if_closed()
+        if a.room is not None and a.room is b.room:  # linking takes both out, and what is on its way along
+            room = a.room
+            room.forget(a)
+            room.forget(b)
         for leg in (a, b):
             self.part(leg)
         a.peer, b.peer = b, a
@@ -206,6 +210,13 @@ class MediaPlane:
                 peer.equip(leg.sample_hz)
             leg.pass_keys(plans[0])
             peer.pass_keys(plans[1])
+        for speaker, listener in ((leg, peer), (peer, leg)):
+            if speaker.remote is None or listener.remote is None:
+                continue
+            pauses = has_pauses_to_fill(speaker.remote, listener.remote) and listener.can_be_mixed
+            if pauses:
+                listener.equip(speaker.sample_hz)
+            speaker.fill_pauses(pauses)
         paths = path_between(leg.remote, peer.remote), path_between(peer.remote, leg.remote)
         if "transcode" in paths or "repacketise" in paths or leg.needs_decoding or peer.needs_decoding:
             leg.equip(peer.sample_hz)
@@ -250,6 +261,7 @@ class MediaPlane:
         for one in (leg, leg.peer):
             if one is not None and one.final is None:
                 one.pass_keys(KeysPlan())
+                one.fill_pauses(False)
         if leg.peer is not None:
             leg.peer.peer = None
             leg.peer = None

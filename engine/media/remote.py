@@ -22,6 +22,7 @@ MAX_ADDRESSES: Final = 1024  # remembered with their meaning: calls come from fe
 FRAME_MS: Final = 20
 MAX_FRAME_MS: Final = 60  # of packets that we make
 DEFAULT_HZ: Final = 8000
+COMFORT_NOISE: Final = "CN"
 KEYS: Final = ("rfc4733", "inband", "info")  # as `keys_way_t` counts them
 MAPPED_PREFIX_BITS: Final = 96  # an IPv4 network is matched as ::ffff:a.b.c.d/96+n
 
@@ -58,6 +59,7 @@ class RemoteWire:
     receives: bytes  # payload type -> codec
     sends: bytes  # codec -> payload type
     events: bytes  # codec -> 1 when it is telephone-event
+    noises: bytes  # codec -> 1 when it is comfort noise
     clocks: tuple[int, ...]  # codec -> Hz
     peer_sends: bool
     peer_receives: bool
@@ -76,13 +78,14 @@ class RemoteWire:
         """Raises `MediaError` for an address of the wrong family, a port or payload type out of range."""
         version = _parsed(own_address).version
         receives, sends = bytearray(PAYLOAD_TYPES), bytearray([UNMAPPED]) * MAX_CODECS
-        events, clocks = bytearray(MAX_CODECS), [0] * MAX_CODECS
+        events, noises, clocks = bytearray(MAX_CODECS), bytearray(MAX_CODECS), [0] * MAX_CODECS
         rows: list[Codec | None] = [None] * MAX_CODECS
         for payload_type, key in [*remote.receives.items(), *((pt, key) for key, pt in remote.sends.items())]:
             if not 0 <= payload_type < PAYLOAD_TYPES:
                 raise MediaError(f"payload type {payload_type}")
             number = keys.number(key)
             events[number] = is_event(key)
+            noises[number] = is_noise(key)
             clocks[number] = _clock_hz(key)
             rows[number] = codec_of(key)
         for payload_type, key in remote.receives.items():
@@ -102,6 +105,7 @@ class RemoteWire:
             receives=bytes(receives),
             sends=bytes(sends),
             events=bytes(events),
+            noises=bytes(noises),
             clocks=tuple(clocks),
             peer_sends=remote.direction in {"sendrecv", "sendonly"},
             peer_receives=remote.direction in {"sendrecv", "recvonly"},
@@ -156,6 +160,11 @@ def digits_way(remote: RemoteMedia) -> str:
 
 def is_event(key: str) -> bool:
     return key.partition("/")[0] == TELEPHONE_EVENT
+
+
+def is_noise(key: str) -> bool:
+    """RFC 3389."""
+    return key.partition("/")[0] == COMFORT_NOISE
 
 
 def _event_codec(remote: RemoteMedia, keys: CodecKeys) -> int:

@@ -89,10 +89,14 @@ class MediaRoom:
     def leave(self, leg: MediaLeg) -> None:
         """The leg hears nobody any more; nothing happens when it is not in the room."""
         if leg.room is self:
-            leg.room = None
-            del self.legs[leg]
+            self.forget(leg)
             if leg.final is None:
                 leg.post("leave")
+
+    def forget(self, leg: MediaLeg) -> None:
+        """It is taken out by what the media thread is told next."""
+        leg.room = None
+        del self.legs[leg]
 
     def play(
         self,

@@ -161,3 +161,14 @@ def test_a_new_source_ends_the_digit_and_forgets_it() -> None:
     assert line.digits.forget() == [("1", 20)]
     line.hear(event(1, 160, end=True), 0)
     assert line.reported == [("1", 20)]
+
+
+def test_segments_at_48_khz() -> None:
+    """A duration of 16 bits lasts 1.4 s there: a long key takes several segments (RFC 4733 2.5.1.3), one digit."""
+    line = Line()
+    line.digits = Digits(48000)
+    for step in range(1, 141):  # 2.8 s in updates of 20 ms
+        at, segment = 960 * step, 960 * step // 0xFFFF
+        line.hear(event(5, at - 0xFFFF * segment), 0xFFFF * segment)
+    line.hear(event(5, 960 * 140 - 2 * 0xFFFF, end=True), 2 * 0xFFFF)
+    assert line.reported == [("5", 2800)]

@@ -269,3 +269,51 @@ async def test_playlist_offset_and_gain(stage) -> None:
     assert len(samples) == 160 * 12
     assert abs(int(np.median(samples[:320])) - 500) < 20
     assert abs(int(np.median(samples[400:])) - 2000) < 70
+
+
+async def test_pauses_are_filled_for_who_does_not_expect_them(stage) -> None:
+    noisy = {"receives": {8: "PCMA/8000", 13: "CN/8000"}, "sends": {"PCMA/8000": 8, "CN/8000": 13}}
+    a, b = stage.peer(), stage.peer()
+    leg_a, leg_b = stage.leg(a, **noisy), stage.leg(b, **ONLY["pcma"])
+    stage.plane.bridge(leg_a, leg_b)
+    await speak(a, leg_a, [b"x" * 160] * 3, 8)
+    a.send(leg_a, bytes([40]), 13, sequence=a.sequence, timestamp=a.timestamp)  # noise at -40 dBov
+    heard = await b.hears(13)
+    assert [p.payload for p in heard[:3]] == [b"x" * 160] * 3
+    noise = np.frombuffer(PCMA.decode(b"".join(p.payload for p in heard[8:])), np.int16).astype(float)
+    assert -46 < 20 * np.log10(np.sqrt(np.mean(noise**2)) / 32768) < -34
+    a.sequence, a.timestamp = a.sequence + 1, a.timestamp + 160 * 12
+    await speak(a, leg_a, [b"y" * 160] * 3, 8)
+    await asyncio.sleep(0.02)
+    heard += b.heard()
+    assert [p.payload for p in heard if p.payload == b"y" * 160] == [b"y" * 160] * 3
+    assert {p.payload_type for p in heard} == {8}
+    assert all(y.sequence == x.sequence + 1 for x, y in pairwise(heard))
+
+
+async def test_comfort_noise_is_relayed_where_both_took_it(stage) -> None:
+    noisy = {"receives": {8: "PCMA/8000", 13: "CN/8000"}, "sends": {"PCMA/8000": 8, "CN/8000": 13}}
+    a, b = stage.peer(), stage.peer()
+    leg_a, leg_b = stage.leg(a, **noisy), stage.leg(b, **noisy)
+    stage.plane.bridge(leg_a, leg_b)
+    await speak(a, leg_a, [b"x" * 160] * 3, 8)
+    a.send(leg_a, bytes([40]), 13, sequence=a.sequence, timestamp=a.timestamp)
+    await asyncio.sleep(0.2)
+    assert [(p.payload_type, p.payload[:1]) for p in b.heard()] == [(8, b"x")] * 3 + [(13, b"(")]
+    assert not leg_a.is_equipped
+
+
+async def test_a_mute_where_silence_takes_an_encoder(stage) -> None:
+    wide = {"receives": {9: "G722/8000"}, "sends": {"G722/8000": 9}}
+    a, b = stage.peer(), stage.peer()
+    leg_a, leg_b = stage.leg(a, **wide), stage.leg(b, **wide)
+    stage.plane.bridge(leg_a, leg_b)
+    codec = CODECS["G722/8000"]
+    wire = codec.encode(tone(700, 1.0, 16000))
+    leg_a.mute()
+    await speak(a, leg_a, pieces(wire, 160), 9)
+    heard = await b.hears(50)
+    samples = np.frombuffer(codec.decode(b"".join(p.payload for p in heard)), np.int16)
+    assert len(heard) == 50
+    assert np.max(np.abs(samples)) < 30
+    assert all(y.timestamp - x.timestamp == 160 for x, y in pairwise(heard))

@@ -28,6 +28,7 @@ cdef enum command_kind_t:
     COMMAND_PRESS
     COMMAND_LISTEN
     COMMAND_PASS_KEYS
+    COMMAND_FILL
     COMMAND_OPEN_ROOM
     COMMAND_CLOSE_ROOM
     COMMAND_PLAY_TO_ROOM
@@ -85,6 +86,7 @@ cdef union argument_t:
     tap_order_t tap
     bint is_muted
     bint passes_keys
+    bint fills
     listen_t listen
     gate_t gate
     keys_t keys

@@ -12,11 +12,12 @@ from santral.engine.media.core.leg cimport (
 )
 from santral.engine.media.core.rewrite cimport begin_stream
 from santral.engine.media.core.mix.room cimport (
-    change_manner, close_room, join_room, leave_room, open_room, play_to_room, stop_room_play,
+    change_manner, close_room, join_room, leave_room, open_room, part_from_room, play_to_room, stop_room_play,
 )
 from santral.engine.media.core.ring cimport ring_oldest, ring_release, ring_room
 from santral.engine.media.core.secure.srtp cimport secure_t
 from santral.engine.media.core.stage.block cimport PLAY_CLOSED, PLAY_STOPPED, detectors_t, voice_t
+from santral.engine.media.core.stage.filler cimport begin_filling
 from santral.engine.media.core.stage.heard cimport tell_digits
 from santral.engine.media.core.stage.keys cimport press_keys, stop_pressing
 from santral.engine.media.core.stage.listen cimport begin_listening
@@ -123,6 +124,8 @@ cdef void perform_on_stage(media_t *m, leg_t *leg, const command_t *command) noe
         listen(m, leg, command.argument.listen)
     elif command.kind == COMMAND_PASS_KEYS:
         leg.stage.passes_keys = command.argument.passes_keys
+    elif command.kind == COMMAND_FILL:
+        begin_filling(m, leg, command.argument.fills)
     elif command.kind == COMMAND_GIVE_TAP:
         give_tap(leg, command.argument.tap)
     elif command.kind == COMMAND_TAKE_TAP:
@@ -297,6 +300,7 @@ cdef void link(media_t *m, leg_t *leg, link_t to) noexcept nogil:
     if peer.id != to.leg or peer.owner != m.number:
         return
     unlink(m, peer)
+    part_from_room(m, leg, peer)
     leg.peer = peer.slot
     peer.peer = leg.slot
     leg.has_asked = peer.has_asked = False

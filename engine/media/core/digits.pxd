@@ -24,6 +24,7 @@ cdef struct event_t:
     uint32_t timestamp
 
 cdef struct digits_t:
+    int clock_hz  # of timestamps and durations; 0: 8000
     bint known  # the fields below describe a digit
     bint open  # not reported yet
     bint ended  # its end bit has been seen

@@ -14,9 +14,10 @@ from santral.engine.media.core.rtp cimport get16
 cdef enum:
     LAST_DIGIT = 15  # codes above are other events (§3.2), passed on but no digits
     SILENCE_NS = 150000000  # three updates of the slowest usual sender (50 ms)
-    SEGMENT_GAP = 160  # one lost update of 20 ms at 8 kHz still leaves two segments contiguous
-    LONG_SEGMENT_GAP = 2400  # at the longest duration a segment is sure to follow
-    LONG_SEGMENT = 0xFFFF - 2400
+    SEGMENT_GAP_MS = 20  # one lost update still leaves two segments contiguous
+    LONG_SEGMENT_GAP_MS = 300  # at the longest duration a segment is sure to follow
+    LONGEST_SEGMENT = 0xFFFF
+    USUAL_HZ = 8000
 
 
 cdef uint64_t key_of(int code, uint32_t timestamp) noexcept nogil:
@@ -42,9 +43,12 @@ cdef bint is_recent(const digits_t *d, const event_t *event) noexcept nogil:
 cdef bint continues(const digits_t *d, const event_t *event) noexcept nogil:
     """Whether the event is the next segment of the present digit."""
     cdef int32_t gap = <int32_t>(event.timestamp - (d.timestamp + d.duration))
+    cdef int per_ms = (d.clock_hz if d.clock_hz else USUAL_HZ) // 1000
     if d.ended or event.code != d.code:
         return False
-    return 0 <= gap <= (LONG_SEGMENT_GAP if d.duration >= LONG_SEGMENT else SEGMENT_GAP)
+    if d.duration >= LONGEST_SEGMENT - LONG_SEGMENT_GAP_MS * per_ms:
+        return 0 <= gap <= LONG_SEGMENT_GAP_MS * per_ms
+    return 0 <= gap <= SEGMENT_GAP_MS * per_ms
 
 
 cdef void start(digits_t *d, const event_t *event, int64_t now_ns, reports_t *out) noexcept nogil:
@@ -136,6 +140,9 @@ cdef class Digits:
 
     cdef digits_t state
 
+    def __init__(self, int clock_hz=8000):
+        self.state.clock_hz = clock_hz
+
     def receive(self, const unsigned char[::1] payload not None, *, int sequence, uint32_t timestamp, int64_t now_ns=0):
         cdef reports_t out
         out.n = 0
@@ -143,20 +150,21 @@ cdef class Digits:
             hear_packet(
                 &self.state, &payload[0], <int>payload.shape[0], <uint16_t>sequence, timestamp, now_ns, &out
             )
-        return listed(&out)
+        return listed(&out, self.state.clock_hz)
 
     def tick(self, int64_t now_ns):
         cdef reports_t out
         out.n = 0
         expire_digit(&self.state, now_ns, &out)
-        return listed(&out)
+        return listed(&out, self.state.clock_hz)
 
     def forget(self):
         cdef reports_t out
         out.n = 0
         forget_digits(&self.state, &out)
-        return listed(&out)
+        return listed(&out, self.state.clock_hz)
 
 
-cdef list listed(const reports_t *out):
-    return [("0123456789*#ABCD"[out.digits[i].code], out.digits[i].duration // 8) for i in range(out.n)]
+cdef list listed(const reports_t *out, int clock_hz):
+    per_ms = (clock_hz or USUAL_HZ) // 1000
+    return [("0123456789*#ABCD"[out.digits[i].code], out.digits[i].duration // per_ms) for i in range(out.n)]

@@ -24,6 +24,7 @@ cdef enum:
     PCM_SAMPLES = 9600  # 200 ms at 48 kHz
     WHEEL_PLAY = 1
     WHEEL_KEYS = 2
+    WHEEL_FILL = 4
 
 cdef enum note_kind_t:
     NOTE_CLOSED
@@ -61,6 +62,7 @@ cdef struct note_t:  # goes up to the event loop
 cdef struct codec_row_t:
     int32_t clock_hz
     bint is_event
+    bint is_noise  # RFC 3389
     const codec_t *row  # NULL: known by name only
 
 cdef struct remote_t:
@@ -181,6 +183,7 @@ cdef struct totals_t:
     uint64_t notes_dropped
     uint64_t turns
     uint64_t turns_late
+    uint64_t turns_lost
     int64_t max_pass_ns
 
 cdef struct media_t:

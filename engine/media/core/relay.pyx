@@ -71,7 +71,7 @@ cdef void hear_digits(media_t *m, leg_t *leg, const rtp_t *header, const uint8_t
     cdef bint was_open = leg.digits.open
     cdef uint32_t began = leg.digits.first
     cdef int code = leg.digits.code
-    leg.event_clock_hz = clock_hz
+    leg.event_clock_hz = leg.digits.clock_hz = clock_hz
     reports.n = 0
     hear_packet(
         &leg.digits, packet + header.payload_at, header.payload_bytes, header.sequence, header.timestamp, m.now_ns,

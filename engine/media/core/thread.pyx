@@ -11,7 +11,7 @@ from santral.codecs.codec cimport Codec
 from santral.codecs.shape.level cimport gain_of_db
 from santral.engine.media.core.backend cimport backend_close, backend_open, watch
 from santral.engine.media.core.command cimport (
-    COMMAND_ADOPT, COMMAND_CHANGE, COMMAND_CLOSE, COMMAND_CLOSE_ROOM, COMMAND_ECHO, COMMAND_GATE, COMMAND_GIVE_SECURE,
+    COMMAND_ADOPT, COMMAND_CHANGE, COMMAND_CLOSE, COMMAND_CLOSE_ROOM, COMMAND_ECHO, COMMAND_FILL, COMMAND_GATE, COMMAND_GIVE_SECURE,
     COMMAND_GIVE_STAGE, COMMAND_GIVE_TAP, COMMAND_GIVE_VOICE, COMMAND_JOIN, COMMAND_LEAVE, COMMAND_LINK, COMMAND_LISTEN,
     COMMAND_MUTE, COMMAND_OPEN, COMMAND_OPEN_ROOM, COMMAND_PASS_KEYS, COMMAND_PLAY, COMMAND_PLAY_TO_ROOM, COMMAND_PRESS,
     COMMAND_RELEASE, COMMAND_SET_DIRECTION,
@@ -225,6 +225,7 @@ cdef class MediaThread:
             max_pass_ns=self.m.totals.max_pass_ns,
             turns=self.m.totals.turns,
             turns_late=self.m.totals.turns_late,
+            turns_lost=self.m.totals.turns_lost,
         )
 
     def open(self, int slot, uint64_t leg, int rtp_fd, int rtcp_fd, uint32_t ssrc, int sequence, uint32_t timestamp):
@@ -340,6 +341,13 @@ cdef class MediaThread:
         command.argument.passes_keys = on
         return self.post()
 
+    def fill(self, int slot, uint64_t leg, bint on):
+        cdef command_t *command = self.begin(COMMAND_FILL, slot, leg)
+        if command == NULL:
+            return False
+        command.argument.fills = on
+        return self.post()
+
     def press(self, int slot, uint64_t leg, int64_t send_id, bytes digits not None, int ms, int gap_ms):
         cdef command_t *command = self.begin(COMMAND_PRESS, slot, leg)
         cdef int i
@@ -452,6 +460,7 @@ cdef class MediaThread:
             if remote.clocks[i]:
                 self.table.codecs[i].clock_hz = remote.clocks[i]
                 self.table.codecs[i].is_event = remote.events[i]
+                self.table.codecs[i].is_noise = remote.noises[i]
                 if remote.rows[i] is not None:
                     self.table.codecs[i].row = &(<Codec?>remote.rows[i]).row
         return 0

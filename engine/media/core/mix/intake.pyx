@@ -1,20 +1,22 @@
 """Decodes what is due, conceals what is missing, and makes one change of length at a time when the delay is off."""
 
-from libc.stdint cimport int16_t, int64_t, uint8_t
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memmove, memset
 
-from santral.codecs.codec cimport codec_span
+from santral.codecs.codec cimport Codec, codec_span
 from santral.codecs.shape.stretch cimport stretch_longer, stretch_shorter
-from santral.engine.media.core.leg cimport PCM_SAMPLES, leg_t, media_t
+from santral.engine.media.core.leg cimport PCM_SAMPLES, codec_row_t, leg_t, media_t
 from santral.engine.media.core.mix.jitter cimport (
-    JITTER_PCM, JITTER_SLOTS, jitter_begin, jitter_is_due, jitter_next, jitter_place, jitter_slot_t, jitter_t,
-    jitter_wants,
+    JITTER_PCM, JITTER_SLOTS, JitterMemory, jitter_begin, jitter_delay, jitter_is_due, jitter_next, jitter_place,
+    jitter_slot_t, jitter_t, jitter_wants,
 )
 from santral.engine.media.core.rtp cimport RTP_HEADER_BYTES, rtp_t
 from santral.engine.media.core.stage.block cimport decoder_t
 from santral.engine.media.core.stage.ear cimport conceal_packet, decode_packet, decoder_for, forget_sound
 from santral.engine.media.core.stage.mouth cimport finish_frame, say
 from santral.engine.media.core.stage.path cimport forward
+from santral.engine.media.core.stage.pieces cimport Stage, Voice
 
 cdef enum:
     GRAINS_HZ = 48000
@@ -133,7 +135,9 @@ cdef void change_length(leg_t *leg, jitter_t *j, int way, int need, int16_t *scr
     cdef int looked_at = need * STRETCH_FRAMES
     cdef int n
     if not fetch(leg, j, looked_at):
-        return  # too little is there to cut, and a stretch comes by itself when it runs dry
+        if way < 0 or j.fill < need:
+            return
+        looked_at = min(j.fill, looked_at)  # what runs dry is stretched before it has
     if way < 0:
         n = stretch_shorter(j.pcm, looked_at, scratch, j.hz, 0)
         j.shortened += 1
@@ -219,3 +223,68 @@ cdef void hand_over(media_t *m, leg_t *leg, leg_t *to, jitter_t *j) noexcept nog
         memcpy(m.packet + RTP_HEADER_BYTES, payload_of(j, slot), slot.bytes)
         forward(m, leg, to, &header, slot.codec, m.packet, RTP_HEADER_BYTES + slot.bytes)
     jitter_begin(j)
+
+
+cdef class Intake:
+    """One leg's way into a room, driven by hand: for tests. One codec, given as codec number 1; number 2 are events."""
+
+    cdef media_t *m
+    cdef leg_t leg
+    cdef codec_row_t codecs[3]
+    cdef Stage stage
+    cdef Voice voice
+    cdef JitterMemory memory
+
+    def __cinit__(self, Codec codec not None, *, int sample_hz=0, int least_ms=20, int most_ms=200):
+        self.m = <media_t *>calloc(1, sizeof(media_t))
+        if self.m == NULL:
+            raise MemoryError
+        self.stage = Stage(1)
+        self.voice = Voice(2, [(1, codec, sample_hz or codec.row.sample_hz)], None)
+        self.memory = JitterMemory(3, 1472, least_ms, most_ms)
+        memset(self.codecs, 0, sizeof(self.codecs))
+        self.codecs[1].row = &codec.row
+        self.codecs[1].clock_hz = self.codecs[2].clock_hz = codec.row.clock_hz
+        self.codecs[2].is_event = True
+        self.m.codecs = self.codecs
+        memset(&self.leg, 0, sizeof(leg_t))
+        self.leg.stage = self.stage.block
+        self.leg.stage.voice = self.voice.block
+
+    def __dealloc__(self):
+        free(self.m)
+
+    def put(self, const unsigned char[::1] payload not None, int sequence, uint32_t timestamp, int64_t now_ns, *,
+            uint32_t epoch=1, bint event=False):
+        cdef rtp_t header
+        memset(&header, 0, sizeof(header))
+        header.sequence = <uint16_t>sequence
+        header.timestamp = timestamp
+        header.payload_bytes = <int>payload.shape[0]
+        self.m.now_ns = now_ns
+        self.leg.epoch = epoch
+        take_in(self.m, &self.leg, self.memory.block, &header, 2 if event else 1, &payload[0])
+
+    def take(self, int64_t now_ns):
+        """20 ms of samples, or None."""
+        cdef int n
+        cdef int16_t *samples
+        self.m.now_ns = self.m.turn_ns = now_ns
+        samples = take_out(self.m, &self.leg, self.memory.block, &n)
+        return None if samples == NULL else (<const char *>samples)[: 2 * n]
+
+    def delay_ms(self, int64_t now_ns):
+        """How old what is heard next is, against the fastest packets."""
+        return jitter_delay(self.memory.block, now_ns) / 1e6
+
+    @property
+    def target_ms(self):
+        return self.memory.block.target_ns / 1e6
+
+    @property
+    def counts(self):
+        cdef const jitter_t *j = self.memory.block
+        return {
+            "late": j.late, "concealed": j.concealed, "shortened": j.shortened, "lengthened": j.lengthened,
+            "overflowed": j.overflowed,
+        }

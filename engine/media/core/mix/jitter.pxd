@@ -44,6 +44,7 @@ cdef struct jitter_t:
     int64_t fastest_before_ns  # of the window before
     int64_t window_ns
     int64_t delay_ns  # of the last packet, behind the fastest
+    int64_t arrived_ns  # when it came
     float weights[JITTER_BINS]
     float weight  # of the next packet
     float total

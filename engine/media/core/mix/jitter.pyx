@@ -60,15 +60,16 @@ cdef int64_t fastest(const jitter_t *j) noexcept nogil:
 cdef void measure(jitter_t *j, int64_t at, int64_t now_ns) noexcept nogil:
     """How late is this one?"""
     cdef int64_t transit = now_ns - to_ns(at)
-    cdef int64_t before = j.delay_ns
+    cdef int64_t since = now_ns - j.arrived_ns
     cdef int place
+    j.arrived_ns = now_ns
     if now_ns - j.window_ns > <int64_t>WINDOW_S * 1000000000:
         j.fastest_before_ns = j.fastest_ns
         j.fastest_ns = transit
         j.window_ns = now_ns
     j.fastest_ns = min(j.fastest_ns, transit)
     j.delay_ns = transit - fastest(j)
-    if before - j.delay_ns > to_ns(j.last_span) // 2 and now_ns - j.last_ns < to_ns(j.last_span) // 2:
+    if since < to_ns(j.last_span) // 4:
         return  # of a burst the first has been counted
     place = <int>min(<int64_t>JITTER_BINS - 1, j.delay_ns // BIN_NS)
     j.weights[place] += j.weight

@@ -31,6 +31,7 @@ cdef enum:
     REASON_BITS = 8
     SHARED = 4  # codecs that one frame is encoded with once for all silent listeners
     LEVEL_EVERY = 50  # frames: once a second
+    PATIENCE = 4  # frames: an empty jitter buffer's first target, and one frame
     TAKES_OVER = 10  # frames louder than who spoke
     QUIET_MEAN = 10000  # mean square of samples under which nobody speaks: about -50 dBov
 
@@ -84,6 +85,7 @@ cdef void join_room(media_t *m, leg_t *leg, room_t *room, jitter_t *jitter, cons
     seat.room = room
     seat.jitter = jitter
     seat.gain_now = GAIN_ONE
+    seat.patience = PATIENCE
     jitter_begin(jitter)
     seat.after = room.first
     room.first = leg.slot
@@ -133,10 +135,29 @@ cdef void leave_room(media_t *m, leg_t *leg) noexcept nogil:
     settle(m, room)
 
 
+cdef void part_from_room(media_t *m, leg_t *one, leg_t *other) noexcept nogil:
+    """Two legs are joined to each other: what each has on its way in their room still reaches the other."""
+    cdef room_t *room = one.stage.seat.room if one.stage != NULL else NULL
+    if room != NULL and not room.is_direct and other.stage != NULL and other.stage.seat.room == room:
+        if not (one.stage.seat.muted or one.stage.seat.monitor):
+            hand_over(m, one, other, one.stage.seat.jitter)
+        if not (other.stage.seat.muted or other.stage.seat.monitor):
+            hand_over(m, other, one, other.stage.seat.jitter)
+    leave_room(m, one)
+    leave_room(m, other)
+
+
 cdef bint is_plain(const member_t *seat) noexcept nogil:
     return not (
         seat.muted or seat.deaf or seat.monitor or seat.has_agc or seat.whisper_to or seat.gain != GAIN_ONE
     )
+
+
+cdef void be_patient(media_t *m, room_t *room) noexcept nogil:
+    cdef int slot = room.first
+    while slot != NOBODY:
+        m.legs[slot].stage.seat.patience = PATIENCE
+        slot = m.legs[slot].stage.seat.after
 
 
 cdef void settle(media_t *m, room_t *room) noexcept nogil:
@@ -148,6 +169,8 @@ cdef void settle(media_t *m, room_t *room) noexcept nogil:
         one = &m.legs[room.first]
         other = &m.legs[one.stage.seat.after]
         is_direct = is_plain(&one.stage.seat) and is_plain(&other.stage.seat)
+    if room.is_direct and not is_direct:
+        be_patient(m, room)
     if is_direct and not room.is_direct:
         room.is_direct = True
         hand_over(m, one, other, one.stage.seat.jitter)
@@ -232,6 +255,7 @@ cdef void listen(media_t *m, room_t *room, leg_t *leg) noexcept nogil:
     seat.speaks = True
     if room.tells_levels:
         weigh(room, seat)
+    room.speakers += 1
     if not seat.whisper_to:
         mix_add(room.total, seat.frame, room.n)
 
@@ -284,6 +308,11 @@ cdef void speak(media_t *m, room_t *room, leg_t *leg, shared_frames_t *shared, b
     cdef bint is_part = seat.speaks and not seat.whisper_to
     if leg.taken & (TAKEN_PLAY | TAKEN_KEYS):
         return
+    if seat.patience:
+        seat.patience -= 1
+        if room.speakers == seat.speaks and room.play.list == NULL:
+            return
+        seat.patience = 0
     if seat.deaf:
         memset(m.pcm, 0, room.n * sizeof(int16_t))
     elif is_part:
@@ -307,6 +336,7 @@ cdef void mix_frame(media_t *m, room_t *room) noexcept nogil:
     if room.is_direct or room.members == 0:
         return
     mix_clear(room.total, room.n)
+    room.speakers = 0
     while slot != NOBODY:
         listen(m, room, &m.legs[slot])
         has_whispers |= m.legs[slot].stage.seat.whisper_to != 0

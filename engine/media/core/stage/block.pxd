@@ -5,6 +5,7 @@ thread from `give_stage` until the leg is closed; codec states ("voice") come an
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from santral.codecs.codec cimport codec_params_t, codec_t
+from santral.codecs.comfort_noise cimport noise_source_t
 from santral.codecs.detect.dtmf cimport dtmf_t
 from santral.codecs.detect.tones cimport tones_t
 from santral.codecs.detect.voice cimport voice_t as speech_t
@@ -162,6 +163,7 @@ cdef struct room_t:
     bint is_direct  # two who need nothing of us: relayed to each other
     bint tells_levels
     int64_t frames
+    int speakers  # in this frame
     int speaker  # slot, -1: nobody
     int challenger
     int challenged  # frames that somebody else has been louder
@@ -181,6 +183,7 @@ cdef struct member_t:
     bint has_agc
     agc_t agc
     bint speaks  # in this frame
+    int patience  # frames that silence is not said yet: what the leg heard before goes on behind it without a gap
     float level  # mean square of its last frames
     int in_hz  # of what the resampler takes
     resampler_t resampler
@@ -200,6 +203,8 @@ cdef struct stage_t:
     voice_t *voice
     tap_t *said  # taps on what the peer says
     tap_t *heard  # and on what it hears
+    int64_t spoke_ns  # its last packet of audio
+    noise_source_t noise  # what its pauses are filled with, for a far end that takes no comfort noise
     ear_t ear
     play_t play
     keys_t keys

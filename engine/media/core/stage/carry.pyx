@@ -4,10 +4,11 @@ from libc.stdint cimport int16_t, uint8_t
 from libc.string cimport memset
 
 from santral.codecs.codec cimport codec_span, codec_t
-from santral.engine.media.core.leg cimport PCM_SAMPLES, leg_t, media_t
+from santral.engine.media.core.leg cimport PCM_SAMPLES, UNMAPPED, leg_t, media_t
 from santral.engine.media.core.mix.intake cimport take_in
 from santral.engine.media.core.rtp cimport rtp_t
 from santral.engine.media.core.stage.block cimport GATE_MASK, GATE_PASS, stage_t
+from santral.engine.media.core.stage.filler cimport hear_noise
 from santral.engine.media.core.stage.heard cimport far_end
 from santral.engine.media.core.stage.path cimport carry_over, forward, overhear
 from santral.engine.media.core.stage.send cimport tap_packet
@@ -49,6 +50,10 @@ cdef void carry(media_t *m, leg_t *leg, const rtp_t *header, int codec, uint8_t 
     if m.codecs[codec].is_event:
         carry_event(m, leg, header, codec, packet, n)
         return
+    if m.codecs[codec].is_noise:
+        carry_noise(m, leg, header, codec, packet, n)
+        return
+    stage.spoke_ns = m.now_ns
     stage.silences = stage.muted and not hush(m, header, codec, packet)
     if stage.said != NULL and not stage.silences:
         tap_said(m, leg, header, codec, packet)
@@ -62,6 +67,16 @@ cdef void carry(media_t *m, leg_t *leg, const rtp_t *header, int codec, uint8_t 
             carry_over(m, leg, to, header, codec, packet, n)
         elif stage.detectors != NULL:
             overhear(m, leg, header, codec, packet)
+
+
+cdef void carry_noise(
+    media_t *m, leg_t *leg, const rtp_t *header, int codec, uint8_t *packet, int n
+) noexcept nogil:
+    """Relayed if the far end takes it; else it says what pauses are to be filled with. In a room they are silence."""
+    cdef leg_t *to = far_end(m, leg)
+    hear_noise(leg, packet + header.payload_at, header.payload_bytes)
+    if to != NULL and to.remote.sends[codec] != UNMAPPED and not leg.stage.muted:
+        forward(m, leg, to, header, codec, packet, n)
 
 
 cdef void carry_event(

@@ -40,7 +40,6 @@ cdef void tap_put(
 ) noexcept nogil
 cdef void tap_publish(tap_t *t, int64_t now_ns) noexcept nogil
 cdef void tap_mask(tap_t *t, int64_t from_ns, int64_t until_ns) noexcept nogil
-cdef int64_t tap_deadline(const tap_t *t) noexcept nogil
 
 cdef class TapRing:
     cdef tap_t tap

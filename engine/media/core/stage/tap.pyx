@@ -94,13 +94,6 @@ cdef void tap_mask(tap_t *t, int64_t from_ns, int64_t until_ns) noexcept nogil:
         t.masked_until_ns = until_ns
 
 
-cdef int64_t tap_deadline(const tap_t *t) noexcept nogil:
-    """When the oldest unpublished record is to be published though no packet comes; 0: nothing waits."""
-    if t.written == t.published:
-        return 0
-    return record_at(t, t.published).arrival_ns + t.delay_ns if record_at(t, t.published).bytes else 1
-
-
 cdef class TapRing:
     """The memory of one tap and its reading end. The media thread writes into it from `give_tap` until it returns it."""
 

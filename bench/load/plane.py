@@ -1,0 +1,69 @@
+"""A media plane without signalling: `python -m santral.bench.load.plane MODE`, peers' ports on standard input.
+
+MODE: `relay` and `transcode` bridge the legs in pairs (whose peers speak A-law, and want to hear the other law when
+transcoding), `rooms:N` puts N legs at a time into one room. Prints the legs' ports, then `ready`;
+SIGUSR1 prints its counters as one line of JSON.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+from typing import Final
+
+from santral.bench.ports import HOST
+from santral.engine.media import MediaEvent, MediaLeg, MediaPlane, PlaneSettings, RemoteMedia
+
+PORTS: Final = (20_000, 31_999)
+SAID: Final = {8: "PCMA/8000"}
+HEARD: Final = {"relay": {"PCMA/8000": 8}, "transcode": {"PCMU/8000": 0}}
+AT_ONCE: Final = 50  # legs opened in one go: the loop takes its turn between
+
+
+def remote(port: int, mode: str) -> RemoteMedia:
+    return RemoteMedia(HOST, port, SAID, HEARD.get(mode, HEARD["relay"]), rtcp=False, ptime_ms=20)
+
+
+def join(plane: MediaPlane, legs: list[MediaLeg], mode: str) -> None:
+    if not mode.startswith("rooms:"):
+        for one, other in zip(legs[::2], legs[1::2], strict=True):
+            plane.bridge(one, other)
+        return
+    size = int(mode.partition(":")[2])
+    for first in range(0, len(legs), size):
+        room = plane.open_room()
+        for leg in legs[first : first + size]:
+            room.join(leg)
+
+
+async def serve(mode: str, ports: list[int]) -> None:
+    def ignore(event: MediaEvent) -> None:
+        """Nobody is told."""
+
+    plane = MediaPlane(PlaneSettings(PORTS, max_legs=len(ports) + 8), ignore)
+    loop = asyncio.get_running_loop()
+    plane.start(loop)
+    stopped = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stopped.set)
+    loop.add_signal_handler(signal.SIGUSR1, lambda: say(json.dumps(plane.snapshot())))
+    legs = []
+    for number, port in enumerate(ports):
+        leg = plane.open_leg(HOST)
+        leg.set_remote(remote(port, mode))
+        legs.append(leg)
+        if number % AT_ONCE == 0:
+            await asyncio.sleep(0)
+    join(plane, legs, mode)
+    say(" ".join(str(leg.port) for leg in legs))
+    say("ready")
+    await stopped.wait()
+    await plane.stop()
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(sys.argv[1], [int(word) for word in sys.stdin.read().split()]))
