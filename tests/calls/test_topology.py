@@ -35,6 +35,7 @@ REGISTRY = [
 ]  # fmt: skip
 
 VALUES = {  # where the value has to be readable to be worth anything; {mark} is in all others
+    "Accept": f"application/sdp, text/{MARK}",
     "Diversion": f'"{MARK}" <sip:+905320000001@{MARK}>;reason=user-busy',
     "History-Info": f"<sip:+905320000001@{MARK}>;index=1",
     "P-Asserted-Identity": f"<sip:{NUMBER}@{MARK}>",
