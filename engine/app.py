@@ -2,14 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from santral.engine import figures, log, supply
+from santral.engine.calls import commanding
 from santral.engine.calls.call import Call
+from santral.engine.calls.commanding import Joined, Side, Unable
 from santral.engine.calls.leg import Leg, Referral
 from santral.engine.cdr.store import CdrStore
 from santral.engine.config.load import load
@@ -47,6 +49,15 @@ EXTENSIONS: Final = (
 )  # what Supported says, where a trunk does not have it otherwise
 STOP_GRACE_S: Final = 2.0  # for BYEs and CANCELs of calls cut off by a stop to be answered
 DISTRIBUTION: Final = "santral"
+
+
+@contextmanager
+def told_to_clients() -> Iterator[None]:
+    """What calls cannot do is an error of the request."""
+    try:
+        yield
+    except Unable as problem:
+        raise RequestError(problem.code, str(problem), {"why": list(problem.why)}) from None
 
 
 class Engine:
@@ -299,6 +310,21 @@ class Engine:
 
     def call(self, identifier: str) -> Call | None:
         return self._calls.get(identifier)
+
+    def originate(self, tenant: str, numbers: tuple[str, str], caller: str, custom: dict[str, str]) -> Call:
+        """Make a call by command. Raises `RequestError`."""
+        with told_to_clients():
+            return self.gate.originate(self.world, tenant, numbers, caller, custom)
+
+    def transfer(self, call: str, to: str, keep: Side, by: str) -> None:
+        """Connect the kept leg of a call with a number instead. Raises `RequestError`."""
+        with told_to_clients():
+            commanding.transfer(self._calls[call], to, keep, by)
+
+    def join(self, call: str, keep: Side, other: str, take: Side, by: str) -> None:
+        """Connect a leg of one call with one of another, which ends. Raises `RequestError`."""
+        with told_to_clients():
+            commanding.join(Joined(self._calls[call], keep), Joined(self._calls[other], take), by)
 
     def ladder(self, call: str) -> Ladder | None:
         return self.trace.ladder(call)

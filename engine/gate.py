@@ -12,11 +12,14 @@ from typing import Final
 
 from santral.engine import log
 from santral.engine.calls import dialogs
+from santral.engine.calls.actions.originating import Originating
 from santral.engine.calls.actions.replacing import Replacing
 from santral.engine.calls.call import Call
+from santral.engine.calls.commanding import NOBODY, Unable, check
 from santral.engine.calls.crossing import Policy, Presented, presented
 from santral.engine.calls.crossing.incoming import ANONYMOUS
 from santral.engine.calls.leg import Leg, Party, Role
+from santral.engine.calls.onward import plan_of_tenant
 from santral.engine.calls.outgoing import text_of
 from santral.engine.calls.table import Input
 from santral.engine.guard.guard import has_credentials
@@ -145,6 +148,36 @@ class Gate:
             if leg.is_open:
                 leg.reject(NO_SUCH_CALL)
             self._services.limits.release(leg.id)
+
+    def originate(
+        self, world: World, tenant: str, numbers: tuple[str, str], caller: str, custom: dict[str, str]
+    ) -> Call:
+        """Make a call by command: ring the first number, then call the second. Raises Unable.
+
+        `caller` is the number both are shown: one of the tenant's, or "" for none.
+        """
+        owned = world.table.numbers.get(caller)
+        if tenant not in world.config.tenants:
+            raise Unable("not_found", "no such tenant")
+        if caller and (owned is None or owned.tenant != tenant):
+            raise Unable("forbidden", f"{caller} is no number of {tenant}")
+        if not self.is_open:
+            raise Unable("unavailable", "the engine takes no new calls")
+        shown = Presented(caller, caller, caller, is_asserted=True) if caller else NOBODY
+        first, second = (plan_of_tenant(self._services, world, tenant, shown.number, one) for one in numbers)
+        wanted = Originating(check(first, numbers[0], dials=True), check(second, numbers[1], dials=False), shown)
+        facts = CallFacts("", tenant, shown.number, numbers[1], datetime.now(UTC), is_own=True)
+        call = Call(self._services, world, facts, self._on_end)
+        refusal = self._services.limits.admit_own(call.id, self._services.signalling.now())
+        if refusal is not None:
+            self.counters[f"refused_{refusal.reason}"] += 1
+            raise Unable("unavailable", f"no room for another call: {refusal.reason}")
+        call.custom.update(custom)
+        self.counters["calls"] += 1
+        self._services.take_turns(wanted.first)
+        self._on_call(call)
+        call.originate(wanted)
+        return call
 
     def register(self, key: str, request: Request, source: Hop, world: World) -> None:
         """A REGISTER (RFC 3261 10.3): in a domain of ours, by the user whose address of record it is for."""

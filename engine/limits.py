@@ -176,6 +176,17 @@ class Limits:
                 bucket.take(now)
         return None
 
+    def admit_own(self, call: str, now: float) -> Refusal | None:
+        """Let a call in that begins here; its legs take their channels as they are dialled."""
+        total = self._bucket(CALLS_KEY, self._settings.max_calls_per_second, now)
+        if total and not total.has(now):
+            return self._refuse(Refusal("calls_per_second", None, whole_seconds(total.wait(now))))
+        if not self._reserve(CALLS_KEY, call, self._settings.max_calls):
+            return self._refuse(Refusal("max_calls", None, 1))
+        if total:
+            total.take(now)
+        return None
+
     def admit_emergency(self, call: str) -> Refusal | None:
         """Let a call for help in, past every limit but one of its own."""
         if not self._reserve(EMERGENCY_KEY, call, self._settings.emergency_calls):

@@ -8,7 +8,18 @@ from operator import attrgetter
 from typing import Final
 
 from santral.routing.numbers import MAX_NUMBER, NO_GROUPS, TemplateError
-from santral.routing.routes import RING_S, Destination, Route, RoutingTable, ToEcho, ToPlay, ToReject, ToTrunk, ToUser
+from santral.routing.routes import (
+    NO_RIGHTS,
+    RING_S,
+    Destination,
+    Route,
+    RoutingTable,
+    ToEcho,
+    ToPlay,
+    ToReject,
+    ToTrunk,
+    ToUser,
+)
 from santral.routing.screening import objection
 from santral.routing.trunks import Trunk, draw_order, order_targets
 
@@ -34,6 +45,7 @@ class CallFacts:
     at: datetime
     wrote: tuple[str, str] = ("", "")
     user: str = ""  # address of record of the user who calls; `trunk` is empty then
+    is_own: bool = False  # made by command, for the tenant
 
     @property
     def source(self) -> str:
@@ -300,27 +312,29 @@ class _Decision:
         return DialUser(user.aor, way.timeout_s, f"{label}, user {name}")
 
     def screened(self, called: str, trunk: Trunk) -> str | None:
-        """Why the user who calls may not call this number, as it is meant or as this trunk may take it; None for calls
-        that come from elsewhere.
+        """Why the user who calls, or the tenant by command, may not call this number, as it is meant or as this trunk
+        may take it; None for calls that come from elsewhere.
         """
         user = self.table.users.get(self.facts.user)
-        if user is None:
+        if user is None and not self.facts.is_own:
             return None
-        tenant = self.table.tenants.get(user.tenant)
+        tenant = self.table.tenants.get(self.facts.tenant if user is None else user.tenant)
         country = tenant.country if tenant else None
+        rights = user.rights if user is not None else tenant.rights if tenant is not None else NO_RIGHTS
         reached = trunk.numbering.understands(trunk.numbering.write(called))
-        return objection(called, country, user.rights) or objection(reached, country, user.rights)
+        return objection(called, country, rights) or objection(reached, country, rights)
 
     def shown(self, trunk: Trunk) -> str | None:
         """The number a user's call shows: the one of ours that the phone gave, else the user's own, else none."""
         user = self.table.users.get(self.facts.user)
-        if user is None:
+        if user is None and not self.facts.is_own:
             return None
+        tenant = self.facts.tenant if user is None else user.tenant
         owned = self.table.numbers.get(self.facts.caller)
-        if owned is not None and owned.tenant == user.tenant:
+        if owned is not None and owned.tenant == tenant:
             return None
-        self.why.append(f"trunk {trunk.name}: {self.facts.caller[:MAX_NUMBER]} is no number of {user.tenant}")
-        return user.number
+        self.why.append(f"trunk {trunk.name}: {self.facts.caller[:MAX_NUMBER]} is no number of {tenant}")
+        return "" if user is None else user.number
 
     def targets(self, trunk: Trunk) -> tuple[str, ...]:
         """In the trunk's order; those that are down are left out, unless all are."""

@@ -105,6 +105,7 @@ class Tenant:
     name: str
     country: str | None = None
     emergency: frozenset[str] = frozenset()
+    rights: Rights = NO_RIGHTS  # of calls made by command
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from santral.engine import log
 from santral.engine.calls import account, digits, playing
 from santral.engine.calls.actions import PERFORM
 from santral.engine.calls.actions.branches import Branch
+from santral.engine.calls.actions.originating import Originating
 from santral.engine.calls.actions.transferring import Transfer
 from santral.engine.calls.collecting import Collecting
 from santral.engine.calls.dialer import Dialer, Failure
@@ -27,7 +28,7 @@ from santral.engine.config.sounds import Sound
 from santral.engine.ids import new_id
 from santral.engine.media import MediaEvent, PreparedAudio
 from santral.engine.world import Services, World
-from santral.routing.plan import CallFacts, Plan
+from santral.routing.plan import CallFacts, Dialled, Plan
 
 CALLER_NEWS: Final = {
     News.CANCELLED: Input.CALLER_CANCELLED,
@@ -78,6 +79,7 @@ class Call:
         self.dialer = Dialer(())
         self.join: Join | None = None
         self.transfer: Transfer | None = None  # while it is under way
+        self.originating: Originating | None = None
         self.redirects = 0  # followed so far
         self.entertained: dict[str, tuple[Sound | Tone, str]] = {}  # legs that wait -> what they hear, their codec
         self.outcome = account.Outcome()
@@ -143,6 +145,28 @@ class Call:
         self.services.cdrs.call_started(account.opened(self, self.world.node))
         self.emit("call.routed", route=plan.route, attempts=[one.why for one in plan.attempts], why=list(plan.why))
         self.post(Input.START)
+
+    def originate(self, wanted: Originating) -> None:
+        """Nobody has called: ring the first leg of `wanted`, then call on to the second."""
+        self.originating = wanted
+        (first, *_) = wanted.first.attempts
+        party = self.world.side_of(first).party if isinstance(first, Dialled) else None
+        nobody = Leg(Role.CALLER, sure(party), self.services.signalling, self.hear)
+        nobody.presented = wanted.shown
+        self._origin = self.roles[Role.CALLER] = nobody
+        self.plan, facts = wanted.second, self.facts
+        self.dialer = Dialer(wanted.first.attempts, self.services.registrations.contacts)
+        self.emit("call.started", trunk="", caller=facts.caller, called=facts.called, **account.ties(self))
+        self.log.info("call originated", caller=facts.caller, called=facts.called)
+        self.services.cdrs.call_started(account.opened(self, self.world.node))
+        for plan in (wanted.first, wanted.second):
+            self.emit("call.routed", route=plan.route, attempts=[one.why for one in plan.attempts], why=list(plan.why))
+        self.post(Input.ORIGINATE)
+
+    def take_origin(self, leg: Leg) -> None:
+        """The first leg of an originated call has answered: it is the caller."""
+        self.roles[Role.CALLER].forget()
+        self._origin = self.roles[Role.CALLER] = leg
 
     def hang_up(self, status: int | None, by: str) -> None:
         """A command from outside: `status` is what a caller not answered yet is told."""
@@ -313,5 +337,5 @@ class Call:
         self.plays.clear()
         self.collecting.clear()
         self.branches.clear()
-        for leg in self.legs:
+        for leg in (*self.legs, *self.roles.values()):
             leg.forget()

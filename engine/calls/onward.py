@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from santral.engine.calls.leg import Leg, Party
+from santral.engine.config.convert import home_numbering
 from santral.routing.plan import FORBIDDEN, Attempt, CallFacts, DialAddress, DialTrunk, DialUser, Plan
 from santral.routing.screening import objection
 from santral.sip.identity.tel import number_of
@@ -17,7 +18,7 @@ from santral.sip.uri import Uri
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
-    from santral.engine.world import World
+    from santral.engine.world import Services, World
 
 
 def tenant_of(world: "World", party: Party) -> str:
@@ -77,6 +78,14 @@ def plan_as(call: "Call", leg: Leg, called: str) -> Plan:
         return decided
     shown = "" if who.is_hidden else None
     return replace(decided, attempts=tuple(_owned(one, shown, who.number) for one in decided.attempts))
+
+
+def plan_of_tenant(services: "Services", world: "World", tenant: str, caller: str, called: str) -> Plan:
+    """The plan of a call made by command: with the rights of the tenant, showing numbers of its own only."""
+    written = home_numbering(world.config.tenants[tenant].country).read(called)
+    facts = CallFacts("", tenant, caller, written, datetime.now(UTC), is_own=True)
+    decided = services.decide(world, facts)
+    return replace(decided, attempts=tuple(_owned(one, None, caller) for one in decided.attempts))
 
 
 def _owned(attempt: Attempt, shown: str | None, number: str) -> Attempt:

@@ -101,6 +101,14 @@ def barge_in(call: "Call", leg: Leg, digit: str) -> None:
             return
 
 
+def leave(call: "Call", leg: Leg) -> None:
+    """The call goes on to something else: what is played to the leg ends, and with it nothing."""
+    for play_id, playing in call.plays.items():
+        if playing.leg is leg:
+            call.plays[play_id] = replace(playing, then=None)
+    stop(call, leg)
+
+
 def finished(call: "Call", event: MediaEvent) -> None:
     """The media plane says that something has ended."""
     play_id = int(event.data["play_id"])

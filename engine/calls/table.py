@@ -19,6 +19,7 @@ class Heard(NamedTuple):
 
 class State(Enum):
     NEW = "new"
+    ORIGINATING = "originating"  # a call that begins here rings its first leg
     DIALING = "dialing"
     RINGING = "ringing"
     PREPARING = "preparing"  # an endpoint of our own gets its audio ready
@@ -31,6 +32,7 @@ class Input(Enum):
     """What can happen to a call. In brackets what comes with it; `Heard` carries the leg it is about."""
 
     START = auto()
+    ORIGINATE = auto()
     DIAL = auto()  # (Dial)
     LOCATED = auto()  # (Branch): the hops of its target are known
     ANSWER_HERE = auto()  # (AnswerHere)
@@ -69,6 +71,10 @@ class Do(Enum):
     """Actions. Each is a function of `actions/`, in `actions.PERFORM`."""
 
     TAKE_FIRST_STEP = auto()
+    RING_FIRST = auto()
+    CALL_ON = auto()
+    NOT_REACHED = auto()
+    CALL_OFF = auto()
     DIAL = auto()
     INVITE = auto()
     STOP_TRY_TIMER = auto()
@@ -134,6 +140,27 @@ def _dialling(here: State) -> dict[Input, Row]:
     }
 
 
+def _originating() -> dict[Input, Row]:
+    """Rows of a call that begins here, until its first leg has answered."""
+    here = State.ORIGINATING
+    return {
+        Input.DIAL: (here, (Do.DIAL,)),
+        Input.LOCATED: (here, (Do.INVITE,)),
+        Input.CALLEE_TRYING: (here, (Do.STOP_TRY_TIMER,)),
+        Input.CALLEE_RINGING: (here, (Do.REPORT_PROGRESS,)),
+        Input.CALLEE_ANSWERED: (State.DIALING, (Do.CALL_ON,)),
+        Input.CALLEE_FAILED: (here, (Do.DROP_BRANCH,)),
+        Input.CALLEE_ENDED: (here, (Do.DROP_BRANCH,)),
+        Input.NO_TRY: (here, (Do.DROP_BRANCH,)),
+        Input.NO_PROGRESS: (here, (Do.DROP_BRANCH,)),
+        Input.NO_ANSWER: (here, (Do.DROP_ATTEMPT, Do.TAKE_NEXT_STEP)),
+        Input.ATTEMPT_FAILED: (here, (Do.TAKE_NEXT_STEP,)),
+        Input.GIVE_UP: (State.ENDED, (Do.NOT_REACHED, Do.FINISH)),
+        Input.ANSWER_HERE: (State.ENDED, (Do.CALL_OFF, Do.FINISH)),  # redirected to no phone
+        Input.HANG_UP: (State.ENDED, (Do.CALL_OFF, Do.FINISH)),
+    }
+
+
 def _transferring() -> dict[Input, Row]:
     """Rows of an answered call while the place it goes on to is dialled."""
     here = State.TRANSFERRING
@@ -168,13 +195,15 @@ def _transferring() -> dict[Input, Row]:
     }
 
 
-_ALIVE: Final = (State.NEW, State.DIALING, State.RINGING, State.PREPARING, State.CONNECTED, State.TRANSFERRING)
+_ALIVE: Final = tuple(state for state in State if state is not State.ENDED)
 
 _CAN_GO_ON: Final = (State.DIALING, State.RINGING, State.CONNECTED)  # in which legs may go over to another call
 
 TABLE: Final[dict[tuple[State, Input], Row]] = {  # a missing row means: ignore
     **{(state, Input.BROKEN): (State.ENDED, (Do.BREAK_OFF, Do.FINISH)) for state in _ALIVE},
     **{(state, Input.CHANGE): (state, (Do.CARRY_CHANGE,)) for state in _ALIVE},
+    (State.NEW, Input.ORIGINATE): (State.ORIGINATING, (Do.RING_FIRST,)),
+    **{(State.ORIGINATING, what): row for what, row in _originating().items()},
     (State.NEW, Input.START): (State.DIALING, (Do.TAKE_FIRST_STEP,)),
     **{(here, what): row for here in (State.DIALING, State.RINGING) for what, row in _dialling(here).items()},
     (State.PREPARING, Input.AUDIO_READY): (State.CONNECTED, (Do.CONNECT_ENDPOINT,)),

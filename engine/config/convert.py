@@ -3,7 +3,15 @@
 from types import MappingProxyType
 
 from santral.engine.calls.crossing import HeaderRule, Policy
-from santral.engine.config.model import Config, DestinationTable, NumberTable, RouteTable, TrunkTable, UserTable
+from santral.engine.config.model import (
+    Config,
+    DestinationTable,
+    NumberTable,
+    RouteTable,
+    TenantTable,
+    TrunkTable,
+    UserTable,
+)
 from santral.engine.config.sounds import find_sound
 from santral.routing.numbering import AS_IT_IS, Numbering
 from santral.routing.numbers import Template
@@ -33,7 +41,7 @@ def routing_table(config: Config) -> RoutingTable:
         [_route(config, route) for route in config.route],
         _numbers(config),
         [_user(config, user) for user in config.user],
-        [Tenant(one.name, one.country, frozenset(one.emergency)) for one in config.tenant],
+        [_tenant(one) for one in config.tenant],
     )
 
 
@@ -71,6 +79,10 @@ def policy_of(config: Config, trunk: TrunkTable, our_host: str) -> Policy:
         rules=tuple(HeaderRule(row.direction, row.action, row.name, row.value, row.to or "") for row in trunk.header),
         x_headers=trunk.x_headers,
     )
+
+
+def _tenant(one: TenantTable) -> Tenant:
+    return Tenant(one.name, one.country, frozenset(one.emergency), Rights(one.international, one.premium))
 
 
 def home_numbering(country: str | None) -> Numbering:

@@ -240,6 +240,10 @@ class TenantTable(Table):
     language: Language | None = Field(
         None, description="Its language: a folder of this name inside `sounds` is looked into first."
     )
+    international: Yes = Field(
+        False, description="Calls made by command may go abroad; without a `country` all numbers are abroad."
+    )
+    premium: Yes = Field(False, description="Calls made by command may go to premium numbers.")
     max_duration: Count = Field(14400, description="Seconds after which a call is ended.")
     emergency: Annotated[tuple[DialNumber, ...], Remark("those of `country`")] = Field(
         (), description="Numbers people call for help. Users' calls to them take the emergency trunks, past all limits."

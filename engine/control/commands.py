@@ -157,6 +157,58 @@ async def on_hangup(caller: Caller, command: Hangup) -> dict[str, Any]:
     return {"id": command.id}
 
 
+@dataclass(frozen=True, slots=True)
+class TransferCall:
+    """Connect one leg of an answered call elsewhere: to a number, or to a leg of another answered call, which ends.
+
+    A number is dialled first, with the rights of the tenant; the leg that leaves is hung up when it answers, and stays
+    if nobody does. Events: `call.transferred` or `call.transfer_failed`.
+    """
+
+    id: str = about("of the call, which goes on")
+    to: str | None = about("number or user to dial, as in a call of the tenant; or else", None)
+    other: str | None = about("id of the other call", None)
+    keep: Literal["caller", "callee"] = about("which leg of this call goes on", "caller")
+    take: Literal["caller", "callee"] = about("with `other`: which leg of that call it hears then", "callee")
+
+
+async def on_transfer(caller: Caller, command: TransferCall) -> dict[str, Any]:
+    if (command.to is None) == (command.other is None):
+        raise RequestError("bad_params", "to, other: exactly one of them", {"fields": ["to", "other"]})
+    call = caller.call(command.id)
+    if command.to is not None:
+        caller.engine.transfer(call.id, command.to, command.keep, caller.who.name)
+    elif command.other is not None:
+        other = caller.call(command.other)
+        if other.tenant != call.tenant:
+            raise RequestError("forbidden", "the other call is of another tenant", {"other": other.id})
+        caller.engine.join(call.id, command.keep, other.id, command.take, caller.who.name)
+    return {"id": call.id}
+
+
+@dataclass(frozen=True, slots=True)
+class OriginateCall:
+    """Call two numbers: the first is rung, and hears the second being called when it has answered.
+
+    Both are found by the routes of the tenant and with its rights: abroad and premium only where `[[tenant]]` says so.
+    """
+
+    to: str = about("number or user to ring first")
+    then: str = about("number or user to call when that has answered")
+    tenant: str | None = about("whose call it is; that of the client if left out", None)
+    caller: str = about("number shown to both: one of the tenant's; none if left out", "")
+    custom: dict[str, str] | None = about("put on the call, its events and its record", None)  # noqa: RUF009
+
+
+async def on_originate(caller: Caller, command: OriginateCall) -> dict[str, Any]:
+    tenant = tenant_for(caller.who, command.tenant)
+    if tenant is None:
+        raise RequestError("bad_params", "tenant: whose call is it?", {"fields": ["tenant"]})
+    numbers = (command.to, command.then)
+    call = caller.engine.originate(tenant, numbers, command.caller, command.custom or {})
+    return {"id": call.id}
+
+
 # cdr.*, trunk.*
 
 
@@ -350,6 +402,8 @@ COMMANDS: Final[Mapping[str, Verb]] = {
     "call.detect": verb(audio.Detect, audio.on_detect, "calls", changes=True),
     "call.mute": verb(audio.Mute, audio.on_mute, "calls", changes=True),
     "call.unmute": verb(audio.Unmute, audio.on_unmute, "calls", changes=True),
+    "call.transfer": verb(TransferCall, on_transfer, "calls", changes=True),
+    "call.originate": verb(OriginateCall, on_originate, "calls", changes=True),
     "cdr.list": verb(ListCdrs, on_list_cdrs, "read", changes=False),
     "trunk.list": verb(ListTrunks, on_list_trunks, "read", changes=False),
     "trunk.get": verb(GetTrunk, on_get_trunk, "read", changes=False),

@@ -1,7 +1,7 @@
 """What the control socket may see and do of the engine. The engine implements it; nothing here knows how."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from santral.engine.cdr.store import CdrStore
 from santral.engine.events import EventLog
@@ -9,6 +9,8 @@ from santral.engine.trace import Ladder
 
 if TYPE_CHECKING:
     from santral.engine.calls.verbs import Verbs
+
+Side = Literal["caller", "callee"]
 
 
 class CallView(Protocol):
@@ -61,6 +63,18 @@ class EngineView(Protocol):
 
     def call(self, identifier: str) -> CallView | None:
         """Find a call in progress."""
+        ...
+
+    def originate(self, tenant: str, numbers: tuple[str, str], caller: str, custom: dict[str, str]) -> CallView:
+        """Ring the first number and then call the second, both shown `caller`. `RequestError` when that cannot be."""
+        ...
+
+    def transfer(self, call: str, to: str, keep: Side, by: str) -> None:
+        """Connect this leg of a call with a number instead of the other leg; `RequestError` when that cannot be."""
+        ...
+
+    def join(self, call: str, keep: Side, other: str, take: Side, by: str) -> None:
+        """Connect a leg of one call with one of another, which ends; `RequestError` when that cannot be."""
         ...
 
     def ladder(self, call: str) -> Ladder | None:

@@ -20,6 +20,7 @@ domain = "santral.example"
 ports = "0"
 [[tenant]]
 name = "acme"
+domain = "acme.example"
 [[tenant]]
 name = "globex"
 [[trunk]]
@@ -74,6 +75,12 @@ from_trunk = "right"
 called = "7\\\\d+"
 destinations = [{{ trunk = "spare" }}]
 [[route]]
+name = "left_echo"
+from_trunk = "left"
+called = "9196"
+destinations = [{{ echo = true }}]
+{routes}
+[[route]]
 name = "elsewhere"
 tenant = "globex"
 called = "8\\\\d+"
@@ -84,8 +91,17 @@ destinations = [{{ echo = true }}]
 @pytest.fixture
 def begin(start: Start) -> Start:
     async def made(**changes: Any) -> Any:
-        values = {"config": CONFIG, "left_transfer": "local", "right_transfer": "local", "spare_keys": "", "sip": ""}
-        bench = await start(**{**values, **changes})
+        values = {
+            "config": CONFIG,
+            "left_transfer": "local",
+            "right_transfer": "local",
+            "spare_keys": "",
+            "sip": "",
+            "routes": "",
+        }
+        values |= changes
+        values["routes"] = values["routes"].replace("{{", "{").replace("}}", "}").replace("\\\\", "\\\\")
+        bench = await start(**values)
         bench.spare.name = "spare"
         return bench
 

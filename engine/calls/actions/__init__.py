@@ -10,6 +10,7 @@ from santral.engine.calls.actions import (
     ending,
     midcall,
     moving,
+    originating,
     replacing,
     ringing,
     transferring,
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 PERFORM: Final[dict[Do, Callable[["Call", Input, Any], None]]] = {
     Do.TAKE_FIRST_STEP: beginning.take_first_step,
+    Do.RING_FIRST: originating.ring_first,
+    Do.CALL_ON: originating.call_on,
+    Do.NOT_REACHED: originating.not_reached,
+    Do.CALL_OFF: originating.call_off,
     Do.DIAL: dialling.dial,
     Do.INVITE: dialling.invite,
     Do.STOP_TRY_TIMER: ringing.stop_try_timer,

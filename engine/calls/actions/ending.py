@@ -103,7 +103,7 @@ def break_off(call: "Call", _what: Input, _data: Any) -> None:
     """Our own bug must not leave a call hanging: everyone is told, and the record says so."""
     call.outcome.end(account.INTERNAL_ERROR, "engine")
     caller = call.caller
-    if caller.is_open and caller.is_incoming and not caller.is_answered:
+    if caller.session is not None and caller.is_open and caller.is_incoming and not caller.is_answered:
         caller.reject(INTERNAL_ERROR_STATUS)
     for leg in call.legs:
         leg.hang_up()

@@ -7,7 +7,7 @@ so a transfer that fails changes nothing, unless who asked for it has hung up me
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from santral.engine.calls import dialogs, onward
+from santral.engine.calls import dialogs, onward, playing
 from santral.engine.calls.actions import moving, ringing
 from santral.engine.calls.actions.beginning import go
 from santral.engine.calls.actions.branches import TIMERS
@@ -121,6 +121,9 @@ def refuse(call: "Call", _what: Input, heard: Heard) -> None:
 
 def begin(call: "Call", _what: Input, transfer: Transfer) -> None:
     call.transfer = transfer
+    if transfer.leaver is None:  # the engine itself was the other side
+        playing.leave(call, transfer.stays)
+        call.end_join()
     transfer.roles, call.roles = call.roles, {Role.CALLER: transfer.stays}
     if transfer.leaver is not None and transfer.leaver.party.user:
         call.services.limits.share(transfer.id, transfer.leaver.id)
@@ -163,7 +166,7 @@ def report_progress(call: "Call", _what: Input, heard: Heard) -> None:
         call.arm(Input.NO_ANSWER, branch.attempt.timeout_s)
     if call.transfer is not None:
         call.transfer.tell(RINGING)
-    if call.join is None:
+    if call.join is None and call.caller.is_answered:
         _let_hear(call, leg)
 
 

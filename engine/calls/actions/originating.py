@@ -1,0 +1,62 @@
+"""A call that begins here: the first leg is rung; once it has answered it is the caller, and the second is dialled.
+
+Until then an empty leg stands where a caller would be: it has no session, and appears in no record.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from santral.engine.calls import account
+from santral.engine.calls.actions.beginning import go
+from santral.engine.calls.actions.branches import TIMERS, give_up
+from santral.engine.calls.actions.connecting import ELSEWHERE
+from santral.engine.calls.actions.ending import NORMAL
+from santral.engine.calls.crossing import Presented
+from santral.engine.calls.dialer import Dialer, GiveUp
+from santral.engine.calls.leg import Role, sure
+from santral.engine.calls.table import Heard, Input
+from santral.routing.plan import Plan
+
+if TYPE_CHECKING:
+    from santral.engine.calls.call import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Originating:
+    """A call of two legs that nobody asked for by SIP: whom it rings first, and whom it calls then."""
+
+    first: Plan
+    second: Plan
+    shown: Presented  # to both
+
+
+def ring_first(call: "Call", _what: Input, _data: Any) -> None:
+    go(call, call.dialer.first())
+
+
+def call_on(call: "Call", _what: Input, heard: Heard) -> None:
+    """The first has answered: it is the caller from now on, and hears the second being called."""
+    leg, wanted = heard.leg, sure(call.originating)
+    call.branches.pop(leg.id)
+    for timer in TIMERS:
+        call.disarm(timer, leg=leg)
+    call.disarm(Input.NO_ANSWER)
+    give_up(call, call.dialled, ELSEWHERE)
+    leg.role, leg.presented = Role.CALLER, wanted.shown
+    call.take_origin(leg)
+    call.services.cdrs.call_answered(call.id, sure(leg.times.answered))
+    call.arm(Input.TOO_LONG, call.world.max_duration_s[call.tenant])
+    call.dialer = Dialer(wanted.second.attempts, call.services.registrations.contacts)
+    call.services.take_turns(wanted.second)
+    go(call, call.dialer.first())
+
+
+def not_reached(call: "Call", _what: Input, step: GiveUp) -> None:
+    call.outcome.end(account.refusal_cause(step.status), step.by)
+
+
+def call_off(call: "Call", what: Input, data: Any) -> None:
+    """By command, before the first has answered."""
+    call.outcome.end("hung_up", data[1] if what is Input.HANG_UP else "engine")
+    for leg in call.dialled:
+        leg.hang_up(NORMAL)
