@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final, Literal
 
@@ -41,6 +42,7 @@ DYNAMIC: Final = range(96, 128)  # payload types that mean what rtpmap says (RFC
 SrtpPolicy = Literal["off", "optional", "required"]
 DIRECTIONS: Final = ("sendrecv", "sendonly", "recvonly", "inactive")
 MAX_PACKET_TIME_MS: Final = 240
+MAX_ADDRESSES: Final = 256  # of peers' media, looked at and remembered
 
 _ANSWERS: Final = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 _RTP_PROTOCOLS: Final = re.compile(r"(?:[A-Z]+/)*RTP/S?AVPF?", re.ASCII).fullmatch
@@ -159,13 +161,18 @@ class RemoteStream:
     @property
     def has_unicast_address(self) -> bool:
         """Whether the address is a number that names one host, or the 0.0.0.0 of a held stream."""
-        if ":" not in self.address and not _IPV4(self.address):
-            return False
-        try:
-            address = ip_address(self.address)
-        except ValueError:
-            return False
-        return not (address.is_multicast or self.address == "255.255.255.255" or "%" in self.address)
+        return _is_unicast(self.address)
+
+
+@lru_cache(MAX_ADDRESSES)
+def _is_unicast(text: str) -> bool:
+    if ":" not in text and not _IPV4(text):
+        return False
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return False
+    return not (address.is_multicast or text == "255.255.255.255" or "%" in text)
 
 
 def remote_streams(description: SessionDescription) -> tuple[RemoteStream, ...]:

@@ -316,6 +316,8 @@ class CallLoad:
         if self._legs is not None and 0 <= 2 * number + 1 < len(self._legs.ports):
             own_port = self._legs.ports[2 * number + 1]
         tag = message.call_id[-12:].replace(b"@", b"")
+        for early in (b"100 Trying", b"180 Ringing"):  # a call of 14 messages, as phones make it
+            self._callee.sendto(wire.response(data, early, own=self._callee_own, tag=tag), source)
         answer = wire.response(data, b"200 OK", own=self._callee_own, tag=tag, body=wire.sdp(own_port))
         self._callee_calls[message.call_id] = number, wire.audio_port(data), answer
         self.figures.callee_started += 1

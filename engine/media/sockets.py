@@ -1,7 +1,6 @@
 """Binds the socket pairs of legs. They are handed over as bare descriptors: from then on a media thread owns them."""
 
 import errno
-import ipaddress
 import socket
 from typing import Final, NamedTuple
 
@@ -42,7 +41,7 @@ def bind_any_pair(address: str) -> SocketPair:
 
 
 def _bind(address: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ipaddress.ip_address(address).version == 6 else socket.AF_INET
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     udp = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         if family == socket.AF_INET6:
