@@ -466,7 +466,8 @@ def test_cut_in_two_anywhere() -> None:
 
 
 def pieces(data: bytes, cut: int) -> list[Any]:
-    framer, found = Framer(), []
+    found: list[Any] = []
+    framer = Framer()
     try:
         for chunk in (data[:cut], data[cut:]):
             for piece in framer.receive(chunk):

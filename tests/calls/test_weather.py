@@ -183,7 +183,7 @@ class Callee(Side):
         course: Course = session.user
         match event:
             case IncomingInvite():
-                session.user = self.weather.calls[event.request.uri.user]
+                session.user = self.weather.calls[event.request.uri.user or ""]
                 self.ring(session, session.user)
             case Pracked():
                 course.noted["pracked"] += 1
@@ -234,7 +234,8 @@ class Weather:
         self.random = random.Random(seed)
         self.calls: dict[str, Course] = {}
         self.signalling = bench.engine.signalling
-        self.engine_hop = Hop("udp", *self.signalling.transports.addresses["default", "udp"], "default")
+        host, port = self.signalling.transports.addresses["default", "udp"]
+        self.engine_hop = Hop("udp", host, port, "default")
         left, right = (Hop("udp", "127.0.0.1", peer.port, "default") for peer in (bench.left, bench.right))
         self.left, self.right = Caller(self, left), Callee(self, right)
         self.sides = {left.port: self.left, right.port: self.right}
