@@ -212,6 +212,11 @@ def foreign_imports(room: str) -> Iterator[tuple[str, str]]:
             )  # fmt: skip
             tops = {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"santral", ""}
             yield from ((top, str(path.relative_to(ROOT))) for top in tops)
+    for path in (ROOT / room).rglob("*.pyx"):
+        tops = set(re.findall(r"^(?:from|import) (\w+)(?:\S* import\b|$)", path.read_text(), re.MULTILINE))
+        yield from (
+            (top, str(path.relative_to(ROOT))) for top in tops - set(sys.stdlib_module_names) - {"santral", "cython"}
+        )
 
 
 def import_names(distributions: set[str]) -> set[str]:
