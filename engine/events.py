@@ -119,6 +119,17 @@ EVENTS: Final[dict[str, EventType]] = {
     ),
     "media.silent": EventType("No audio has come from this leg yet.", {"seconds": "float"}),
     "media.timeout": EventType("Audio from this leg stopped.", {"seconds": "float"}),
+    "media.quality": EventType(
+        "What a leg says sounds better or worse than before: another class of G.107. Once in some seconds at most.",
+        {
+            "grade": "good, fair, poor or bad",
+            "r": "float",
+            "mos": "float",
+            "loss": "float, 0 to 1, since the last report",
+            "jitter_ms": "float",
+            "rtt_ms": "float or nil",
+        },
+    ),
     "security.refused": EventType(
         "Someone was refused for what they are.", {"what": "str", "source": "str", "held_back": "int"}
     ),

@@ -8,8 +8,12 @@ from santral.engine.metrics import Histogram, Sample
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
+    from santral.engine.media import LegStats
 
 ANSWER_BOUNDS_S: Final = (0.01, 0.1, 0.5, 1, 2, 5, 10, 20, 40, 60)
+MOS_BOUNDS: Final = (1.5, 2.0, 2.6, 3.1, 3.6, 4.0, 4.3)  # G.107 Annex B: classes end at R 50, 60, 70, 80, 90
+LOSS_BOUNDS: Final = (0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3)
+JITTER_BOUNDS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 LEVELS: Final = {  # figures that go up and down; all others only grow
     "transport": frozenset(
         {"connections", "handshakes", "tcp_connections", "tls_connections", "ws_connections", "wss_connections"}
@@ -23,17 +27,32 @@ LEVELS: Final = {  # figures that go up and down; all others only grow
 
 
 class Tally:
-    """Ended calls by cause, and how long callers waited for an answer."""
+    """Ended calls by cause, and how long callers waited for an answer, how legs sounded."""
 
     def __init__(self) -> None:
         self.ended: Counter[str] = Counter()
         self.answer_s = Histogram("call_answer_seconds", "From INVITE to 200, of answered calls.", ANSWER_BOUNDS_S)
+        self.mos = Histogram("leg_mos", "E-model scores of ended legs, each direction that was measured.", MOS_BOUNDS)
+        self.loss = Histogram("leg_loss_ratio", "Share of packets lost on the way in, of ended legs.", LOSS_BOUNDS)
+        self.jitter_s = Histogram(
+            "leg_jitter_seconds", "RFC 3550 jitter on the way in, of ended legs.", JITTER_BOUNDS_S
+        )
 
     def count(self, call: "Call") -> None:
         self.ended[call.outcome.cause] += 1
         times = call.origin.times
         if times.answered is not None:
             self.answer_s.observe(max(0, times.answered - times.started) / 1000)
+        for leg in call.legs:
+            if leg.stats is not None:
+                self._rate(leg.stats)
+
+    def _rate(self, stats: "LegStats") -> None:
+        for histogram, value in ((self.mos, stats.mos), (self.mos, stats.remote_mos), (self.loss, stats.loss)):
+            if value is not None:
+                histogram.observe(value)
+        if stats.packets_in:
+            self.jitter_s.observe(stats.jitter_ms / 1000)
 
 
 def samples(
@@ -44,7 +63,7 @@ def samples(
     yield Sample("uptime_seconds", status["uptime_s"], "Seconds since start.")
     for cause, ended in tally.ended.items():
         yield Sample("calls_ended", ended, "Calls that ended, by cause.", "counter", labels={"cause": cause})
-    yield tally.answer_s
+    yield from (tally.answer_s, tally.mos, tally.loss, tally.jitter_s)
     for what, count in status["gate"].items():
         yield Sample("gate", count, "Calls taken and refused at the door.", "counter", labels={"what": what})
     for what, count in status["guard"].items():

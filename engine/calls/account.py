@@ -137,6 +137,14 @@ def leg_record(leg: Leg) -> LegRecord:
         dropped_source=stats.dropped_source if stats else 0,
         jitter_ms=stats.jitter_ms if stats and stats.packets_in else None,
         rtt_ms=stats.rtt_ms if stats else None,
+        mos=stats.mos if stats else None,
+        r=stats.r if stats else None,
+        loss=stats.loss if stats else None,
+        bursts=stats.bursts if stats else 0,
+        remote_lost=stats.remote_lost if stats else None,
+        remote_jitter_ms=stats.remote_jitter_ms if stats else None,
+        remote_r=stats.remote_r if stats else None,
+        remote_mos=stats.remote_mos if stats else None,
     )
 
 
@@ -181,6 +189,11 @@ def leg_snapshot(leg: Leg) -> dict[str, Any]:
             "dropped_source": stats.dropped_source,
             "jitter_ms": stats.jitter_ms,
             "rtt_ms": stats.rtt_ms,
+            "loss": stats.loss,
+            "r": stats.r,
+            "mos": stats.mos,
+            "remote_r": stats.remote_r,
+            "remote_mos": stats.remote_mos,
             "remote": list(stats.remote) if stats.remote is not None else None,
             "locked": stats.locked,
         }

@@ -238,11 +238,18 @@ class Call:
                 self.emit("media.silent", leg=leg.id, seconds=event.data["after_s"])
             case "first_packet":
                 self.post(Input.CALLEE_AUDIBLE, leg)
+            case "quality":
+                self._tell_quality(leg, event)
             case "timeout":
                 self.emit("media.timeout", leg=leg.id, seconds=event.data["after_s"])
                 self.post(Input.MEDIA_TIMEOUT, leg)
             case "play_finished":
                 playing.finished(self, event)
+
+    def _tell_quality(self, leg: Leg, event: MediaEvent) -> None:
+        """Once per report interval at most, and only when it is in another class."""
+        stats = leg.rtp.stats()
+        self.emit("media.quality", leg=leg.id, **event.data, jitter_ms=round(stats.jitter_ms, 1), rtt_ms=stats.rtt_ms)
 
     # ---- what it tells ----
 

@@ -45,7 +45,9 @@ class CallOpen:
 
 @dataclass(frozen=True, slots=True)
 class LegRecord:
-    """One leg. Packet figures are those of the media plane at the end; `mos` stays None until something measures it."""
+    """One leg. Packet figures are those of the media plane at the end; ratings (E-model, G.107) stay None where nothing
+    was measured or the codec has no factors. `remote_` is what the peer hears of us, as its reports say.
+    """
 
     id: str
     role: Literal["originating", "connected"]
@@ -68,6 +70,13 @@ class LegRecord:
     jitter_ms: float | None = None
     rtt_ms: float | None = None
     mos: float | None = None
+    r: float | None = None
+    loss: float | None = None  # 0 to 1
+    bursts: int = 0
+    remote_lost: int | None = None
+    remote_jitter_ms: float | None = None
+    remote_r: float | None = None
+    remote_mos: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

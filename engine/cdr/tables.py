@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from santral.engine import utc
 
-SCHEMA_HEAD: Final = "0002"  # the migration this code needs
+SCHEMA_HEAD: Final = "0003"  # the migration this code needs
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -115,6 +115,13 @@ legs: Final = Table(
     Column("jitter_ms", Float),
     Column("rtt_ms", Float),
     Column("mos", Float),
+    Column("r", Float),
+    Column("loss", Float),
+    Column("bursts", BigInteger, nullable=False, server_default="0"),
+    Column("remote_lost", BigInteger),
+    Column("remote_jitter_ms", Float),
+    Column("remote_r", Float),
+    Column("remote_mos", Float),
     Index("legs_by_call", "call"),
     Index("legs_by_sip_call_id", "sip_call_id"),
 )

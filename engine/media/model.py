@@ -22,6 +22,7 @@ EventKind = Literal[
     "level",
     "play_finished",
     "ports_low",
+    "quality",
     "silent",
     "source_changed",
     "speaker",
@@ -123,7 +124,8 @@ class MediaEvent:
     dtmf: digit, ms, via ("rfc4733" or "inband"), masked · digits_sent: send_id, digits (how many), completed ·
     fax: tone ("cng" or "ced") · first_packet, source_changed: host, port, ssrc · level: dbov ·
     play_finished: play_id, frames, completed, reason (completed, stopped, replaced, digit, closed) · ports_low: free,
-    resting, used · silent, timeout: after_s · speaker (of a room): leg, 0 for nobody · talk_started ·
+    resting, used · quality: grade (good, fair, poor, bad), r, mos, loss, of the last report interval, where the grade is
+    another one · silent, timeout: after_s · speaker (of a room): leg, 0 for nobody · talk_started ·
     talk_stopped: ms · tone: tone, ms (0 while it goes on).
     """
 
@@ -172,3 +174,12 @@ class LegStats:
     remote_lost: int | None  # as the peer reports it: cumulative
     remote_fraction_lost: float | None  # 0.0-1.0, of its last interval
     remote_jitter_ms: float | None
+    loss: float | None  # 0.0-1.0 of what the peer sent, once there was half a second of it; late is not lost
+    interval_loss: float | None  # the same of our last report interval
+    bursts: int  # RFC 3611 §4.7.2, with a Gmin of 16; the last one counts when it is over
+    burst_lost: int
+    burst_packets: int
+    r: float | None  # E-model rating of what we hear (G.107); None: not measured, or a codec without factors
+    mos: float | None
+    remote_r: float | None  # of what the peer hears: its own rating (RTCP XR), else by the loss it reports
+    remote_mos: float | None

@@ -14,6 +14,7 @@ from santral.engine.media.model import (
     MediaError,
     RemoteMedia,
 )
+from santral.engine.media.quality import IMPAIRMENTS, Impairment
 
 MAX_CODECS: Final = 64  # codec keys one plane can tell apart
 UNMAPPED: Final = 255  # in a send table: the peer has no number for this codec
@@ -23,6 +24,7 @@ FRAME_MS: Final = 20
 MAX_FRAME_MS: Final = 60  # of packets that we make
 DEFAULT_HZ: Final = 8000
 COMFORT_NOISE: Final = "CN"
+UNRATED: Final = Impairment(-1.0, 1.0)
 KEYS: Final = ("rfc4733", "inband", "info")  # as `keys_way_t` counts them
 MAPPED_PREFIX_BITS: Final = 96  # an IPv4 network is matched as ::ffff:a.b.c.d/96+n
 
@@ -72,6 +74,8 @@ class RemoteWire:
     frame_ms: int  # packets it asked for, 0: any
     event_codec: int  # the telephone-event it is sent, 0: none
     keys: int  # one of `KEYS`
+    ie: float  # impairment of the codec the peer most likely speaks, -1: not known
+    bpl: float
 
     @classmethod
     def of(cls, remote: RemoteMedia, keys: CodecKeys, own_address: str) -> Self:
@@ -95,6 +99,7 @@ class RemoteWire:
         if len(remote.latch_networks) > MAX_LATCH_NETWORKS:
             raise MediaError(f"more than {MAX_LATCH_NETWORKS} latch networks")
         address, port = _endpoint(remote.address, remote.port, version)
+        factors = IMPAIRMENTS.get(_likely(remote), UNRATED)
         rtcp_address, rtcp_port = _endpoint(remote.rtcp_address or remote.address, _rtcp_port(remote), version)
         return cls(
             address=address,
@@ -118,6 +123,8 @@ class RemoteWire:
             frame_ms=frame_ms(remote, stated_only=True),
             event_codec=_event_codec(remote, keys),
             keys=KEYS.index(digits_way(remote)),
+            ie=factors.ie,
+            bpl=factors.bpl,
         )
 
 
@@ -156,6 +163,12 @@ def digits_way(remote: RemoteMedia) -> str:
     if remote.dtmf != "auto":
         return remote.dtmf
     return "rfc4733" if any(is_event(key) for key in remote.sends) else "inband"
+
+
+def _likely(remote: RemoteMedia) -> str:
+    """The codec key the peer most likely speaks: what it likes to hear itself, if we take that."""
+    said = set(remote.receives.values())
+    return next((key for key in remote.sends if key in said and not is_event(key)), "")
 
 
 def is_event(key: str) -> bool:

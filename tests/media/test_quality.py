@@ -1,10 +1,14 @@
 """E-model ratings against figures that ITU-T publishes, and their direction."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from santral.engine.media.quality import burst_ratio, mos_of, rate
+from santral.engine.media.core.measure.losses import Losses
+from santral.engine.media.core.measure.rating import mos as mos_of
+from santral.engine.media.quality import rate
 
 
 @pytest.mark.parametrize(
@@ -49,8 +53,31 @@ def test_more_loss_more_bursts_more_delay_are_never_better(a: float, b: float, b
 
 
 @pytest.mark.parametrize(
-    ("lost", "bursts", "expected", "ratio"),
-    [(0, 0, 1000, 1.0), (10, 10, 1000, 1.0), (20, 5, 1000, 3.92), (1000, 1, 1000, 1.0), (5, 5, 0, 1.0)],
+    ("fates", "bursts", "packets", "lost"),
+    [
+        ("." * 40, 0, 0, 0),
+        ("." * 20 + "x" + "." * 40, 0, 0, 0),  # a single loss is of the gap
+        ("." * 20 + "xx" + "." * 40, 1, 2, 2),
+        ("x" + "." * 15 + "x" + "." * 16 + "x", 1, 17, 2),  # fifteen received do not end it, sixteen do
+        ("xx" + "." * 16 + "x..x", 2, 6, 4),
+    ],
 )
-def test_burst_ratio(lost: int, bursts: int, expected: int, ratio: float) -> None:
-    assert burst_ratio(lost, bursts, expected) == pytest.approx(ratio)
+def test_bursts_and_gaps_of_rfc_3611(fates: str, bursts: int, packets: int, lost: int) -> None:
+    losses = Losses()
+    losses.note(fates)
+    figures = losses.figures()
+    assert figures["counted"] == len(fates)
+    assert figures["lost"] == fates.count("x")
+    assert (figures["bursts"], figures["burst_packets"], figures["burst_lost"]) == (bursts, packets, lost)
+
+
+@given(st.text("x.", max_size=400))
+def test_bursts_are_those_of_the_plain_definition(fates: str) -> None:
+    losses = Losses()
+    losses.note(fates)
+    figures = losses.figures()
+    runs = [run for run in re.split(r"\.{16,}", fates.strip(".")) if run.count("x") > 1]
+    assert figures["bursts"] == len(runs)
+    assert figures["burst_packets"] == sum(map(len, runs))
+    assert figures["burst_lost"] == sum(run.count("x") for run in runs)
+    assert figures["runs"] == len([run for run in fates.split(".") if run])

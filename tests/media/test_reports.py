@@ -4,7 +4,15 @@ import asyncio
 import struct
 
 import pytest
-from aiortc.rtp import RtcpPacket, RtcpReceiverInfo, RtcpRrPacket, RtcpSdesPacket, RtcpSenderInfo, RtcpSrPacket
+from aiortc.rtp import (
+    RtcpByePacket,
+    RtcpPacket,
+    RtcpReceiverInfo,
+    RtcpRrPacket,
+    RtcpSdesPacket,
+    RtcpSenderInfo,
+    RtcpSrPacket,
+)
 
 
 async def report(stage, peer, within_s: float = 2.0, *, muxed: bool = False) -> list[object]:
@@ -136,3 +144,88 @@ async def test_rtcp_where_it_was_not_agreed_on_is_refused(stage) -> None:
     a.raw(leg, bytes(RtcpRrPacket(ssrc=1)))
     a.rtcp.sendto(b"garbage", (leg.address, leg.rtcp_port))
     await stage.expect_counts(leg, rtcp_malformed=2, rtcp_in=0)
+
+
+async def test_metrics_of_what_was_heard_are_told_and_the_peer_s_are_believed(stager) -> None:
+    stage = stager(rtcp_interval_s=0.2)
+    a = stage.peer()
+    leg = stage.leg(a)
+    for n in range(120):
+        if n not in {30, 31, 35, 80}:
+            a.send(leg, sequence=n, timestamp=160 * n)
+    stats = await stage.expect_counts(leg, packets_in=116)
+    assert (stats.lost, stats.bursts, stats.burst_packets, stats.burst_lost) == (4, 1, 6, 3)
+    assert stats.loss == pytest.approx(4 / 120, abs=1e-4)
+    assert stats.r is not None
+    assert 75 < stats.r < 93.2 - 95 * 3 / 28.1
+    block: bytes | None = None
+    while block is None:
+        for wire in a.wires(rtcp=True):
+            block = extended(wire) or block
+        await asyncio.sleep(0.02)
+    assert struct.unpack_from("!BBHI", block) == (7, 0, 8, a.ssrc)
+    loss, discarded, burst, gap, burst_ms, gap_ms = struct.unpack_from("!BBBBHH", block, 8)
+    assert (loss, discarded, burst, gap) == (255 * 4 // 120, 0, 127, 255 // 114)
+    assert (burst_ms, gap_ms) == (120, 114 * 20 // 2)
+    assert (block[23], block[24], block[25]) == (16, round(stats.r), 127)
+
+    theirs = struct.pack("!BBHIBBHI", 0x80, 207, 10, a.ssrc, 7, 0, 8, stats.ssrc) + bytes([9, 0, 0, 0]) + bytes(8)
+    theirs += bytes([127, 127, 127, 16, 61, 127, 35, 32, 0, 0]) + bytes(6)
+    for n in range(120, 160):
+        a.send(leg, sequence=n, timestamp=160 * n)
+    other = stage.peer()
+    leg_other = stage.leg(other)
+    stage.plane.bridge(leg, leg_other)
+    for n in range(40):
+        other.send(leg_other, sequence=n, timestamp=160 * n)
+    await stage.expect_counts(leg, packets_out=40)
+    info = RtcpReceiverInfo(
+        ssrc=stats.ssrc, fraction_lost=0, packets_lost=2, highest_sequence=1, jitter=0, lsr=0, dlsr=0
+    )
+    a.rtcp.sendto(bytes(RtcpRrPacket(ssrc=a.ssrc, reports=[info])) + theirs, (leg.address, leg.rtcp_port))
+    stats = await stage.expect_counts(leg, rtcp_in=1)
+    assert (stats.remote_r, stats.remote_mos) == (61, 3.2)
+
+
+def extended(wire: bytes) -> bytes | None:
+    """The first block of the extended report in this compound packet."""
+    at = 0
+    while at < len(wire):
+        length = 4 * (struct.unpack_from("!H", wire, at + 2)[0] + 1)
+        if wire[at + 1] == 207:
+            return wire[at + 8 : at + length]
+        at += length
+    return None
+
+
+async def test_a_leg_that_is_closed_says_goodbye(stager) -> None:
+    stage = stager(rtcp_interval_s=0.2)
+    a = stage.peer()
+    leg = stage.leg(a)
+    await report(stage, a)
+    await leg.close()
+    for _ in range(100):
+        for wire in a.wires(rtcp=True):
+            packets = RtcpPacket.parse(wire)
+            if isinstance(packets[-1], RtcpByePacket):
+                assert packets[-1].sources == [packets[0].ssrc]
+                return
+        await asyncio.sleep(0.01)
+    pytest.fail("no goodbye")
+
+
+async def test_another_grade_is_told_once(stager) -> None:
+    stage = stager(rtcp_interval_s=0.3)
+    a = stage.peer()
+    leg = stage.leg(a)
+    sequence = 0
+    for keeps in (1, 5, 1):  # nothing lost, one of five, nothing
+        for _ in range(250):
+            sequence += 1
+            if keeps == 1 or sequence % keeps:
+                a.send(leg, sequence=sequence, timestamp=160 * sequence)
+            await asyncio.sleep(0.004)
+    grades = [event.data["grade"] for event in stage.events if event.kind == "quality"]
+    assert grades[0] in {"poor", "bad"}
+    assert grades[-1] == "good"
+    assert 2 <= len(grades) <= 4

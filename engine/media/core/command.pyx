@@ -11,6 +11,7 @@ from santral.engine.media.core.leg cimport (
     NOBODY, NOTE_CLOSED, NOTE_RELEASED, NOTE_RETURNED, leg_t, media_t, remote_t,
 )
 from santral.engine.media.core.rewrite cimport begin_stream
+from santral.engine.media.core.measure.judge cimport GRADE_GOOD
 from santral.engine.media.core.mix.room cimport (
     change_manner, close_room, join_room, leave_room, open_room, part_from_room, play_to_room, stop_room_play,
 )
@@ -26,7 +27,7 @@ from santral.engine.media.core.stage.player cimport start_playing, stop_playing
 from santral.engine.media.core.stage.send cimport tell
 from santral.engine.media.core.stage.tap cimport tap_publish, tap_t
 from santral.engine.media.core.stage.wheel cimport lay_aside, take_up
-from santral.engine.media.core.upkeep cimport plan_report, send_keepalive
+from santral.engine.media.core.upkeep cimport plan_report, say_goodbye, send_keepalive
 
 cdef extern from "<unistd.h>" nogil:
     int close(int fd)
@@ -199,6 +200,9 @@ cdef void open_leg(media_t *m, leg_t *leg, const command_t *command) noexcept no
     leg.rtcp_fd = command.argument.open.rtcp_fd
     leg.peer = leg.heap_at = leg.before = leg.after = NOBODY
     leg.report.rtt_ns = -1
+    leg.report.interval_loss = -1
+    leg.report.grade = GRADE_GOOD
+    leg.remote.ie = -1
     memset(leg.remote.sends, 0xFF, sizeof(leg.remote.sends))
     begin_latch(&leg.rtp_latch, LOCK_AFTER, m.limits.relatch_ns)
     begin_latch(&leg.rtcp_latch, RTCP_LOCK_AFTER, 3 * m.limits.rtcp_interval_ns)
@@ -242,6 +246,7 @@ cdef void close_leg(media_t *m, leg_t *leg) noexcept nogil:
     tell_digits(m, leg, &reports)
     stop_playing(m, leg, PLAY_CLOSED)
     stop_pressing(m, leg, False)
+    say_goodbye(m, leg)
     let_go(m, leg)
     close(leg.rtp_fd)
     close(leg.rtcp_fd)
@@ -281,7 +286,7 @@ cdef void set_remote(media_t *m, leg_t *leg, const remote_t *remote) noexcept no
     open_window(&leg.rtcp_latch, &remote.rtcp)
     if m.now_ns - leg.sent_ns > FIRST_SEND_AFTER_NS:
         send_keepalive(m, leg)
-    if remote.rtcp_on != (leg.report.next_ns != 0):
+    if leg.report.next_ns == 0:
         plan_report(m, leg)
     reschedule(m, leg)
 

@@ -6,6 +6,8 @@ from santral.codecs.codec cimport codec_t
 from santral.engine.media.core.backend cimport backend_t
 from santral.engine.media.core.digits cimport digits_t
 from santral.engine.media.core.latch cimport MAX_NETWORKS, latch_t, network_t
+from santral.engine.media.core.measure.losses cimport losses_t
+from santral.engine.media.core.measure.voip cimport voip_t
 from santral.engine.media.core.net cimport endpoint_t
 from santral.engine.media.core.reception cimport reception_t
 from santral.engine.media.core.rewrite cimport stream_t
@@ -46,6 +48,7 @@ cdef enum note_kind_t:
     NOTE_TALK_STOPPED
     NOTE_TONE
     NOTE_FAX
+    NOTE_QUALITY
 
 cdef enum keys_way_t:  # how the peer wants to be told digits
     KEYS_IN_EVENTS
@@ -81,6 +84,8 @@ cdef struct remote_t:
     endpoint_t rtcp
     network_t networks[MAX_NETWORKS]
     int n_networks
+    float ie  # equipment impairment of the codec it speaks (G.113), -1: not known
+    float bpl  # its robustness against loss
     uint8_t cname[MAX_CNAME]
     int cname_bytes
 
@@ -123,6 +128,11 @@ cdef struct report_state_t:
     int peer_fraction_lost
     uint32_t peer_jitter
     int64_t rtt_ns  # -1: not measured
+    bint has_voip  # the peer has rated us
+    voip_t voip
+    losses_t losses_before  # at our last interval
+    double interval_loss  # of that, -1: not measured
+    int grade  # of that, as last told
 
 cdef struct leg_t:
     # What every packet touches comes first and close together: with thousands of legs it is cache misses that cost.

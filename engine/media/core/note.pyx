@@ -5,15 +5,17 @@ from math import log10
 
 from santral.codecs.detect.tones import TONE_NAMES
 from santral.engine.media.core.leg cimport (
-    NOTE_CLOSED, NOTE_DIGIT, NOTE_FAX, NOTE_FIRST_PACKET, NOTE_KEYS_SENT, NOTE_LEVEL, NOTE_NEEDS_STAGE, NOTE_PLAY_FINISHED,
+    NOTE_CLOSED, NOTE_DIGIT, NOTE_FAX, NOTE_FIRST_PACKET, NOTE_KEYS_SENT, NOTE_LEVEL, NOTE_NEEDS_STAGE, NOTE_PLAY_FINISHED, NOTE_QUALITY,
     NOTE_RELEASED, NOTE_RETURNED, NOTE_ROOM_CLOSED, NOTE_ROOM_PLAYED, NOTE_SILENT, NOTE_SPEAKER, NOTE_TALK_STARTED,
     NOTE_TALK_STOPPED, NOTE_TIMEOUT, NOTE_TONE, note_t,
 )
+from santral.engine.media.core.measure.rating cimport mos_of_r
 from santral.engine.media.core.net cimport AF_INET6, endpoint_t, ntohs
 from santral.engine.media.core.stage.block cimport PLAY_COMPLETED
 
 DIGITS = "0123456789*#ABCD"
 FULL_SCALE = 32768.0**2
+GRADES = ("bad", "poor", "fair", "good")
 PLAY_REASONS = ("completed", "stopped", "replaced", "digit", "closed")
 
 
@@ -66,6 +68,11 @@ cdef tuple described(const note_t *note):
         return "tone", {"tone": TONE_NAMES[note.a], "ms": note.b}
     if note.kind == NOTE_FAX:
         return "fax", {"tone": TONE_NAMES[note.a]}
+    if note.kind == NOTE_QUALITY:
+        r = note.a / 1000
+        return "quality", {
+            "grade": GRADES[note.b & 255], "r": round(r, 1), "mos": round(mos_of_r(r), 2), "loss": (note.b >> 8) / 1e6
+        }
     if note.kind == NOTE_LEVEL:
         return "level", {"dbov": round(10 * log10(max(note.a, 1) / FULL_SCALE), 1)}
     host, port = address_of(&note.where)

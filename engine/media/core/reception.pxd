@@ -2,6 +2,8 @@
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
+from santral.engine.media.core.measure.losses cimport losses_t
+
 cdef enum:
     FIRST_ROUND = 0x10000
 
@@ -21,6 +23,7 @@ cdef struct reception_t:
     uint32_t received  # duplicates included (A.3)
     uint32_t duplicates
     uint32_t expected_before, received_before  # at the last report
+    losses_t losses  # of all sources; what is still in the window is not in it
     uint32_t lost_before  # of earlier sources, or before a jump
     bint has_transit
     int32_t transit
@@ -32,4 +35,5 @@ cdef arrival_t count_packet(reception_t *r, uint16_t sequence) noexcept nogil
 cdef void measure_jitter(reception_t *r, uint32_t timestamp, int64_t now_ns, int32_t clock_hz) noexcept nogil
 cdef uint32_t expected_packets(const reception_t *r) noexcept nogil
 cdef int64_t lost_packets(const reception_t *r) noexcept nogil
+cdef void settle_all(reception_t *r) noexcept nogil
 cdef int fraction_lost(reception_t *r) noexcept nogil

@@ -5,6 +5,8 @@ A restarted source (new SSRC, or a jump that its next packet confirms) begins an
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
+from santral.engine.media.core.measure.losses cimport note_lost, note_received
+
 cdef enum:
     MAX_DROPOUT = 3000  # packets: RFC 3550 A.1
     MAX_MISORDER = 100
@@ -14,6 +16,7 @@ cdef enum:
 cdef void restart(reception_t *r, uint32_t ssrc, uint16_t sequence, int32_t clock_hz) noexcept nogil:
     """Begin with the source whose first packet bears `sequence`; the packet itself is counted afterwards."""
     if r.started:
+        settle_all(r)
         r.lost_before = <uint32_t>lost_packets(r)
     r.started = True
     r.ssrc = ssrc
@@ -28,10 +31,33 @@ cdef void restart(reception_t *r, uint32_t ssrc, uint16_t sequence, int32_t cloc
     r.clock_hz = clock_hz
 
 
+cdef void settle(reception_t *r, uint32_t ahead) noexcept nogil:
+    """The oldest `ahead` of the window leave it: whether they came is known by now, as far as it ever will be."""
+    cdef uint32_t known = r.highest - r.base + 1  # of this source, so far
+    cdef uint32_t i
+    for i in range(min(ahead, <uint32_t>WINDOW)):
+        if i + known < WINDOW:
+            continue  # before its first packet
+        if r.seen >> (WINDOW - 1 - i) & 1:
+            note_received(&r.losses)
+        else:
+            note_lost(&r.losses, 1)
+    if ahead > WINDOW:
+        note_lost(&r.losses, ahead - WINDOW)
+
+
+cdef void settle_all(reception_t *r) noexcept nogil:
+    """What is in the window counts, too: at the end of a source, or on a copy."""
+    if r.started and r.seen:
+        settle(r, WINDOW)
+        r.seen = 0
+
+
 cdef arrival_t count_packet(reception_t *r, uint16_t sequence) noexcept nogil:
     cdef uint16_t ahead = <uint16_t>(sequence - <uint16_t>r.highest)
     cdef uint16_t behind = <uint16_t>(<uint16_t>r.highest - sequence)
     if 0 < ahead < MAX_DROPOUT:
+        settle(r, ahead)
         r.highest += ahead
         r.seen = (r.seen << ahead if ahead < WINDOW else 0) | 1
         r.jumped = False

@@ -155,6 +155,9 @@ cdef void on_rtcp(media_t *m, leg_t *leg, const endpoint_t *source, const uint8_
     if report.has_sr:
         leg.report.last_sr = report.sr_middle
         leg.report.last_sr_ns = m.now_ns
+    if report.has_voip:
+        leg.report.has_voip = True
+        leg.report.voip = report.voip
     if not report.has_block:
         return
     leg.report.has_peer = True

@@ -2,9 +2,11 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from santral.engine.media.core.measure.voip cimport voip_t
+
 cdef enum:
     MAX_CNAME = 63
-    MAX_REPORT_BYTES = 160
+    MAX_REPORT_BYTES = 200  # with extended report and goodbye
 
 cdef struct own_report_t:
     uint32_t ssrc
@@ -33,7 +35,10 @@ cdef struct peer_report_t:
     uint32_t last_sr
     uint32_t delay_since_sr
     bint says_bye
+    bint has_voip  # metrics of the SSRC asked for
+    voip_t voip
 
 cdef int write_report(const own_report_t *r, const uint8_t *cname, int cname_bytes, uint8_t *out) noexcept nogil
+cdef int write_goodbye(uint32_t ssrc, uint8_t *out) noexcept nogil
 cdef int read_report(const uint8_t *packet, int n, uint32_t about, peer_report_t *out) noexcept nogil
 cdef uint64_t ntp_time(int64_t unix_ns) noexcept nogil

@@ -1,8 +1,9 @@
-"""Compound RTCP packets: SR or RR, then SDES with the CNAME. Reading checks as RFC 3550 A.2 demands, and believes nothing."""
+"""Compound RTCP packets: SR or RR, then SDES with the CNAME, in the end BYE. Reading checks as RFC 3550 A.2 demands, and believes nothing."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from santral.engine.media.core.measure.voip cimport read_voip
 from santral.engine.media.core.rtp cimport get16, get32, put16, put32
 
 cdef enum:
@@ -67,6 +68,12 @@ cdef int write_report(const own_report_t *r, const uint8_t *cname, int cname_byt
     return n + chunk_end
 
 
+cdef int write_goodbye(uint32_t ssrc, uint8_t *out) noexcept nogil:
+    put_head(out, 1, GOODBYE, HEADER_BYTES)
+    put32(out + 4, ssrc)
+    return HEADER_BYTES
+
+
 cdef int read_blocks(const uint8_t *at, int n, uint32_t about, peer_report_t *out) noexcept nogil:
     """The blocks of one SR or RR of `n` bytes; -1 when they do not fit."""
     cdef int blocks = at[0] & 31
@@ -109,6 +116,8 @@ cdef int read_report(const uint8_t *packet, int n, uint32_t about, peer_report_t
                 out.sr_middle = get32(packet + at + 10)
         elif packet[at + 1] == GOODBYE:
             out.says_bye = True
+        elif read_voip(packet + at, length, about, &out.voip):
+            out.has_voip = True
         at += length
     return 0
 
@@ -125,4 +134,6 @@ def read(const unsigned char[::1] packet not None, uint32_t about):
         "lost": report.lost,
         "fraction_lost": report.fraction_lost,
         "says_bye": bool(report.says_bye),
+        "r": report.voip.r if report.has_voip else None,
+        "mos": report.voip.mos_cq / 10 if report.has_voip else None,
     }

@@ -23,7 +23,9 @@ from santral.engine.media.core.leg cimport (
     MAX_CODECS, NOBODY, PAYLOAD_TYPES, PHASES, codec_row_t, keys_way_t, leg_t, media_t, note_t, remote_t,
 )
 from santral.engine.media.core.loop cimport serve
-from santral.engine.media.core.reception cimport lost_packets
+from santral.engine.media.core.measure.judge cimport figures_t, judge_reception, judge_sending
+from santral.engine.media.core.measure.losses cimport end_burst, losses_t
+from santral.engine.media.core.reception cimport lost_packets, reception_t, settle_all
 from santral.engine.media.core.ring cimport (
     ring_close, ring_next_free, ring_oldest, ring_open, ring_publish, ring_release,
 )
@@ -90,6 +92,7 @@ cdef class LegTable:
             remote_fraction_lost=leg.report.peer_fraction_lost / 256.0 if leg.report.has_peer else None,
             remote_jitter_ms=self.peer_jitter_ms(leg),
         )
+        fields.update(quality_fields(leg))
         return fields
 
     def close_orphans(self):
@@ -105,6 +108,33 @@ cdef class LegTable:
         if not leg.report.has_peer:
             return None
         return leg.report.peer_jitter * 1000.0 / leg.out.clock_hz
+
+
+cdef object measured(double value, int digits):
+    """None for what is not known yet."""
+    return None if value < 0 else round(value, digits)
+
+
+cdef dict quality_fields(const leg_t *leg):
+    cdef figures_t heard, said
+    cdef losses_t losses
+    cdef reception_t reception = leg.reception
+    settle_all(&reception)
+    losses = reception.losses
+    end_burst(&losses)
+    judge_reception(leg, &heard)
+    judge_sending(leg, &said)
+    return dict(
+        loss=measured(heard.loss, 4),
+        interval_loss=measured(leg.report.interval_loss, 4),
+        bursts=losses.bursts,
+        burst_lost=losses.burst_lost,
+        burst_packets=losses.burst_packets,
+        r=measured(heard.r, 1),
+        mos=measured(heard.mos, 2),
+        remote_r=measured(said.r, 1),
+        remote_mos=measured(said.mos, 2),
+    )
 
 
 cdef dict counter_fields(const leg_t *leg):
@@ -501,6 +531,7 @@ cdef int fill_remote(remote_t *out, remote) except -1:
     out.rtcp_mux = remote.rtcp_mux
     out.rtcp_on = remote.rtcp
     out.may_pause = remote.may_pause
+    out.ie, out.bpl = remote.ie, remote.bpl
     out.keys = <keys_way_t><int>remote.keys
     out.event_codec = remote.event_codec
     out.frame_ms = remote.frame_ms

@@ -12,10 +12,12 @@ from santral.engine.media.core.deadlines cimport (
 )
 from santral.engine.media.core.digits cimport expire_digit, reports_t
 from santral.engine.media.core.leg cimport NOTE_SILENT, NOTE_TIMEOUT, leg_t, media_t, next_random
+from santral.engine.media.core.measure.judge cimport describe_voip, measure_interval
+from santral.engine.media.core.measure.voip cimport voip_t, write_voip
 from santral.engine.media.core.net cimport CLOCK_REALTIME, clock_ns
 from santral.engine.media.core.reception cimport FIRST_ROUND, fraction_lost, expected_packets
 from santral.engine.media.core.rewrite cimport input_t, output_t, rewrite, stream_clock
-from santral.engine.media.core.rtcp cimport MAX_REPORT_BYTES, ntp_time, own_report_t, write_report
+from santral.engine.media.core.rtcp cimport MAX_REPORT_BYTES, ntp_time, own_report_t, write_goodbye, write_report
 from santral.engine.media.core.rtp cimport RTP_HEADER_BYTES, put_header
 from santral.engine.media.core.stage.heard cimport tell_digits
 from santral.engine.media.core.stage.send cimport tell, transmit_rtcp, transmit_rtp
@@ -59,7 +61,9 @@ cdef void look_after(media_t *m, leg_t *leg) noexcept nogil:
     if has_come(m, keepalive_deadline(m, leg)):
         send_keepalive(m, leg)
     if has_come(m, leg.report.next_ns):
-        send_report(m, leg)
+        measure_interval(m, leg)
+        if leg.remote.rtcp_on:
+            send_report(m, leg, False)
         plan_report(m, leg)
 
 
@@ -88,7 +92,7 @@ cdef void plan_report(media_t *m, leg_t *leg) noexcept nogil:
     """Half to one and a half intervals ahead (RFC 3550 §6.2), so that reports of many legs do not meet."""
     cdef int64_t interval = m.limits.rtcp_interval_ns
     leg.report.next_ns = 0
-    if interval and leg.remote.rtcp_on:
+    if interval:
         leg.report.next_ns = m.now_ns + interval // 2 + <int64_t>(next_random(m) % <uint64_t>interval)
 
 
@@ -107,8 +111,16 @@ cdef void describe_reception(media_t *m, leg_t *leg, own_report_t *report) noexc
         report.delay_since_sr = <uint32_t>(((m.now_ns - leg.report.last_sr_ns) // 1000 << 16) // 1000000)
 
 
-cdef void send_report(media_t *m, leg_t *leg) noexcept nogil:
+cdef void say_goodbye(media_t *m, leg_t *leg) noexcept nogil:
+    """The last report, with BYE; whoever was never sent anything needs none (RFC 3550 §6.3.7)."""
+    if m.limits.rtcp_interval_ns and leg.has_remote and leg.remote.rtcp_on:
+        if leg.counters.packets_out or leg.counters.rtcp_out:
+            send_report(m, leg, True)
+
+
+cdef void send_report(media_t *m, leg_t *leg, bint is_last) noexcept nogil:
     cdef own_report_t report
+    cdef voip_t voip
     cdef uint8_t packet[MAX_REPORT_BYTES]
     cdef int n
     if leg.rtcp_latch.target.v4.sin_port == 0:
@@ -122,6 +134,10 @@ cdef void send_report(media_t *m, leg_t *leg) noexcept nogil:
     report.octets = <uint32_t>leg.counters.octets_out
     describe_reception(m, leg, &report)
     n = write_report(&report, leg.remote.cname, leg.remote.cname_bytes, packet)
+    if describe_voip(leg, &voip):
+        n += write_voip(&voip, leg.out.ssrc, packet + n)
+    if is_last:
+        n += write_goodbye(leg.out.ssrc, packet + n)
     if transmit_rtcp(leg, packet, n):
         leg.counters.rtcp_out += 1
     else:
