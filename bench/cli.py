@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from santral.bench.measure import calls, codecs, detect, leak, load, mix, parse, quality, relay, setup_rate, transcode
+from santral.bench.measure import (
+    calls, codecs, detect, leak, load, mix, parse, quality, relay, setup_rate, srtp, transcode,
+)  # fmt: skip
 from santral.bench.measure.result import Result, Setting
 from santral.bench.process import cores
 from santral.bench.report import wide_console
@@ -27,6 +29,7 @@ BENCHMARKS: Final[dict[str, Callable[[Setting], Result]]] = {
     "codecs": codecs.run,
     "detect": detect.run,
     "quality": quality.run,
+    "srtp": srtp.run,
 }
 FOLDER: Final = Path("bench-output")
 MARKS: Final = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}

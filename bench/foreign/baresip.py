@@ -8,6 +8,7 @@ import json
 import socket
 import subprocess
 import time
+import wave
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -23,6 +24,7 @@ START_S: Final = 10.0
 POLL_S: Final = 0.05
 RTP_PORTS: Final = 40
 SILENCE_AFTER_S: Final = 30
+MODULES: Final = {"PCMA": "g711.so", "PCMU": "g711.so", "G722": "g722.so", "opus": "opus.so"}  # codec: module
 
 CONFIGURATION: Final = """\
 poll_method epoll
@@ -43,7 +45,7 @@ jitter_buffer_delay 5-10
 ring_aufile none
 ringback_aufile none
 module_path /usr/lib/baresip/modules
-module g711.so
+{modules}
 module aufile.so
 module aubridge.so
 module sndfile.so
@@ -58,8 +60,12 @@ snd_path {folder}
 class Baresip:
     """One headless baresip, a context manager. It answers calls by itself; `dial` makes it the caller."""
 
-    def __init__(self, folder: Path, name: str, port: int, plays: Path, *, user: str = "") -> None:
-        """`user` is the number it can be called at: it answers no other."""
+    def __init__(
+        self, folder: Path, name: str, port: int, plays: Path, *, user: str = "", codec: str = "PCMA", srtp: str = ""
+    ) -> None:
+        """`user` is the number it can be called at: it answers no other. `codec` is the only one it has; `srtp` how it
+        encrypts media, as it names the ways: `srtp` beside plain RTP, `srtp-mand` or nothing.
+        """
         self._folder = folder / f"baresip-{name}"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._control = free_ports(1)[0]
@@ -76,9 +82,11 @@ class Baresip:
             rtp_last=rtp + RTP_PORTS - 1,
             control=self._control,
             folder=self._folder,
+            modules="\n".join(f"module {one}" for one in (MODULES[codec], *(("srtp.so",) if srtp else ()))),
         )
         (self._folder / "config").write_text(text)
-        account = f"<sip:{user or name}@{HOST}:{port}>;regint=0;answermode=auto;audio_codecs=PCMA\n"
+        account = f"<sip:{user or name}@{HOST}:{port}>;regint=0;answermode=auto;audio_codecs={codec}"
+        account += f";mediaenc={srtp}\n" if srtp else "\n"
         (self._folder / "accounts").write_text(account)
 
     def __enter__(self) -> Self:
@@ -165,9 +173,18 @@ class Baresip:
         self._receive()
         return "".join(event.get("param", "") for event in self.events if event.get("type") == "CALL_DTMF_START")
 
+    def heard_at(self) -> tuple[NDArray[np.int16], int]:
+        """What it recorded of the other end, one ear of it, and the sampling rate of its codec. After the call."""
+        with wave.open(str(self._recorded())) as file:
+            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)
+            return samples[:: file.getnchannels()], file.getframerate()
+
     def heard(self) -> NDArray[np.int16]:
-        """What it recorded of the other end. After the call."""
+        """What it recorded of the other end, with a codec of 8 kHz. After the call."""
+        return wav.read(self._recorded())[0]
+
+    def _recorded(self) -> Path:
         files = sorted(self._folder.glob("dump-*-dec.wav"))
         if not files:
             raise SceneError(f"baresip {self.name} recorded nothing")
-        return wav.read(files[-1])[0]
+        return files[-1]

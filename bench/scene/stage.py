@@ -34,6 +34,7 @@ COLLEAGUE: Final = "5551234"
 BACKED_UP: Final = "6661234"
 NOBODY: Final = "7771234"
 
+OFFICE: Final = 'codecs = ["pcma", "pcmu"]'
 CONFIGURATION: Final = """\
 # Written by the demo: an office, a carrier, and a carrier whose first address is dead.
 
@@ -56,7 +57,7 @@ name = "demo"
 name = "office"
 tenant = "demo"
 accept_from = ["{host}/32:{caller}"]
-codecs = ["pcma", "pcmu"]
+{office}
 
 [[trunk]]
 name = "carrier"
@@ -203,7 +204,7 @@ class Stage:
         return f"sip:{number}@{HOST}:{self.ports.engine}"
 
 
-def configuration(ports: Ports) -> str:
+def configuration(ports: Ports, office: str = OFFICE) -> str:
     return CONFIGURATION.format(
         host=HOST,
         engine=ports.engine,
@@ -215,17 +216,21 @@ def configuration(ports: Ports) -> str:
         try_timeout=TRY_TIMEOUT_S,
         echo=ECHO,
         closed=CLOSED,
+        office=office,
     )
 
 
 @contextmanager
-def set_up(folder: Path) -> Iterator[Stage]:
-    """Write the configuration into `folder`, start the engine on it, and end it with the block. Raises SceneError."""
+def set_up(folder: Path, office: str = OFFICE) -> Iterator[Stage]:
+    """Write the configuration into `folder`, start the engine on it, and end it with the block. Raises SceneError.
+
+    `office`: further lines of the callers' trunk.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / "data", ignore_errors=True)  # a database of an earlier run
     ports = Ports.choose()
     path = folder / "santral.toml"
-    path.write_text(configuration(ports))
+    path.write_text(configuration(ports, office))
     engine = Child(serve_words(path), folder / "engine.log")
     try:
         engine.__enter__()

@@ -124,8 +124,8 @@ class MediaEvent:
     dtmf: digit, ms, via ("rfc4733" or "inband"), masked · digits_sent: send_id, digits (how many), completed ·
     fax: tone ("cng" or "ced") · first_packet, source_changed: host, port, ssrc · level: dbov ·
     play_finished: play_id, frames, completed, reason (completed, stopped, replaced, digit, closed) · ports_low: free,
-    resting, used · quality: grade (good, fair, poor, bad), r, mos, loss, of the last report interval, where the grade is
-    another one · silent, timeout: after_s · speaker (of a room): leg, 0 for nobody · talk_started ·
+    resting, used · quality: grade (good, fair, poor, bad), r, mos, loss, of the last report interval, when its grade
+    is another one · silent, timeout: after_s · speaker (of a room): leg, 0 for nobody · talk_started ·
     talk_stopped: ms · tone: tone, ms (0 while it goes on).
     """
 

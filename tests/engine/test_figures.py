@@ -25,10 +25,14 @@ TARGETS = [{"uri": "sip:a", "state": "up"}, {"uri": "sip:b", "state": "down"}]
 TRUNK = {"name": "carrier", "channels_in_use": 2, "state": "up", "targets": TARGETS}
 
 
+HEARD = SimpleNamespace(mos=3.9, remote_mos=None, loss=0.02, jitter_ms=4.0, packets_in=500)
+
+
 def ended(cause: str, answered: int | None) -> Any:
     return SimpleNamespace(
         outcome=SimpleNamespace(cause=cause),
         origin=SimpleNamespace(times=SimpleNamespace(started=1_000, answered=answered)),
+        legs=[SimpleNamespace(stats=HEARD), SimpleNamespace(stats=None)],
     )
 
 
@@ -54,7 +58,9 @@ def test_what_grows_is_a_counter_and_what_moves_is_a_gauge() -> None:
     assert figures["media_packets_in",] == (1000, "counter")
     assert figures["media_legs_open",] == (6, "gauge")
     assert figures["trunk_channels_in_use", "carrier"] == (2, "gauge")
-    (waited,) = [one for one in shown if isinstance(one, Histogram)]
+    waited, mos, loss, jitter = [one for one in shown if isinstance(one, Histogram)]
     at_most = dict(waited.buckets())
     assert [at_most[bound] for bound in ("0.1", "0.5", "5.0", "+Inf")] == [0, 1, 2, 2]
     assert waited.total == 3.25
+    assert dict(mos.buckets())["4.0"] == 3  # one direction of three legs was measured
+    assert (dict(loss.buckets())["0.02"], dict(jitter.buckets())["0.005"]) == (3, 3)

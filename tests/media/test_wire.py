@@ -62,6 +62,7 @@ def test_a_report_about_us() -> None:
     report = rtcp.read(RECEIVER_REPORT + GOODBYE, 42)
     assert report == {
         "ssrc": 5, "has_sr": False, "has_block": True, "lost": -2, "fraction_lost": 0x40, "says_bye": True,
+        "r": None, "mos": None,
     }  # fmt: skip
     about_others = rtcp.read(RECEIVER_REPORT, 43)
     assert about_others is not None

@@ -4,7 +4,11 @@ A leg has one session per direction, each for any SSRC, so that a peer may chang
 counter and replay window per SSRC, and takes a new SSRC in only when its first packet's tag was right.
 """
 
-from libc.stdint cimport uint8_t, uint64_t, uintptr_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t, uintptr_t
+from libc.string cimport memcpy
+
+from santral.engine.media.core.net cimport CLOCK_MONOTONIC, clock_ns
+from santral.engine.media.core.rtp cimport put16
 
 from pylibsrtp import Error, Policy, Session
 from pylibsrtp._binding import ffi, lib
@@ -104,6 +108,25 @@ cdef class Secure:
     @property
     def serial(self):
         return self.keys.serial
+
+    def cost_ns(self, const unsigned char[::1] packet not None, int times):
+        """For benchmarks, with the same key both ways: nanoseconds of libsrtp per packet, mean of protecting and back."""
+        cdef uint8_t buffer[2048]
+        cdef int n = <int>packet.shape[0], i, length
+        cdef int64_t began
+        if n + SRTP_TRAILER_BYTES > <int>sizeof(buffer) or n < MIN_BYTES:
+            raise ValueError(f"{n} octets")
+        with nogil:
+            began = clock_ns(CLOCK_MONOTONIC)
+            for i in range(times):
+                memcpy(buffer, &packet[0], n)
+                put16(buffer + 2, <uint16_t>i)
+                length = protect_rtp(&self.keys, buffer, n)
+                if length < 0 or unprotect_rtp(&self.keys, buffer, length) != n:
+                    with gil:
+                        raise ValueError("the two directions have different keys")
+            began = clock_ns(CLOCK_MONOTONIC) - began
+        return began / 2 / times
 
     def protect(self, const unsigned char[::1] packet not None, *, bint rtcp=False):
         """For tests and tools. None when it cannot be."""
