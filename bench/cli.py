@@ -10,7 +10,18 @@ from typing import Any, Final
 from rich.table import Table
 
 from santral.bench.measure import (
-    calls, codecs, detect, leak, load, mix, parse, quality, relay, setup_rate, srtp, transcode,
+    calls,
+    codecs,
+    detect,
+    leak,
+    load,
+    mix,
+    parse,
+    quality,
+    relay,
+    setup_rate,
+    srtp,
+    transcode,
 )  # fmt: skip
 from santral.bench.measure.result import Result, Setting
 from santral.bench.process import cores
