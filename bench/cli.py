@@ -20,9 +20,9 @@ from santral.bench.measure import (
     quality,
     relay,
     setup_rate,
-    srtp,
     transcode,
 )  # fmt: skip
+from santral.bench.measure.media import srtp
 from santral.bench.measure.result import Result, Setting
 from santral.bench.process import cores
 from santral.bench.report import wide_console
