@@ -344,5 +344,7 @@ class Call:
         self.plays.clear()
         self.collecting.clear()
         self.branches.clear()
-        for leg in (*self.legs, *self.roles.values()):
+        for leg in self.legs:
             leg.forget()
+        if self.origin.session is None:  # of a call that began here and reached nobody; others may have moved on
+            self.origin.forget()
