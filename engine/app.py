@@ -10,10 +10,12 @@ from typing import Any, Final
 
 from santral.engine import figures, log, supply
 from santral.engine.calls import commanding
+from santral.engine.calls.actions import conferring
 from santral.engine.calls.call import Call
 from santral.engine.calls.commanding import Joined, Side, Unable
 from santral.engine.calls.leg import Leg, Referral
 from santral.engine.cdr.store import CdrStore
+from santral.engine.conferences import Conferences
 from santral.engine.config.load import load
 from santral.engine.config.model import Config
 from santral.engine.config.problems import ConfigError
@@ -25,7 +27,7 @@ from santral.engine.gate import Gate
 from santral.engine.guard import Guard
 from santral.engine.limits import Limits
 from santral.engine.locating import Locator
-from santral.engine.media import AudioLibrary, MediaEvent, MediaPlane, PlaneSettings
+from santral.engine.media import AudioError, AudioLibrary, MediaEvent, MediaPlane, PlaneSettings
 from santral.engine.metrics import Histogram, MetricsServer, Sample
 from santral.engine.registration import Registrations
 from santral.engine.signalling import Signalling
@@ -109,6 +111,7 @@ class Engine:
             registrations=Registrations(loop, engine.node, self.events, self.cdrs),
             trunks=Trunks(loop, self.signalling, locator, self.events),
             locator=locator,
+            conferences=Conferences(loop, plane, self.events),
         )
         self.signalling.admits = self.services.guard.admits_bytes
         self.signalling.agent.door = self.services.guard
@@ -288,6 +291,9 @@ class Engine:
         if event.kind == "ports_low":
             self._log.warning("RTP ports run low", **event.data)
             return
+        if event.room:
+            self.services.conferences.hear(event)
+            return
         owner = self.services.media_owners.get(event.leg)
         if owner is not None:
             call, leg = owner
@@ -336,6 +342,19 @@ class Engine:
                 if leg.is_open and leg.media is not None:
                     ours = (leg.party.advertise or leg.media.address, leg.media.port)
                     yield Reception(leg.sip_call_id, ours, leg.media.stats())
+
+    @property
+    def conferences(self) -> Conferences:
+        return self.services.conferences
+
+    async def open_conference(self, tenant: str, name: str) -> dict[str, Any]:
+        if tenant not in self.world.config.tenants:
+            raise RequestError("not_found", "no such tenant", {"tenant": tenant})
+        try:
+            settings, sounds = await conferring.prepared(self.services, self.world, (tenant, name))
+        except AudioError as problem:
+            raise RequestError("cannot_play", str(problem), {"file": problem.path}) from None
+        return self.services.conferences.obtain(tenant, name, settings, sounds).shown()
 
     def trunks(self) -> Sequence[dict[str, Any]]:
         limits = self.services.limits

@@ -101,6 +101,14 @@ EVENTS: Final[dict[str, EventType]] = {
     ),
     "fax.detected": EventType("A fax machine was heard on this leg.", {"tone": "cng or ced"}),
     "media.level": EventType("How loud this leg is, once a second while asked for.", {"dbov": "float"}),
+    "conference.started": EventType("A conference begins.", {"name": "str"}),
+    "conference.joined": EventType("A leg takes part.", {"name": "str", "members": "int", "muted": "bool"}),
+    "conference.left": EventType(
+        "A leg takes part no more.",
+        {"name": "str", "members": "int, left behind", "reason": "left, kicked, ended or refused"},
+    ),
+    "conference.speaker": EventType("Another leg speaks in a conference, or nobody (leg nil).", {"name": "str"}),
+    "conference.ended": EventType("Nobody is in it any more, or a command has ended it.", {"name": "str", "ms": "int"}),
     "trunk.full": EventType("A call met the trunk's channel limit.", {"trunk": "str", "channels": "int"}),
     "trunk.up": EventType(
         "A target answers again, or a registration stands.", {"trunk": "str", "target": "str", "reason": "str"}

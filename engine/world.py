@@ -17,6 +17,7 @@ from santral.engine.calls.crossing import Policy
 from santral.engine.calls.leg import Leg, Party
 from santral.engine.calls.tones import tone_of
 from santral.engine.cdr.store import CdrStore
+from santral.engine.conferences import Conferences, RoomSettings
 from santral.engine.config import Config
 from santral.engine.config.convert import aor_of, home_numbering, policy_of, routing_table
 from santral.engine.config.model import InterfaceTable, TenantTable, TrunkTable, UserTable
@@ -92,6 +93,7 @@ class World:
     max_duration_s: Mapping[str, float]
     hold_music: Mapping[str, Sound]  # by tenant, as are those that follow
     ringback: Mapping[str, Sound | Tone]
+    rooms: Mapping[tuple[str, str], RoomSettings]  # by tenant and name
     limits: LimitSettings
 
     @classmethod
@@ -112,6 +114,7 @@ class World:
             max_duration_s={tenant.name: float(tenant.max_duration) for tenant in config.tenant},
             hold_music={one.name: find_sound(HOLD_MUSIC, one.sounds, one.language) for one in config.tenant},
             ringback={one.name: _ringback(one) for one in config.tenant},
+            rooms=_rooms(config),
             limits=LimitSettings(
                 max_calls=config.sip.max_calls,
                 max_calls_per_second=config.sip.max_calls_per_second,
@@ -176,6 +179,20 @@ def _hosts(config: Config, networks: Mapping[str, InterfaceTable]) -> frozenset[
     return frozenset(str(name).lower() for name in names if name is not None)
 
 
+def _rooms(config: Config) -> dict[tuple[str, str], RoomSettings]:
+    found = {}
+    for one in config.conference:
+        tenant = config.tenants[one.tenant]
+        join, leave = (
+            None if sound is None else find_sound(sound, tenant.sounds, tenant.language)
+            for sound in (one.join_sound, one.leave_sound)
+        )
+        found[one.tenant, one.name] = RoomSettings(
+            one.max_members, one.muted_on_join, join, leave, one.silent, one.speakers
+        )
+    return found
+
+
 def _ringback(tenant: TenantTable) -> Sound | Tone:
     """The tenant's own file, else the tone of its country."""
     try:
@@ -224,6 +241,7 @@ def _side(config: Config, name: str, networks: Mapping[str, InterfaceTable]) -> 
         reliable=trunk.reliable,
         session_timer=_session_timer(trunk),
         hold=trunk.hold,
+        dtmf=trunk.dtmf,
     )
     realm = trunk.realm or config.tenants[trunk.tenant].domain or our_host
     return TrunkSide(
@@ -262,6 +280,7 @@ def _user(config: Config, user: UserTable, networks: Mapping[str, InterfaceTable
         policy=Policy(host=domain, numbering=home_numbering(config.tenants[user.tenant].country)),
         srtp=user.srtp,
         transcode=user.transcode,
+        dtmf=user.dtmf,
         nat=user.nat,
         user=aor,
         transfer=user.transfer,
@@ -298,6 +317,7 @@ class Services:
     guard: "Guard"
     registrations: "Registrations"
     trunks: "Trunks"
+    conferences: Conferences
     media_owners: dict[int, tuple["Call", Leg]] = field(default_factory=dict)
     turns: Counter[str] = field(default_factory=Counter)  # calls of each trunk, for those that share them out in turn
 

@@ -7,13 +7,14 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
-from santral.routing.numbers import MAX_NUMBER, NO_GROUPS, TemplateError
+from santral.routing.numbers import MAX_NUMBER, NO_GROUPS, Template, TemplateError
 from santral.routing.routes import (
     NO_RIGHTS,
     RING_S,
     Destination,
     Route,
     RoutingTable,
+    ToConference,
     ToEcho,
     ToPlay,
     ToReject,
@@ -109,6 +110,14 @@ class Play:
 
 
 @dataclass(frozen=True, slots=True)
+class Confer:
+    """Answer, and join the conference of this name."""
+
+    room: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """Refuse with this SIP status."""
 
@@ -116,7 +125,7 @@ class Reject:
     why: str = ""
 
 
-Attempt = Dialled | Echo | Play | Reject
+Attempt = Dialled | Echo | Play | Confer | Reject
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +277,11 @@ class _Decision:
                 case ToPlay(file=file, folder=folder):
                     yield Play(file, folder, label)
                     continue
+                case ToConference(room=room):
+                    confer = self.confer(room, groups, label)
+                    if confer is not None:
+                        yield confer
+                    continue
                 case ToEcho():
                     yield Echo(label)
                 case ToReject(status=status):
@@ -310,6 +324,17 @@ class _Decision:
             self.why.append(f"there is no user {name}")
             return None
         return DialUser(user.aor, way.timeout_s, f"{label}, user {name}")
+
+    def confer(self, room: Template, groups: Mapping[str, str], label: str) -> Confer | None:
+        try:
+            name = room.render({**groups, "called": self.facts.called, "caller": self.facts.caller})
+        except (TemplateError, KeyError) as problem:
+            self.why.append(f"conference {room}: {problem}")
+            return None
+        if not name:
+            self.why.append(f"conference {room}: has no name for this call")
+            return None
+        return Confer(name, f"{label}, conference {name}")
 
     def screened(self, called: str, trunk: Trunk) -> str | None:
         """Why the user who calls, or the tenant by command, may not call this number, as it is meant or as this trunk

@@ -48,6 +48,13 @@ class ToPlay:
 
 
 @dataclass(frozen=True, slots=True)
+class ToConference:
+    """Answer and join the conference this makes the name of, in the route's tenant."""
+
+    room: Template
+
+
+@dataclass(frozen=True, slots=True)
 class ToReject:
     """Refuse with a SIP status, 400 to 699."""
 
@@ -58,7 +65,7 @@ class ToReject:
 class Destination:
     """One place a route leads to. Lower priorities first; within one, by weight where any has one, else as written."""
 
-    what: ToTrunk | ToUser | ToEcho | ToPlay | ToReject
+    what: ToTrunk | ToUser | ToEcho | ToPlay | ToConference | ToReject
     priority: int = 0
     weight: int | None = None
 

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from itertools import groupby
 from typing import Final, Literal
 
-from santral.routing.plan import Attempt, DialAddress, Dialled, DialTrunk, DialUser, Echo, Play, Reject
+from santral.routing.plan import Attempt, Confer, DialAddress, Dialled, DialTrunk, DialUser, Echo, Play, Reject
 from santral.sip.events import Hop
 from santral.sip.identity.redirection import Diverted
 from santral.sip.reasons import PHRASES, q850_from_status
@@ -70,9 +70,9 @@ class Dial:
 
 @dataclass(frozen=True, slots=True)
 class AnswerHere:
-    """Answer the caller ourselves; the media plane echoes or plays."""
+    """Answer the caller ourselves; the media plane echoes, plays or mixes."""
 
-    endpoint: Echo | Play
+    endpoint: Echo | Play | Confer
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class Dialer:
             case DialUser() as attempt:
                 group = self._groups.pop(0)
                 return Dial(attempt, tuple(one.uri for one in group), group, diverted)
-            case Echo() | Play() as endpoint:
+            case Echo() | Play() | Confer() as endpoint:
                 return AnswerHere(endpoint)
             case Reject(status=status):
                 return GiveUp(status)

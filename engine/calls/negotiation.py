@@ -7,10 +7,11 @@ mapped. Where they cannot, the media plane converts.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from santral.codecs.fmtp import OFFERED, parse
 from santral.engine.media import Direction, RemoteMedia, SrtpKeys, can_transcode
+from santral.engine.media.model import Dtmf
 from santral.sip.errors import NotAcceptable
 from santral.sip.offer_answer import (
     EVENT,
@@ -53,6 +54,19 @@ class Terms(Protocol):
     def codecs(self) -> tuple[str, ...]: ...
     @property
     def transcode(self) -> bool: ...
+    @property
+    def dtmf(self) -> Dtmf: ...
+
+
+EVENTED: Final = frozenset({"auto", "rfc4733"})  # ways of digits with telephone-event in the description
+CONVERTED: Final = frozenset({"inband", "info"})  # … that are converted for who takes events
+
+
+def says_events(near: Terms, far: Terms, *, far_has: bool) -> bool:
+    """Whether the near side is answered telephone-event: it may have it, and the far side has it, or digits are
+    converted; where both leave it open, tones cross in the audio as they are.
+    """
+    return near.dtmf in EVENTED and (far_has or near.dtmf == "rfc4733" or far.dtmf in CONVERTED)
 
 
 def ours_named(name: str) -> Codec:
@@ -61,9 +75,10 @@ def ours_named(name: str) -> Codec:
     return replace(codec, fmtp=OFFERED.get(codec.key, codec.fmtp))
 
 
-def offer_alone(names: Iterable[str]) -> tuple[Codec, ...]:
+def offer_alone(names: Iterable[str], dtmf: Dtmf = "auto") -> tuple[Codec, ...]:
     """An offer that depends on no other side."""
-    return (*[ours_named(name) for name in names], codec_named(EVENT))
+    codecs = tuple(ours_named(name) for name in names)
+    return (*codecs, codec_named(EVENT)) if dtmf in EVENTED else codecs
 
 
 def offer_to_far_end(offer: RemoteStream | None, near: Terms, far: Terms) -> tuple[Codec, ...]:
@@ -74,14 +89,24 @@ def offer_to_far_end(offer: RemoteStream | None, near: Terms, far: Terms) -> tup
     side does. Raises `NotAcceptable` when nothing is left.
     """
     if offer is None:
-        return offer_alone([name for name in far.codecs if name in near.codecs] or far.codecs)
+        return offer_alone([name for name in far.codecs if name in near.codecs] or far.codecs, far.dtmf)
     usable = common(offer.codecs, near.codecs)
     shared = common(usable, far.codecs)
     codecs = [*shared, *_convertible(offer, usable, shared, far)] if near.transcode and far.transcode else shared
     if not codecs:
         raise NotAcceptable("no codec that the other side is allowed to use")
-    event = event_for(codecs[0], offer.events)
+    event = _event_for_far_end(offer, codecs, near, far)
     return tuple(codecs) if event is None else (*codecs, event)
+
+
+def _event_for_far_end(offer: RemoteStream, codecs: Sequence[Codec], near: Terms, far: Terms) -> Codec | None:
+    """The caller's telephone-event; one of ours where digits are converted."""
+    if far.dtmf not in EVENTED:
+        return None
+    event = event_for(codecs[0], offer.events) if near.dtmf in EVENTED else None
+    if event is None and (far.dtmf == "rfc4733" or near.dtmf in CONVERTED):
+        return renumbered(codec_named(EVENT), {codec.payload_type for codec in (*offer.codecs, *codecs)})
+    return event
 
 
 def _convertible(offer: RemoteStream, usable: Sequence[Codec], shared: Sequence[Codec], far: Terms) -> Iterable[Codec]:
@@ -161,14 +186,14 @@ def answer_from(wanted: Sequence[Codec], offer: RemoteStream) -> Agreement:
     raise NotAcceptable("the offer has no codec that the other side takes")
 
 
-def answer_locally(offer: RemoteStream, allowed: Sequence[str]) -> Agreement:
+def answer_locally(offer: RemoteStream, allowed: Sequence[str], dtmf: Dtmf = "auto") -> Agreement:
     """Our answer when the call ends in the engine itself (echo, play): our first choice of the offer that can be heard
     and said here, else our first.
     """
     codecs = sorted(common(offer.codecs, allowed), key=lambda codec: not can_transcode(codec.key))
     if not codecs:
         raise NotAcceptable("no codec in common")
-    return answer_with(offer, codecs[0].key, events=True)
+    return answer_with(offer, codecs[0].key, events=dtmf in EVENTED)
 
 
 def streams(remote: Iterable[RemoteStream], chosen: RemoteStream | None, ours: LocalStream) -> tuple[LocalStream, ...]:
@@ -195,6 +220,7 @@ def media_of(
     *,
     muxes: bool,
     srtp: SrtpKeys | None = None,
+    dtmf: Dtmf = "auto",
 ) -> RemoteMedia:
     """What the media plane has to know of this peer. It is believed when it uses its own numbers towards us, too."""
     ours = (*agreement.ours, *[ours for ours, _ in agreement.others])
@@ -217,6 +243,7 @@ def media_of(
         maxptime_ms=remote.maxptime or 0,
         params={codec.key: codec.fmtp for codec in theirs if codec.fmtp},
         srtp=srtp,
+        dtmf=dtmf,
     )
 
 
@@ -275,7 +302,7 @@ def codecs_after_change(
         return agreed.ours
     codecs = common(usable, far.codecs)
     if codecs:
-        event = event_for(codecs[0], changed.events)
+        event = _event_for_far_end(changed, codecs, near, far)
         return codecs if event is None else (*codecs, event)
     if converts:
         return agreed.ours

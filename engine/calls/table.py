@@ -57,6 +57,8 @@ class Input(Enum):
     RETURN = auto()  # (GiveUp): a transfer failed, everybody is still there
     ABANDONED = auto()  # (GiveUp): it failed, and who transferred has gone
     REPLACE = auto()  # (Replacing): somebody else takes over a leg's place
+    ATTEND = auto()  # (Attending): into a conference
+    DEPART = auto()  # out of it
     JOIN = auto()  # (Joining): a leg of another call comes over
     TRANSFERRED = auto()  # a leg of ours went on to another call
     PLAYED = auto()
@@ -101,6 +103,8 @@ class Do(Enum):
     REPLACE_LEG = auto()
     PICK_UP = auto()
     REFUSE_REPLACING = auto()
+    ATTEND = auto()
+    DEPART = auto()
     JOIN_CALL = auto()
     END_TRANSFERRED = auto()
     PROBE = auto()
@@ -222,6 +226,8 @@ TABLE: Final[dict[tuple[State, Input], Row]] = {  # a missing row means: ignore
     (State.CONNECTED, Input.REPLACE): (State.CONNECTED, (Do.REPLACE_LEG,)),
     (State.RINGING, Input.REPLACE): (State.RINGING, (Do.PICK_UP,)),
     (State.TRANSFERRING, Input.REPLACE): (State.TRANSFERRING, (Do.REFUSE_REPLACING,)),
+    (State.CONNECTED, Input.ATTEND): (State.CONNECTED, (Do.ATTEND,)),
+    (State.CONNECTED, Input.DEPART): (State.CONNECTED, (Do.DEPART,)),
     (State.CONNECTED, Input.JOIN): (State.CONNECTED, (Do.JOIN_CALL,)),
     **{(state, Input.TRANSFERRED): (State.ENDED, (Do.END_TRANSFERRED, Do.FINISH)) for state in _CAN_GO_ON},
     (State.CONNECTED, Input.PLAYED): (State.ENDED, (Do.HANG_UP_CALLER, Do.FINISH)),

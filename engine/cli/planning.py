@@ -10,7 +10,19 @@ import typer
 from santral.engine.cli.failure import Failure
 from santral.engine.config import Config, ConfigError, load
 from santral.engine.config.convert import home_numbering, routing_table
-from santral.routing.plan import Attempt, CallFacts, DialAddress, DialTrunk, DialUser, Echo, Plan, Play, Reject, plan
+from santral.routing.plan import (
+    Attempt,
+    CallFacts,
+    Confer,
+    DialAddress,
+    DialTrunk,
+    DialUser,
+    Echo,
+    Plan,
+    Play,
+    Reject,
+    plan,
+)
 from santral.routing.routes import RoutingTable
 
 
@@ -92,9 +104,17 @@ def shown(attempt: Attempt) -> str:
             return f"ring {user} for {timeout_s:g} s"
         case DialAddress(called=called, target=target, timeout_s=timeout_s):
             return f"dial {called} at {target} for {timeout_s:g} s"
-        case Echo():
-            return "answer and echo"
-        case Play(file=file):
-            return f"answer and play {file}"
+        case Echo() | Play() | Confer():
+            return f"answer and {_answered_here(attempt)}"
         case Reject(status=status):
             return f"refuse with {status}"
+
+
+def _answered_here(attempt: Echo | Play | Confer) -> str:
+    match attempt:
+        case Echo():
+            return "echo"
+        case Play(file=file):
+            return f"play {file}"
+        case Confer(room=room):
+            return f"join conference {room}"

@@ -23,6 +23,7 @@ from santral.routing.routes import (
     Route,
     RoutingTable,
     Tenant,
+    ToConference,
     ToEcho,
     ToPlay,
     ToReject,
@@ -151,7 +152,7 @@ def _route(config: Config, route: RouteTable) -> Route:
 
 
 def _destination(config: Config, tenant: str, table: DestinationTable) -> Destination:
-    what: ToTrunk | ToUser | ToEcho | ToPlay | ToReject
+    what: ToTrunk | ToUser | ToEcho | ToPlay | ToConference | ToReject
     if table.trunk is not None:
         called: Template = table.called or THE_SAME
         what = ToTrunk(table.trunk, called, RING_S if table.timeout is None else table.timeout)
@@ -160,6 +161,8 @@ def _destination(config: Config, tenant: str, table: DestinationTable) -> Destin
     elif table.play is not None:
         sound = find_sound(table.play, config.tenants[tenant].sounds, config.tenants[tenant].language)
         what = ToPlay(str(sound.file), str(sound.folder))
+    elif table.conference is not None:
+        what = ToConference(table.conference)
     elif table.reject is not None:
         what = ToReject(table.reject)
     else:

@@ -17,6 +17,7 @@ from santral.engine.config.lines import known_part, line_of
 from santral.engine.config.model import (
     DEFAULT_INTERFACE,
     TABLES,
+    ConferenceTable,
     Config,
     ControlTable,
     EngineTable,
@@ -98,6 +99,7 @@ class Draft:
         self.trunks = self.many("trunk", TrunkTable)
         self.users = self.many("user", UserTable)
         self.numbers = self.many("number", NumberTable)
+        self.conferences = self.many("conference", ConferenceTable)
         self.routes = self.many("route", RouteTable)
 
     def config(self, source: str) -> Config:
@@ -116,6 +118,7 @@ class Draft:
             trunk=tuple(placed.table for placed in self.trunks),
             user=tuple(placed.table for placed in self.users),
             number=tuple(placed.table for placed in self.numbers),
+            conference=tuple(placed.table for placed in self.conferences),
             route=tuple(placed.table for placed in self.routes),
         )
         config.remember(source, tuple(sorted(self.warnings)))

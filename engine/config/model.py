@@ -65,6 +65,7 @@ CERTIFICATE: Final = "Certificate chain (PEM) for tls and wss, shown to servers 
 PRIVATE_KEY: Final = "Private key of the certificate (PEM, not encrypted)."
 AUTHORITIES: Final = "Authorities (PEM) that peers' certificates are checked with."
 LOCAL_NET: Final = "Networks whose peers are told the address listened on, not `advertise`."
+Dtmf = Literal["auto", "rfc4733", "info", "inband"]
 RESTART: Final = Remark(restart=True)
 
 
@@ -325,7 +326,11 @@ class TrunkTable(Table):
         description="Encrypted media (SRTP, keys in the SDP): none; offered beside plain RTP and taken where offered "
         "(RFC 8643); or nothing else.",
     )
-    dtmf: Literal["auto", "rfc4733"] = Field("auto", description="How digits are sent and heard.")
+    dtmf: Dtmf = Field(
+        "auto",
+        description="How its digits come and go: telephone-event (RFC 4733), SIP INFO, tones in the audio; `auto`: "
+        "telephone-event where agreed on, else tones, and INFO is taken too. Two ways that differ are converted.",
+    )
     interface: Annotated[Name | None, Remark("`default`, or the only one")] = Field(
         None, description="The network it is reached by."
     )
@@ -475,6 +480,7 @@ class UserTable(Table):
         description="Encrypted media (SRTP, keys in the SDP): none; offered beside plain RTP and taken where offered "
         "(RFC 8643); or nothing else.",
     )
+    dtmf: Dtmf = Field("auto", description="How digits of its phones come and go; see `[[trunk]]`.")
     interface: Annotated[Name | None, Remark("`default`, or the only one")] = Field(
         None, description="The network its phones are on."
     )
@@ -500,8 +506,11 @@ class NumberTable(Table):
     caller_name: Label | None = Field(None, description="Name shown for calls of its tenant from this number.")
 
 
+KINDS: Final = ("trunk", "user", "conference", "echo", "play", "reject")  # of destinations
+
+
 class DestinationTable(Table):
-    """One destination of a route: exactly one of `trunk`, `user`, `echo`, `play`, `reject`."""
+    """One destination of a route: exactly one of `trunk`, `user`, `conference`, `echo`, `play`, `reject`."""
 
     trunk: Name | None = Field(None, description="Dial on this trunk.")
     called: Annotated[NumberTemplate | None, Remark('`"{called}"`')] = Field(
@@ -512,6 +521,9 @@ class DestinationTable(Table):
     )
     timeout: Annotated[RingTime | None, Remark(f"`{RING_S:g}`")] = Field(
         None, description="With `trunk` or `user`: seconds of ringing before the next."
+    )
+    conference: NumberTemplate | None = Field(
+        None, description="Answer and join this conference of the route's tenant; `{called}` and groups can be used."
     )
     echo: Literal[True] | None = Field(None, description="Answer and send back what is heard.")
     play: Label | None = Field(None, description="Answer, play this sound file, hang up.")
@@ -527,15 +539,32 @@ class DestinationTable(Table):
 
     @model_validator(mode="after")
     def _one_kind(self) -> "DestinationTable":
-        kinds = [kind for kind in ("trunk", "user", "echo", "play", "reject") if getattr(self, kind) is not None]
+        kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
         if len(kinds) != 1:
             said = f"has {' and '.join(kinds)}" if kinds else "has none"
-            raise ValueError(f"needs exactly one of trunk, user, echo, play, reject, and {said}")
+            raise ValueError(f"needs exactly one of {', '.join(KINDS)}, and {said}")
         if self.trunk is None and self.called is not None:
             raise ValueError("called goes with trunk only")
         if self.trunk is None and self.user is None and self.timeout is not None:
             raise ValueError("timeout goes with trunk and user only")
         return self
+
+
+class ConferenceTable(Table):
+    """A conference with a manner of its own; those without a table have the defaults."""
+
+    name: Name = Field(description="Its name, as `conference` of a destination makes it. Unique in its tenant.")
+    tenant: Name = Field(description="Whose it is.")
+    max_members: Annotated[Whole, Field(ge=2, le=1000), Words("2 to 1000")] = Field(
+        200, description="Legs at once; the next are refused."
+    )
+    muted_on_join: Yes = Field(False, description="Whoever comes is heard only after `conference.unmute`.")
+    join_sound: Annotated[Label | None, Remark("a beep")] = Field(
+        None, description="Sound file that everybody hears when somebody comes."
+    )
+    leave_sound: Annotated[Label | None, Remark("a beep")] = Field(None, description="The same when somebody has gone.")
+    silent: Yes = Field(False, description="No sounds when somebody comes or goes.")
+    speakers: Yes = Field(False, description="Events tell who speaks. Two members are mixed then, too.")
 
 
 class RouteTable(Table):
@@ -567,6 +596,7 @@ class Config(Table):
     trunk: tuple[TrunkTable, ...] = ()
     user: tuple[UserTable, ...] = ()
     number: tuple[NumberTable, ...] = ()
+    conference: tuple[ConferenceTable, ...] = ()
     route: tuple[RouteTable, ...] = ()
 
     _source: str = PrivateAttr(default="")
@@ -631,6 +661,7 @@ TABLES: Final[Mapping[str, type[Table]]] = {  # every table by its name in the f
     "trunk.header": HeaderTable,
     "user": UserTable,
     "number": NumberTable,
+    "conference": ConferenceTable,
     "route": RouteTable,
     "route.destinations": DestinationTable,
 }

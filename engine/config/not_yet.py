@@ -19,7 +19,9 @@ class NotYet:
 
 
 _RECORDING: Final = "Recording comes with a later version."
-_KIND: Final = "This kind of destination comes with a later version; there are trunk, user, echo, play and reject."
+_KIND: Final = (
+    "This kind of destination comes with a later version; there are trunk, user, conference, echo, play, reject."
+)
 
 KEYS: Final[Mapping[str, NotYet]] = {
     "recording": NotYet(_RECORDING),
@@ -30,7 +32,6 @@ KEYS: Final[Mapping[str, NotYet]] = {
     "route.record": NotYet(_RECORDING, ("off",)),
     "route.destinations.queue": NotYet(_KIND),
     "route.destinations.flow": NotYet(_KIND),
-    "route.destinations.conference": NotYet(_KIND),
     "route.destinations.webhook": NotYet(_KIND),
     "route.destinations.app": NotYet(_KIND),
     "route.destinations.missed": NotYet(_KIND),
@@ -40,7 +41,6 @@ _CODEC: Final = "This codec comes with a later version; there are pcma, pcmu, g7
 
 VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     "trunk.codecs": dict.fromkeys(("gsm", "ilbc", "amr", "amr-wb"), _CODEC),
-    "trunk.dtmf": dict.fromkeys(("info", "inband"), "This way of digits comes with a later version; there is rfc4733."),
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from santral.engine import utc
 from santral.engine.cdr.store import MAX_LIST, CdrFilter, StoreError
-from santral.engine.control import audio
+from santral.engine.control import audio, conferences
 from santral.engine.control.access import Scope, require, tenant_for
 from santral.engine.control.answers import Answers
 from santral.engine.control.caller import Caller, Session
@@ -404,6 +404,15 @@ COMMANDS: Final[Mapping[str, Verb]] = {
     "call.unmute": verb(audio.Unmute, audio.on_unmute, "calls", changes=True),
     "call.transfer": verb(TransferCall, on_transfer, "calls", changes=True),
     "call.originate": verb(OriginateCall, on_originate, "calls", changes=True),
+    "conference.list": verb(conferences.ListConferences, conferences.on_list, "read", changes=False),
+    "conference.create": verb(conferences.Create, conferences.on_create, "calls", changes=True),
+    "conference.join": verb(conferences.Join, conferences.on_join, "calls", changes=True),
+    "conference.leave": verb(conferences.Leave, conferences.on_leave, "calls", changes=True),
+    "conference.kick": verb(conferences.Kick, conferences.on_kick, "calls", changes=True),
+    "conference.mute": verb(conferences.MuteMember, conferences.on_mute, "calls", changes=True),
+    "conference.unmute": verb(conferences.UnmuteMember, conferences.on_unmute, "calls", changes=True),
+    "conference.lock": verb(conferences.Lock, conferences.on_lock, "calls", changes=True),
+    "conference.end": verb(conferences.End, conferences.on_end, "calls", changes=True),
     "cdr.list": verb(ListCdrs, on_list_cdrs, "read", changes=False),
     "trunk.list": verb(ListTrunks, on_list_trunks, "read", changes=False),
     "trunk.get": verb(GetTrunk, on_get_trunk, "read", changes=False),

@@ -9,6 +9,7 @@ from santral.engine.trace import Ladder
 
 if TYPE_CHECKING:
     from santral.engine.calls.verbs import Verbs
+    from santral.engine.conferences import Conferences
 
 Side = Literal["caller", "callee"]
 
@@ -79,6 +80,15 @@ class EngineView(Protocol):
 
     def ladder(self, call: str) -> Ladder | None:
         """The SIP messages of a call in progress, or of one that lately ended."""
+        ...
+
+    @property
+    def conferences(self) -> "Conferences":
+        """The conferences there are."""
+        ...
+
+    async def open_conference(self, tenant: str, name: str) -> dict[str, Any]:
+        """Open a conference of a tenant, and show it; one that is there stays as it is."""
         ...
 
     def trunks(self) -> Sequence[dict[str, Any]]:

@@ -61,6 +61,11 @@ class FakeEngine:
     def ladder(self, _call: str) -> None:
         return None
 
+    conferences: Any = ()
+
+    async def open_conference(self, tenant: str, name: str) -> dict[str, Any]:
+        return {"tenant": tenant, "name": name}
+
     def trunks(self) -> list[dict[str, Any]]:
         return [
             {"name": "b", "tenant": "other", "shared": False},

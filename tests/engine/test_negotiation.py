@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from santral.engine.calls import negotiation
+from santral.engine.media.model import Dtmf
 from santral.sip.errors import NotAcceptable
 from santral.sip.offer_answer import Codec, LocalStream, RemoteStream, remote_streams
 from santral.sip.sdp import SessionDescription
@@ -18,6 +19,7 @@ HEAD = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\
 class Side:
     codecs: tuple[str, ...]
     transcode: bool = True
+    dtmf: Dtmf = "auto"
 
 
 def side(*codecs: str, transcode: bool = True) -> Side:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine.calls.actions import (
     beginning,
+    conferring,
     connecting,
     dialling,
     ending,
@@ -52,6 +53,8 @@ PERFORM: Final[dict[Do, Callable[["Call", Input, Any], None]]] = {
     Do.REPLACE_LEG: replacing.replace_leg,
     Do.PICK_UP: replacing.pick_up,
     Do.REFUSE_REPLACING: replacing.refuse,
+    Do.ATTEND: conferring.attend,
+    Do.DEPART: conferring.depart,
     Do.JOIN_CALL: moving.join_call,
     Do.END_TRANSFERRED: moving.end_transferred,
     Do.PROBE: midcall.probe,

@@ -3,15 +3,17 @@
 from typing import TYPE_CHECKING, Final
 
 from santral.engine.calls import negotiation, playing
+from santral.engine.calls.actions import conferring
 from santral.engine.calls.actions.branches import TIMERS, give_up
+from santral.engine.calls.actions.conferring import Attending
 from santral.engine.calls.crossing import STRANGER, connected
 from santral.engine.calls.dialer import AnswerHere, Failure, Fault
 from santral.engine.calls.joins import Bridge, Endpoint
 from santral.engine.calls.leg import Leg, Role, sure
 from santral.engine.calls.playing import Playing
 from santral.engine.calls.table import Heard, Input
-from santral.engine.media import PreparedAudio
-from santral.routing.plan import Play
+from santral.engine.media import MediaError, PreparedAudio
+from santral.routing.plan import Confer, Play
 from santral.sip.errors import NotAcceptable
 from santral.sip.uri import Uri
 
@@ -27,7 +29,8 @@ def answer_caller_with(call: "Call", callee: Leg) -> None:
         return
     caller, far = call.caller, callee.agreed
     limit = callee.remote.direction if callee.remote is not None else "sendrecv"
-    caller.prepare_answer(negotiation.answer_for(caller.peer, caller.party, far, events=far.has_events), limit)
+    events = negotiation.says_events(caller.party, callee.party, far_has=far.has_events)
+    caller.prepare_answer(negotiation.answer_for(caller.peer, caller.party, far, events=events), limit)
 
 
 def bridge(call: "Call", callee: Leg) -> Bridge:
@@ -103,18 +106,21 @@ def prepare_endpoint(call: "Call", _what: Input, step: AnswerHere) -> None:
     caller = call.caller
     try:
         if caller.remote is None:
-            codecs = negotiation.offer_alone(caller.party.codecs[:1])
+            codecs = negotiation.offer_alone(caller.party.codecs[:1], caller.party.dtmf)
             caller.offer(codecs)
             codec = codecs[0].key
         else:
             if caller.agreement is None:  # no early media of an earlier attempt has settled it
-                caller.prepare_answer(negotiation.answer_locally(caller.remote, caller.party.codecs), "sendrecv")
+                agreement = negotiation.answer_locally(caller.remote, caller.party.codecs, caller.party.dtmf)
+                caller.prepare_answer(agreement, "sendrecv")
             codec = caller.agreed.audio.key
     except NotAcceptable as problem:
         call.post(Input.ATTEMPT_FAILED, Failure(Fault.REFUSED, problem.status))
         return
     if isinstance(step.endpoint, Play):
         call.spawn(_prepare_audio(call, step.endpoint, codec))
+    elif isinstance(step.endpoint, Confer):
+        call.spawn(conferring.prepare_conference(call, step.endpoint))
     else:
         call.post(Input.AUDIO_READY)
 
@@ -127,13 +133,22 @@ async def _prepare_audio(call: "Call", what: Play, codec: str) -> None:
         call.post(Input.AUDIO_READY, (audio, what.file))
 
 
-def connect_endpoint(call: "Call", _what: Input, sound: tuple[PreparedAudio, str] | None) -> None:
+def connect_endpoint(call: "Call", _what: Input, sound: tuple[PreparedAudio, str] | Attending | None) -> None:
     call.end_join()
-    call.join = endpoint = Endpoint(call, call.caller)
+    endpoint = call.join = Endpoint(call, call.caller)
+    if isinstance(sound, Attending):
+        try:
+            endpoint = conferring.enter(call, sound)
+        except MediaError as problem:
+            call.log.error("cannot take part in the conference", conference=sound.name, error=str(problem))
+            call.post(Input.HANG_UP, (conferring.NO_CODEC, "engine"))
+            return
     if call.caller.is_answered:
         endpoint.align()
     else:
         answer(call)
+    if isinstance(sound, Attending):
+        return
     if sound is None:
         call.services.plane.echo(call.caller.rtp)
     elif call.caller.agreement is not None:

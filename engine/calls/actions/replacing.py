@@ -71,18 +71,22 @@ def refuse(_call: "Call", _what: Input, replacing: Replacing) -> None:
     replacing.new.reject(NOBODY)
 
 
+def _has_events(new: Leg, other: Agreement) -> bool:
+    return new.party.dtmf in negotiation.EVENTED and (other.has_events or new.party.dtmf == "rfc4733")
+
+
 def _enter(call: "Call", new: Leg, codecs: Sequence[str], other: Agreement | None = None) -> bool:
     """Media and answer (or offer, where it sent none) of the leg that comes, for who stays with
     `other` agreed, if that is settled; False when it had to be refused."""
     try:
         open_media(call, new)
         if new.is_late:
-            new.offer_once(negotiation.offer_alone(codecs[:1]), "sendrecv")
+            new.offer_once(negotiation.offer_alone(codecs[:1], new.party.dtmf), "sendrecv")
         elif other is not None:
-            agreement = negotiation.answer_for(new.peer, new.party, other, events=other.has_events)
+            agreement = negotiation.answer_for(new.peer, new.party, other, events=_has_events(new, other))
             new.prepare_answer(agreement, "sendrecv")
         else:
-            new.prepare_answer(negotiation.answer_locally(new.peer, codecs), "sendrecv")
+            new.prepare_answer(negotiation.answer_locally(new.peer, codecs, new.party.dtmf), "sendrecv")
     except NotAcceptable as problem:
         new.reject(problem.status)
     except (PortsExhausted, OSError) as problem:

@@ -1,7 +1,8 @@
-"""What legs are joined to: each other, or the engine itself."""
+"""What legs are joined to: each other, the engine itself, or a conference."""
 
+from santral.engine.calls.joins.attendance import Attendance
 from santral.engine.calls.joins.bridge import Bridge
 from santral.engine.calls.joins.endpoint import Endpoint, hear_alone
 from santral.engine.calls.joins.join import Join
 
-__all__ = ["Bridge", "Endpoint", "Join", "hear_alone"]
+__all__ = ["Attendance", "Bridge", "Endpoint", "Join", "hear_alone"]

@@ -178,8 +178,12 @@ class Bridge:
         codec = other.agreed.audio.key
         if leg.agreed.audio.key != codec:
             with suppress(NotAcceptable):  # its peer never offered it: the media plane converts
-                codecs = negotiation.answer_with(leg.peer, codec, events=other.agreed.has_events).ours
+                codecs = negotiation.answer_with(leg.peer, codec, events=self._events_for(leg)).ours
         return codecs, direction
+
+    def _events_for(self, leg: Leg) -> bool:
+        other = self.other(leg)
+        return negotiation.says_events(leg.party, other.party, far_has=other.agreed.has_events)
 
     # ---- hold ----
 

@@ -219,9 +219,17 @@ class Description:
         if self.needs_new_key:
             direction = negotiation.meet(direction, "sendonly")
         media = negotiation.media_of(
-            remote, agreement, direction, self._latch_networks(), muxes=self._muxes, srtp=self.keying.agreed
+            remote,
+            agreement,
+            direction,
+            self._latch_networks(),
+            muxes=self._muxes,
+            srtp=self.keying.agreed,
+            dtmf=self.party.dtmf,
         )
         known = plane_leg.remote
+        if known is None and self.party.dtmf == "inband":
+            plane_leg.detect("dtmf")
         if known is None or is_new or replace(media, direction=known.direction) != known:
             plane_leg.set_remote(media)
         elif media.direction != known.direction:

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine.calls import digits, playing, waiting
+from santral.engine.calls.actions import conferring
 from santral.engine.calls.collecting import Collecting, Wanted
+from santral.engine.calls.joins import Attendance
 from santral.engine.calls.leg import Leg, Role
 from santral.engine.calls.playing import Manner, Playing
+from santral.engine.calls.table import Input, State
 from santral.engine.config.sounds import Sound, SoundError, find_sound
 from santral.engine.control.protocol import RequestError
 from santral.engine.media import AudioError, MediaError, PreparedAudio
@@ -148,7 +151,7 @@ class Verbs:
         legs = self.legs(leg)
         for one in legs:
             try:
-                one.rtp.detect(*kinds)  # type: ignore[arg-type]
+                one.rtp.detect(*{*kinds, *(("dtmf",) if one.party.dtmf == "inband" else ())})
             except MediaError as problem:
                 raise RequestError("bad_params", str(problem), {"fields": ["kinds"]}) from None
         return [one.id for one in legs]
@@ -158,4 +161,45 @@ class Verbs:
         legs = self.legs(leg)
         for one in legs:
             one.rtp.mute(on)
+        return [one.id for one in legs]
+
+    # ---- conferences ----
+
+    async def join(self, name: str, *, muted: bool | None) -> None:
+        """Everybody in the call takes part in this conference of its tenant."""
+        call = self._call
+        if call.state is not State.CONNECTED:
+            raise RequestError("bad_state", "the call is not answered", {"state": call.state.value})
+        try:
+            wanted = await conferring.attending(call, name, muted=muted)
+        except AudioError as problem:
+            raise RequestError("cannot_play", str(problem), {"file": problem.path}) from None
+        legs = self.legs(None)
+        if isinstance(call.join, Attendance) and call.join.conference.name == name:
+            raise RequestError("bad_state", "the call is in this conference already", {"name": name})
+        standing = call.services.conferences.find(call.tenant, name)
+        objection = None if standing is None else standing.objection(len(legs))
+        if objection is not None:
+            raise RequestError("bad_state", f"the conference is {objection}", {"name": name})
+        call.post(Input.ATTEND, wanted)
+
+    def _attendance(self) -> Attendance:
+        join = self._call.join
+        if not isinstance(join, Attendance):
+            raise RequestError("bad_state", "the call is in no conference", {"call": self._call.id})
+        return join
+
+    def leave(self, reason: str) -> str:
+        """Out of the conference; its name."""
+        join = self._attendance()
+        join.reason = reason
+        self._call.post(Input.DEPART)
+        return join.conference.name
+
+    def mute_member(self, leg: str | None, *, on: bool) -> list[str]:
+        """What these legs say is not heard in the conference, or heard again."""
+        join = self._attendance()
+        legs = [one for one in self.legs(leg) if one.id in join.conference.members]
+        for one in legs:
+            join.conference.mute(one, on=on)
         return [one.id for one in legs]

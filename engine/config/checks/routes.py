@@ -29,8 +29,24 @@ def check_routes(draft: Draft) -> None:
                 check_template(draft, path, destination, names)
             if destination.user is not None:
                 check_ring(draft, path, destination.user, names, tenants[route.table.name])
+            if destination.conference is not None:
+                check_slots(draft, (*path, "conference"), destination.conference, names)
             if destination.play is not None:
-                check_sound(draft, path, destination.play, tenants[route.table.name])
+                check_sound(draft, (*path, "play"), destination.play, tenants[route.table.name])
+
+
+def check_conferences(draft: Draft) -> None:
+    """Their tenants and sounds are there, and no two of a tenant have one name."""
+    seen: set[tuple[str, str]] = set()
+    for one in draft.conferences:
+        row = one.table
+        draft.refer((*one.path, "tenant"), "tenant", row.tenant)
+        if (row.tenant, row.name) in seen:
+            draft.blame((*one.path, "name"), f"{row.name} is there twice")
+        seen.add((row.tenant, row.name))
+        for key, sound in (("join_sound", row.join_sound), ("leave_sound", row.leave_sound)):
+            if sound is not None:
+                check_sound(draft, (*one.path, key), sound, row.tenant)
 
 
 def tenant_of(draft: Draft, route: Placed[RouteTable]) -> str | None:
@@ -148,4 +164,4 @@ def check_sound(draft: Draft, path: KeyPath, play: str, tenant: str | None) -> N
     try:
         find_sound(play, owner.sounds if owner else None, owner.language if owner else None)
     except SoundError as problem:
-        draft.blame((*path, "play"), str(problem))
+        draft.blame(path, str(problem))

@@ -1,0 +1,36 @@
+"""Legs of a call in a conference."""
+
+from typing import TYPE_CHECKING
+
+from santral.engine.calls.joins.endpoint import Endpoint
+from santral.engine.calls.leg import Leg
+from santral.engine.conferences import Conference
+
+if TYPE_CHECKING:
+    from santral.engine.calls.call import Call
+
+
+class Attendance(Endpoint):
+    """Everybody in the call hears the conference, and is heard there."""
+
+    def __init__(self, call: "Call", legs: tuple[Leg, ...], conference: Conference, *, muted: bool | None) -> None:
+        """Raises `MediaError` when a leg's codec cannot be mixed; those before it are in the conference then."""
+        super().__init__(call, legs[0])
+        self._all, self.conference = legs, conference
+        self.reason = "left"
+        for leg in legs:
+            conference.enter(call, leg, muted=muted)
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        return self._all
+
+    def align(self) -> None:
+        """Whoever was kept waiting before sends and hears again."""
+        for leg in self._all:
+            if leg.direction != "sendrecv" and leg.may_be_asked and not leg.is_changing:
+                leg.ask_change(leg.agreed.ours, "sendrecv")
+
+    def end(self) -> None:
+        for leg in self._all:
+            self.conference.leave(leg, self.reason)

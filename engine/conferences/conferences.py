@@ -1,0 +1,176 @@
+"""The conferences of the node. One begins with its first member, or by a command, and ends with its last.
+
+Who may be heard by whom is the media plane's room; this knows names, members, limits, and says what happens.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from santral.engine import utc
+from santral.engine.events import EventLog
+from santral.engine.media import MediaEvent, MediaPlane, MediaRoom, PreparedAudio
+
+if TYPE_CHECKING:
+    from santral.engine.calls.call import Call
+    from santral.engine.calls.leg import Leg
+    from santral.engine.config.sounds import Sound
+
+RATE_HZ: Final = 8000
+MAX_MEMBERS: Final = 200  # of a room that says nothing else
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSettings:
+    """What the configuration says of one room. A sound is a file; None: the beep of the tenant's country."""
+
+    max_members: int = MAX_MEMBERS
+    muted_on_join: bool = False
+    join_sound: "Sound | None" = None
+    leave_sound: "Sound | None" = None
+    is_silent: bool = False  # no sounds at all
+    tells_speakers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sounds:
+    """What is heard when somebody comes and goes."""
+
+    join: PreparedAudio | None = None
+    leave: PreparedAudio | None = None
+
+
+@dataclass(slots=True)
+class Member:
+    """A leg that takes part."""
+
+    call: "Call"
+    leg: "Leg"
+    muted: bool
+    since: int  # UTC milliseconds
+
+
+class Conference:
+    """One room. Members come by `enter` and go by `leave`; it is over when the last has gone."""
+
+    def __init__(
+        self, owner: "Conferences", key: tuple[str, str], settings: RoomSettings, sounds: Sounds, room: MediaRoom
+    ) -> None:
+        self.tenant, self.name = key
+        self.settings: Final = settings
+        self.room: Final = room
+        self.sounds = sounds
+        self.members: Final[dict[str, Member]] = {}  # by leg
+        self.locked = False
+        self.started: Final = utc.now_ms()
+        self._owner = owner
+
+    def objection(self, count: int = 1) -> str | None:
+        """Why so many more may not come: "locked" or "full"; None when they may."""
+        if self.locked:
+            return "locked"
+        return "full" if len(self.members) + count > self.settings.max_members else None
+
+    def enter(self, call: "Call", leg: "Leg", *, muted: bool | None = None) -> None:
+        """The leg takes part from now on. Raises `MediaError` when its codec cannot be mixed."""
+        is_muted = self.settings.muted_on_join if muted is None else muted
+        self.room.join(leg.rtp, muted=is_muted)
+        self.members[leg.id] = Member(call, leg, is_muted, utc.now_ms())
+        self.tell("conference.joined", leg, muted=is_muted)
+        self._play(self.sounds.join)
+
+    def leave(self, leg: "Leg", reason: str) -> None:
+        """The leg takes part no more; with the last the conference ends."""
+        member = self.members.pop(leg.id, None)
+        if member is None:
+            return
+        if leg.media is not None:
+            self.room.leave(leg.media)
+        self._owner.emit("conference.left", self, member.call, leg, reason=reason)
+        if self.members:
+            self._play(self.sounds.leave)
+        else:
+            self._owner.close(self)
+
+    def mute(self, leg: "Leg", *, on: bool) -> None:
+        self.members[leg.id].muted = on
+        self.room.change(leg.rtp, muted=on)
+
+    def tell(self, kind: str, leg: "Leg", **fields: Any) -> None:
+        self._owner.emit(kind, self, self.members[leg.id].call, leg, **fields)
+
+    def _play(self, audio: PreparedAudio | None) -> None:
+        if audio is not None:
+            self.room.play(audio)
+
+    def shown(self) -> dict[str, Any]:
+        """As control clients see it."""
+        return {
+            "name": self.name,
+            "tenant": self.tenant,
+            "started": utc.text_of(self.started),
+            "locked": self.locked,
+            "max_members": self.settings.max_members,
+            "members": [
+                {"call": one.call.id, "leg": one.leg.id, "muted": one.muted, "since": utc.text_of(one.since)}
+                for one in self.members.values()
+            ],
+        }
+
+
+class Conferences:
+    """All of them, by tenant and name."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, plane: MediaPlane, events: EventLog) -> None:
+        self._loop, self._plane, self._events = loop, plane, events
+        self._rooms: dict[tuple[str, str], Conference] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def __iter__(self) -> Iterator[Conference]:
+        return iter(list(self._rooms.values()))
+
+    def find(self, tenant: str, name: str) -> Conference | None:
+        return self._rooms.get((tenant, name))
+
+    def of(self, leg: "Leg") -> Conference | None:
+        """The conference this leg is in."""
+        return next((one for one in self._rooms.values() if leg.id in one.members), None)
+
+    def obtain(self, tenant: str, name: str, settings: RoomSettings, sounds: Sounds) -> Conference:
+        """The conference of this name; a new one when there is none."""
+        found = self._rooms.get((tenant, name))
+        if found is None:
+            room = self._plane.open_room(RATE_HZ, levels=settings.tells_speakers)
+            found = self._rooms[tenant, name] = Conference(self, (tenant, name), settings, sounds, room)
+            self._events.emit("conference.started", tenant=tenant, name=name)
+        return found
+
+    def close(self, conference: Conference) -> None:
+        """It is over; nobody is in it any more."""
+        if self._rooms.pop((conference.tenant, conference.name), None) is None:
+            return
+        ms = utc.now_ms() - conference.started
+        self._events.emit("conference.ended", tenant=conference.tenant, name=conference.name, ms=ms)
+        task = self._loop.create_task(conference.room.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def emit(self, kind: str, conference: Conference, call: "Call", leg: "Leg", **fields: Any) -> None:
+        told = {"name": conference.name, "members": len(conference.members), **fields}
+        self._events.emit(kind, tenant=conference.tenant, call=call.id, leg=leg.id, **told)
+
+    def hear(self, event: MediaEvent) -> None:
+        """What the media plane says of a room: who speaks in it."""
+        if event.kind != "speaker":
+            return
+        for one in self._rooms.values():
+            if one.room.id == event.room:
+                speaks = next((m for m in one.members.values() if m.leg.rtp.id == event.data["leg"]), None)
+                self._events.emit(
+                    "conference.speaker",
+                    tenant=one.tenant,
+                    call=speaks.call.id if speaks else None,
+                    leg=speaks.leg.id if speaks else None,
+                    name=one.name,
+                )
