@@ -77,7 +77,15 @@ class Conference:
         is_muted = self.settings.muted_on_join if muted is None else muted
         self.room.join(leg.rtp, muted=is_muted)
         self.members[leg.id] = Member(call, leg, is_muted, utc.now_ms())
-        self.tell("conference.joined", leg, muted=is_muted)
+        self._owner.events.emit(
+            "conference.joined",
+            tenant=self.tenant,
+            call=call.id,
+            leg=leg.id,
+            name=self.name,
+            members=len(self.members),
+            muted=is_muted,
+        )
         self._play(self.sounds.join)
 
     def leave(self, leg: "Leg", reason: str) -> None:
@@ -87,7 +95,15 @@ class Conference:
             return
         if leg.media is not None:
             self.room.leave(leg.media)
-        self._owner.emit("conference.left", self, member.call, leg, reason=reason)
+        self._owner.events.emit(
+            "conference.left",
+            tenant=self.tenant,
+            call=member.call.id,
+            leg=leg.id,
+            name=self.name,
+            members=len(self.members),
+            reason=reason,
+        )
         if self.members:
             self._play(self.sounds.leave)
         else:
@@ -96,9 +112,6 @@ class Conference:
     def mute(self, leg: "Leg", *, on: bool) -> None:
         self.members[leg.id].muted = on
         self.room.change(leg.rtp, muted=on)
-
-    def tell(self, kind: str, leg: "Leg", **fields: Any) -> None:
-        self._owner.emit(kind, self, self.members[leg.id].call, leg, **fields)
 
     def _play(self, audio: PreparedAudio | None) -> None:
         if audio is not None:
@@ -123,7 +136,7 @@ class Conferences:
     """All of them, by tenant and name."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, plane: MediaPlane, events: EventLog) -> None:
-        self._loop, self._plane, self._events = loop, plane, events
+        self._loop, self._plane, self.events = loop, plane, events
         self._rooms: dict[tuple[str, str], Conference] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -143,7 +156,7 @@ class Conferences:
         if found is None:
             room = self._plane.open_room(RATE_HZ, levels=settings.tells_speakers)
             found = self._rooms[tenant, name] = Conference(self, (tenant, name), settings, sounds, room)
-            self._events.emit("conference.started", tenant=tenant, name=name)
+            self.events.emit("conference.started", tenant=tenant, name=name)
         return found
 
     def close(self, conference: Conference) -> None:
@@ -151,14 +164,10 @@ class Conferences:
         if self._rooms.pop((conference.tenant, conference.name), None) is None:
             return
         ms = utc.now_ms() - conference.started
-        self._events.emit("conference.ended", tenant=conference.tenant, name=conference.name, ms=ms)
+        self.events.emit("conference.ended", tenant=conference.tenant, name=conference.name, ms=ms)
         task = self._loop.create_task(conference.room.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
-
-    def emit(self, kind: str, conference: Conference, call: "Call", leg: "Leg", **fields: Any) -> None:
-        told = {"name": conference.name, "members": len(conference.members), **fields}
-        self._events.emit(kind, tenant=conference.tenant, call=call.id, leg=leg.id, **told)
 
     def hear(self, event: MediaEvent) -> None:
         """What the media plane says of a room: who speaks in it."""
@@ -167,7 +176,7 @@ class Conferences:
         for one in self._rooms.values():
             if one.room.id == event.room:
                 speaks = next((m for m in one.members.values() if m.leg.rtp.id == event.data["leg"]), None)
-                self._events.emit(
+                self.events.emit(
                     "conference.speaker",
                     tenant=one.tenant,
                     call=speaks.call.id if speaks else None,

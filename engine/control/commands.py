@@ -11,10 +11,10 @@ from typing import Any, Final, Literal
 
 from santral.engine import utc
 from santral.engine.cdr.store import MAX_LIST, CdrFilter, StoreError
-from santral.engine.control import audio, conferences
 from santral.engine.control.access import Scope, require, tenant_for
 from santral.engine.control.answers import Answers
 from santral.engine.control.caller import Caller, Session
+from santral.engine.control.methods import audio, conferences
 from santral.engine.control.protocol import Request, RequestError
 from santral.engine.control.shapes import Parameter, about, build, parameters
 from santral.engine.events import SinceAheadError

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from santral.engine.conferences import Conference
-from santral.engine.control.audio import wrong
 from santral.engine.control.caller import Caller
+from santral.engine.control.methods.audio import wrong
 from santral.engine.control.protocol import RequestError
 from santral.engine.control.shapes import about
 
