@@ -9,6 +9,7 @@ import msgpack
 TIMEOUT_S: Final = 10.0
 REQUEST: Final = 0
 RESPONSE: Final = 1
+NOTIFICATION: Final = 2
 
 
 class RefusedError(Exception):
@@ -43,6 +44,20 @@ class Control:
                         raise RefusedError(f"{method}: {frame[2]}")
                     return frame[3]
             data = self._socket.recv(65_536)
+            if not data:
+                raise OSError("the engine closed the control connection")
+            self._unpacker.feed(data)
+
+    def told(self, quiet_s: float) -> list[dict[str, Any]]:
+        """The events that come until none has come for this long. Raises OSError when the connection fails."""
+        found: list[dict[str, Any]] = []
+        self._socket.settimeout(quiet_s)
+        while True:
+            found += [frame[2][0] for frame in self._unpacker if frame[0] == NOTIFICATION]
+            try:
+                data = self._socket.recv(65_536)
+            except TimeoutError:
+                return found
             if not data:
                 raise OSError("the engine closed the control connection")
             self._unpacker.feed(data)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core"}
+PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core", "linphonec": "linphone-cli"}
 
 
 def pytest_sessionstart() -> None:
@@ -103,6 +103,12 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.IPAddress(ip_address(name))
     except ValueError:
         return x509.DNSName(name)
+
+
+@pytest.fixture(scope="session")
+def make_authority() -> type[Authority]:
+    """Make one in a folder, for fixtures that live longer than a test."""
+    return Authority
 
 
 @pytest.fixture

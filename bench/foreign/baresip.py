@@ -61,10 +61,21 @@ class Baresip:
     """One headless baresip, a context manager. It answers calls by itself; `dial` makes it the caller."""
 
     def __init__(
-        self, folder: Path, name: str, port: int, plays: Path, *, user: str = "", codec: str = "PCMA", srtp: str = ""
+        self,
+        folder: Path,
+        name: str,
+        port: int,
+        plays: Path,
+        *,
+        user: str = "",
+        codec: str = "PCMA",
+        srtp: str = "",
+        account: str = "",
+        authority: str = "",
     ) -> None:
         """`user` is the number it can be called at: it answers no other. `codec` is the only one it has; `srtp` how it
-        encrypts media, as it names the ways: `srtp` beside plain RTP, `srtp-mand` or nothing.
+        encrypts media, as it names the ways: `srtp` beside plain RTP, `srtp-mand` or nothing. `account` is a whole line
+        of its accounts instead, for one that registers; `authority` the file of whose servers it believes over TLS.
         """
         self._folder = folder / f"baresip-{name}"
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -84,8 +95,9 @@ class Baresip:
             folder=self._folder,
             modules="\n".join(f"module {one}" for one in (MODULES[codec], *(("srtp.so",) if srtp else ()))),
         )
+        text += f"sip_cafile {authority}\nsip_verify_server yes\n" if authority else ""
         (self._folder / "config").write_text(text)
-        account = f"<sip:{user or name}@{HOST}:{port}>;regint=0;answermode=auto;audio_codecs={codec}"
+        account = account or f"<sip:{user or name}@{HOST}:{port}>;regint=0;answermode=auto;audio_codecs={codec}"
         account += f";mediaenc={srtp}\n" if srtp else "\n"
         (self._folder / "accounts").write_text(account)
 
@@ -137,6 +149,16 @@ class Baresip:
 
     def press(self, key: str) -> None:
         self.command("sndcode", key)
+
+    def hold(self) -> None:
+        self.command("hold")
+
+    def resume(self) -> None:
+        self.command("resume")
+
+    def transfer(self, uri: str) -> None:
+        """Blind: a REFER in the call."""
+        self.command("transfer", uri)
 
     def hang_up(self) -> None:
         self.command("hangup")

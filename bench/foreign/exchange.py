@@ -32,6 +32,20 @@ class Exchange:
         with Control(self.folder / "data" / "control.sock") as control:
             return control.ask(method, **fields)
 
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """All events of this type so far."""
+        with Control(self.folder / "data" / "control.sock") as control:
+            control.ask("events.subscribe", since=0, types=[kind])
+            return control.told(QUIET_S)
+
+    def wait_event(self, kind: str, more_than: int = 0) -> dict[str, Any]:
+        """The latest event of this type, once there are more than so many. Raises SceneError when it does not come."""
+        give_up = time.monotonic() + RECORD_S
+        while len(found := self.events(kind)) <= more_than:
+            if time.monotonic() > give_up:
+                raise SceneError(f"no {kind}")
+        return found[-1]
+
     def records(self, count: int = 1) -> list[dict[str, Any]]:
         """The records nobody was given yet, oldest first. Raises SceneError unless so many come in time."""
         give_up = time.monotonic() + RECORD_S

@@ -9,7 +9,12 @@ from collections.abc import Sequence
 from html import escape
 from typing import Final, Self
 
-KEPT: Final = ("from", "to", "via", "cseq")  # of the INVITE, for later answers and requests of the callee
+KEPT: Final = {
+    "from": "From",
+    "to": "To",
+    "via": "Via",
+    "cseq": "CSeq",
+}  # of the INVITE, for later answers and requests of the callee
 REPEAT_MS: Final = 500
 SDP: Final = """\
 Content-Type: application/sdp
@@ -32,7 +37,9 @@ CONTACT: Final = "Contact: <sip:sipp@[local_ip]:[local_port];transport=[transpor
 class Flow:
     """A scenario under construction; every step returns it. `str(flow)` is SIPp's XML."""
 
-    def __init__(self, name: str, *, calls: bool, who: str = "sipp@[remote_ip]:[remote_port]") -> None:
+    def __init__(
+        self, name: str, *, calls: bool, routed: bool = False, who: str = "sipp@[remote_ip]:[remote_port]"
+    ) -> None:
         self.name = name
         self._calls = calls
         self._steps: list[str] = []
@@ -41,6 +48,7 @@ class Flow:
         self._version = 0
         self._variables: set[str] = set()
         self._who = who
+        self._routed = routed
 
     @classmethod
     def caller(cls, name: str, who: str = "sipp@[remote_ip]:[remote_port]") -> Self:
@@ -48,9 +56,11 @@ class Flow:
         return cls(name, calls=True, who=who)
 
     @classmethod
-    def callee(cls, name: str) -> Self:
-        """The side that begins by expecting."""
-        return cls(name, calls=False)
+    def callee(cls, name: str, *, routed: bool = False) -> Self:
+        """The side that begins by expecting. `routed`: behind a proxy that records its route; it
+        must answer the INVITE at once then, since SIPp keeps one line of a header only.
+        """
+        return cls(name, calls=False, routed=routed)
 
     def __str__(self) -> str:
         used = f'<Reference variables="{",".join(sorted(self._variables))}"/>\n' if self._variables else ""
@@ -103,6 +113,8 @@ class Flow:
         """A response to the request that came last, or (`invite`) to the first INVITE, whose tag it makes."""
         if invite:
             echoed = ["Via:[$via]", "From:[$from]", "To:[$to];tag=[pid]a[call_number]", "CSeq:[$cseq]"]
+            if self._routed:
+                echoed[0] = "[last_Via:]\n[last_Record-Route:]"
         else:
             echoed = ["[last_Via:]", "[last_From:]", "[last_To:]", "[last_CSeq:]"]
         lines = [f"SIP/2.0 {status} Flow", *echoed, "Call-ID: [call_id]", CONTACT, *headers]
@@ -135,8 +147,9 @@ class Flow:
                 if early != what and what >= 180:
                     self._steps.append(f'<recv response="{early}" optional="true"/>')
         first = what == "INVITE" and not self._calls and (anew or "from" not in self._variables)
-        actions = [self._search(f'search_in="hdr" header="{name.title() if name != "cseq" else "CSeq"}:"', ".*", name)
-                   for name in (KEPT if first else ())]  # fmt: skip
+        actions = [
+            self._search(f'search_in="hdr" header="{header}:"', ".*", name) for name, header in KEPT.items() if first
+        ]
         if keep:
             actions.append(self._search(f'search_in="hdr" header="{keep}:"', ".*", keep.lower()))
         actions += [self._search('search_in="msg" check_it="true"', one) for one in insists]

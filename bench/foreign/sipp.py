@@ -1,6 +1,7 @@
 """SIPp (Debian `sip-tester`) as caller and callee: its built-in scenarios, and ours with audio or with a refusal."""
 
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Self
 
@@ -9,7 +10,7 @@ from santral.bench.ports import HOST
 from santral.bench.scene.stage import SceneError
 
 PROGRAM: Final = "sipp"
-LONGEST_S: Final = 30
+LONGEST_S: Final = 15
 
 HEADERS: Final = """\
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
@@ -109,7 +110,16 @@ class Sipp:
             chosen += ["-sf", "scenario.xml"]
         if media_port:
             chosen += ["-mp", str(media_port)]
-        limits = ["-nostdin", "-timeout", f"{longest_s}s", "-timeout_error", "-trace_err", "-error_file", "errors.log"]
+        limits = [
+            "-nostdin",
+            "-timeout",
+            f"{longest_s}s",
+            "-timeout_error",
+            "-trace_msg",
+            "-trace_err",
+            "-error_file",
+            "errors.log",
+        ]
         self._words = [PROGRAM, "-i", host, "-mi", host, "-p", str(port), *limits, *chosen]
         self._longest_s = longest_s
         self.name = name
@@ -136,3 +146,12 @@ class Sipp:
         """What it wrote about failures."""
         log = self._folder / "errors.log"
         return log.read_text(errors="replace") if log.exists() else ""
+
+
+def converse(caller: Sipp, callee: Sipp | None = None) -> None:
+    """Let a caller call a callee (None: nobody of SIPp's). Raises SceneError with what they complain of."""
+    with ExitStack() as stack:
+        both = [stack.enter_context(one) for one in (callee, caller) if one is not None]
+        ended = [one.finish() for one in reversed(both)]
+        if any(ended):
+            raise SceneError("\n".join(f"{one.name}: {one.complaints()}" for one in both))
