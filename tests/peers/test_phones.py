@@ -75,7 +75,7 @@ def line(exchange: Exchange, user: str, transport: str) -> str:
     )
 
 
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 def test_baresip_calls_holds_presses_and_transfers(
     exchange: Exchange, need: Callable[[str], None], tmp_path: Path, transport: str
 ) -> None:

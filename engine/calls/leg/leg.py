@@ -184,7 +184,10 @@ class Leg:
         self.sip_call_id = session.call_id
         self.target = target
         session.user = self
-        session.follow_source = self.party.nat
+        source = session.last_source
+        # Over TLS a phone is where its connection is: it has no certificate to be a server with at its Contact.
+        is_phone_on_tls = bool(self.party.user and source.flow and source.transport == "tls")
+        session.follow_source = self.party.nat or is_phone_on_tls
         session.session_timer = self.party.session_timer
         self.sdp.heard_from = session.last_source.host
 
