@@ -92,7 +92,7 @@ class Kamailio:
 
 @contextmanager
 def kamailio(folder: Path, port: int, *, engine: int, callee: int, routing: str) -> Iterator[Kamailio]:
-    """Kamailio on `port`: what the engine sends goes to the callee, all else to the engine; `routing`: one of ROUTES."""
+    """Kamailio on `port`: what the engine sends goes to the callee, all else to the engine; `routing`: of ROUTES."""
     folder.mkdir(parents=True, exist_ok=True)
     path, log = folder / "kamailio.cfg", folder / "kamailio.log"
     route = ROUTES[routing].format(host=HOST, port=port)
