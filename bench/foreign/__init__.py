@@ -1,1 +1,1 @@
-"""Peers by other people, driven headless on loopback: SIPp and baresip. They keep our own phones honest."""
+"""Peers by other people, driven headless on loopback: SIPp, baresip, linphone, Kamailio, sippy. They keep ours honest."""

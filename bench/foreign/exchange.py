@@ -94,14 +94,13 @@ class Exchange:
         users = self.ask("user.list")["items"]
         return next(list(one["contacts"]) for one in users if one["address"] == user)
 
-    def wait_registered(self, user: str, within_s: float = 10.0) -> dict[str, Any]:
-        """Its newest contact. Raises SceneError when it registers none in time."""
-        give_up = time.monotonic() + within_s
-        while not (found := self.contacts(user)):
+    def wait_registered(self, user: str, transport: str) -> None:
+        """Until a user has a contact over this transport. Raises SceneError when it registers none in time."""
+        give_up = time.monotonic() + RECORD_S
+        while not any(one["source"].startswith(f"{transport}:") for one in self.contacts(user)):
             if time.monotonic() > give_up:
-                raise SceneError(f"{user} does not register")
+                raise SceneError(f"{user} does not register over {transport}")
             time.sleep(POLL_S)
-        return found[-1]
 
 
 @contextmanager

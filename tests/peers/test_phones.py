@@ -8,6 +8,7 @@ import pytest
 
 from santral.bench.foreign.baresip import Baresip
 from santral.bench.foreign.exchange import Exchange, serving
+from santral.bench.foreign.linphone import Linphone
 from santral.bench.ports import HOST, free_block, free_ports
 from santral.bench.scene.stage import SOUNDS
 
@@ -92,7 +93,7 @@ def test_baresip_calls_holds_presses_and_transfers(
         ) as caller,
     ):
         for user in ("101", "102"):
-            assert exchange.wait_registered(f"{user}@acme.example")["source"].startswith(f"{transport}:")
+            exchange.wait_registered(f"{user}@acme.example", transport)
         caller.dial("sip:102@acme.example")
         caller.wait_for("CALL_ESTABLISHED", WAIT_S)
         callee.wait_for("CALL_ESTABLISHED", WAIT_S)
@@ -107,6 +108,39 @@ def test_baresip_calls_holds_presses_and_transfers(
         told = exchange.wait_event("call.transferred", more_than=moved)
         assert (told["target"], told["by"]) == ("9196", "caller")
         caller.wait_for("CALL_CLOSED", WAIT_S)
+        callee.hang_up()
+        record = exchange.record()
+    assert (record["cause"], record["status"], record["caller"], record["called"]) == ("normal", 200, "101", "102")
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_linphone_calls_holds_and_transfers(
+    exchange: Exchange, need: Callable[[str], None], tmp_path: Path, transport: str
+) -> None:
+    need("linphonec")
+    need("baresip")
+    exchange.forget()
+    at, authority = exchange.at, str(exchange.at["authority"])
+    held, moved = len(exchange.events("leg.held")), len(exchange.events("call.transferred"))
+    account = line(exchange, "102", transport)
+    with (
+        Baresip(tmp_path, "callee", at["far"], CALLEE_SAYS, account=account, authority=authority) as callee,
+        Linphone(tmp_path, "101", at["near"], transport, authority=authority, answers=False) as caller,
+    ):
+        server = f"{HOST}:{at['sip']};transport={transport}"  # it looks for domains in the DNS, whatever its proxy
+        caller.command(f"register sip:101@acme.example sip:{server} secret101")
+        for user in ("101", "102"):
+            exchange.wait_registered(f"{user}@acme.example", transport)
+        caller.command(f"call sip:102@{server}")
+        callee.wait_for("CALL_ESTABLISHED", WAIT_S)
+        caller.wait_said("connected", WAIT_S)
+        caller.command("pause")
+        exchange.wait_event("leg.held", more_than=held)
+        caller.command("resume")
+        exchange.wait_event("leg.resumed", more_than=held)
+        caller.command(f"transfer sip:9196@{server}")
+        told = exchange.wait_event("call.transferred", more_than=moved)
+        assert (told["target"], told["by"]) == ("9196", "caller")
         callee.hang_up()
         record = exchange.record()
     assert (record["cause"], record["status"], record["caller"], record["called"]) == ("normal", 200, "101", "102")
