@@ -1,1 +1,1 @@
-"""Peers by other people, driven headless on loopback: SIPp, baresip, linphone, Kamailio, sippy. They keep ours honest."""
+"""Peers by other people, driven headless on loopback: phones, proxies, SIPp. They keep our own phones honest."""
