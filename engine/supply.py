@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from santral.engine.config.model import Config, InterfaceTable, SipTable, TrunkTable
+from santral.engine.config.model import Config
+from santral.engine.config.tables.node import InterfaceTable, SipTable
+from santral.engine.config.tables.peers import TrunkTable
 from santral.engine.config.values import SECURED, bracketed
 from santral.engine.control.access import Token
 from santral.engine.trace import Sender, TraceSettings

@@ -20,8 +20,10 @@ from santral.engine.cdr.store import CdrStore
 from santral.engine.conferences import Conferences, RoomSettings
 from santral.engine.config import Config
 from santral.engine.config.convert import aor_of, home_numbering, policy_of, routing_table
-from santral.engine.config.model import InterfaceTable, TenantTable, TrunkTable, UserTable
 from santral.engine.config.sounds import Sound, SoundError, find_sound
+from santral.engine.config.tables.node import InterfaceTable
+from santral.engine.config.tables.peers import TrunkTable, UserTable
+from santral.engine.config.tables.routes import TenantTable
 from santral.engine.events import EventLog
 from santral.engine.limits import Limits, LimitSettings, TrunkLimit
 from santral.engine.locating import Locator

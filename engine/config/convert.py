@@ -3,16 +3,10 @@
 from types import MappingProxyType
 
 from santral.engine.calls.crossing import HeaderRule, Policy
-from santral.engine.config.model import (
-    Config,
-    DestinationTable,
-    NumberTable,
-    RouteTable,
-    TenantTable,
-    TrunkTable,
-    UserTable,
-)
+from santral.engine.config.model import Config
 from santral.engine.config.sounds import find_sound
+from santral.engine.config.tables.peers import TrunkTable, UserTable
+from santral.engine.config.tables.routes import DestinationTable, NumberTable, RouteTable, TenantTable
 from santral.routing.numbering import AS_IT_IS, Numbering
 from santral.routing.numbers import Template
 from santral.routing.routes import (

@@ -14,27 +14,21 @@ from pydantic import SecretStr, ValidationError
 
 from santral.engine.config import not_yet
 from santral.engine.config.lines import known_part, line_of
-from santral.engine.config.model import (
-    DEFAULT_INTERFACE,
-    TABLES,
-    ConferenceTable,
-    Config,
+from santral.engine.config.model import TABLES, Config
+from santral.engine.config.problems import ConfigError, KeyPath, Problem, one_line, spell
+from santral.engine.config.secrets import SecretError, resolve
+from santral.engine.config.tables.base import DEFAULT_INTERFACE, Table
+from santral.engine.config.tables.node import (
     ControlTable,
     EngineTable,
     InterfaceTable,
     MetricsTable,
-    NumberTable,
-    RouteTable,
     RtpTable,
     SipTable,
-    Table,
-    TenantTable,
     TraceTable,
-    TrunkTable,
-    UserTable,
 )
-from santral.engine.config.problems import ConfigError, KeyPath, Problem, one_line, spell
-from santral.engine.config.secrets import SecretError, resolve
+from santral.engine.config.tables.peers import TrunkTable, UserTable
+from santral.engine.config.tables.routes import ConferenceTable, NumberTable, RouteTable, TenantTable
 
 T = TypeVar("T", bound=Table)
 

@@ -13,8 +13,9 @@ import annotated_types
 from pydantic.fields import FieldInfo
 
 from santral.engine.config.fields import Words, remark_of
-from santral.engine.config.model import TABLES, Config, Table
+from santral.engine.config.model import TABLES, Config
 from santral.engine.config.not_yet import KEYS, VALUES
+from santral.engine.config.tables.base import Table
 
 BEGIN: Final = "<!-- made by santral.engine.config.reference: begin -->"
 SCALARS: Final = {bool: "boolean", int: "integer", float: "number", str: "text"}

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from santral.engine.config.fields import remark_of
-from santral.engine.config.model import Config, Table
+from santral.engine.config.model import Config
+from santral.engine.config.tables.base import Table
 
 
 def changes_needing_restart(old: Config, new: Config) -> list[str]:

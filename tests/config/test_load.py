@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from santral.engine import supply
 from santral.engine.config import ConfigError, find, load, loads
 from santral.engine.config.convert import routing_table, routing_trunk
-from santral.engine.config.model import DEFAULT_INTERFACE
 from santral.engine.config.not_yet import KEYS, VALUES
 from santral.engine.config.sounds import EMBEDDED_SOUNDS, PLAYABLE, SoundError, find_sound
+from santral.engine.config.tables.base import DEFAULT_INTERFACE
 from santral.engine.config.values import HostPort, Listen
 from santral.engine.media.audio import FORMATS
 from santral.routing.routes import RoutingTable

@@ -5,8 +5,8 @@ from ipaddress import ip_address
 from itertools import combinations
 
 from santral.engine.config.draft import Draft
-from santral.engine.config.model import DEFAULT_INTERFACE
 from santral.engine.config.problems import KeyPath, spell
+from santral.engine.config.tables.base import DEFAULT_INTERFACE
 from santral.engine.config.values import HostPort, Listen, PortRange
 
 PORTS_PER_CALL = 4  # two legs, RTP and RTCP each

@@ -5,9 +5,9 @@ from typing import Final
 
 from santral.engine.config.convert import home_numbering
 from santral.engine.config.draft import Draft, Placed
-from santral.engine.config.model import DestinationTable, NumberTable, RouteTable
 from santral.engine.config.problems import KeyPath
 from santral.engine.config.sounds import SoundError, find_sound
+from santral.engine.config.tables.routes import DestinationTable, NumberTable, RouteTable
 from santral.routing.numbers import Template
 
 BUILT_IN: Final = frozenset({"called", "caller"})  # names every template can use

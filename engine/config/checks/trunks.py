@@ -7,8 +7,9 @@ from typing import Final
 
 from santral.engine.config.convert import routing_trunk
 from santral.engine.config.draft import Draft, Placed
-from santral.engine.config.model import DEFAULT_INTERFACE, TrunkTable
 from santral.engine.config.problems import KeyPath
+from santral.engine.config.tables.base import DEFAULT_INTERFACE
+from santral.engine.config.tables.peers import TrunkTable
 from santral.engine.config.values import DIALLED, Listen, TargetUri
 from santral.routing.trunks import Acceptance, Trunk
 

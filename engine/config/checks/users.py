@@ -3,7 +3,8 @@
 from santral.engine.config.checks.trunks import all_sealed, networks_of
 from santral.engine.config.convert import home_numbering
 from santral.engine.config.draft import Draft, Placed
-from santral.engine.config.model import DEFAULT_INTERFACE, TrunkTable, UserTable
+from santral.engine.config.tables.base import DEFAULT_INTERFACE
+from santral.engine.config.tables.peers import TrunkTable, UserTable
 
 
 def check_users(draft: Draft) -> None:

@@ -1,0 +1,142 @@
+"""Customers, and where their calls go: tenants, numbers, conferences, routes with their destinations."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, model_validator
+
+from santral.engine.config.fields import (
+    ConfigPath,
+    Count,
+    Country,
+    CustomName,
+    DialNumber,
+    Domain,
+    FullMatch,
+    Label,
+    Language,
+    Name,
+    NumberTemplate,
+    OpenHours,
+    Remark,
+    RingTime,
+    Whole,
+    Words,
+    Yes,
+)
+from santral.engine.config.tables.base import Table
+from santral.routing.routes import RING_S
+
+
+class TenantTable(Table):
+    """A customer; calls, trunks and routes of one never meet another's unless shared."""
+
+    name: Name = Field(description="Name of the tenant.")
+    domain: Domain | None = Field(
+        None, description="Domain of its users' addresses, `user@domain`, and the realm of their passwords."
+    )
+    country: Country | None = Field(
+        None,
+        description="Where its national numbers are at home: for `number_format` and its `[[number]]` rows; and whose "
+        "tones its callers hear.",
+    )
+    sounds: ConfigPath | None = Field(
+        None, description="Folder of its sound files; the embedded ones are there anyway."
+    )
+    language: Language | None = Field(
+        None, description="Its language: a folder of this name inside `sounds` is looked into first."
+    )
+    international: Yes = Field(
+        False, description="Calls made by command may go abroad; without a `country` all numbers are abroad."
+    )
+    premium: Yes = Field(False, description="Calls made by command may go to premium numbers.")
+    max_duration: Count = Field(14400, description="Seconds after which a call is ended.")
+    emergency: Annotated[tuple[DialNumber, ...], Remark("those of `country`")] = Field(
+        (), description="Numbers people call for help. Users' calls to them take the emergency trunks, past all limits."
+    )
+
+
+class NumberTable(Table):
+    """A number of ours."""
+
+    number: DialNumber = Field(
+        description="The number: `+` and country code, or as dialled in the tenant's country; other texts exactly."
+    )
+    tenant: Name = Field(description="Whose number it is.")
+    route: Name = Field(description="The route its calls take; the route's filters must hold.")
+    caller_name: Label | None = Field(None, description="Name shown for calls of its tenant from this number.")
+
+
+KINDS: Final = ("trunk", "user", "conference", "echo", "play", "reject")  # of destinations
+
+
+class DestinationTable(Table):
+    """One destination of a route: exactly one of `trunk`, `user`, `conference`, `echo`, `play`, `reject`."""
+
+    trunk: Name | None = Field(None, description="Dial on this trunk.")
+    called: Annotated[NumberTemplate | None, Remark('`"{called}"`')] = Field(
+        None, description="With `trunk`: the number to dial."
+    )
+    user: NumberTemplate | None = Field(
+        None, description="Ring the phones of this user of the route's tenant; `{called}` and groups can be used."
+    )
+    timeout: Annotated[RingTime | None, Remark(f"`{RING_S:g}`")] = Field(
+        None, description="With `trunk` or `user`: seconds of ringing before the next."
+    )
+    conference: NumberTemplate | None = Field(
+        None, description="Answer and join this conference of the route's tenant; `{called}` and groups can be used."
+    )
+    echo: Literal[True] | None = Field(None, description="Answer and send back what is heard.")
+    play: Label | None = Field(None, description="Answer, play this sound file, hang up.")
+    reject: Annotated[Whole, Field(ge=400, le=699), Words("400 to 699")] | None = Field(
+        None, description="Refuse with this SIP status."
+    )
+    priority: Whole | None = Field(
+        None, ge=0, le=65535, description="Lower ones first. All of a route have one or none."
+    )
+    weight: Whole | None = Field(
+        None, ge=0, le=65535, description="Share of the calls among the same priority; 0 comes last."
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "DestinationTable":
+        kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            said = f"has {' and '.join(kinds)}" if kinds else "has none"
+            raise ValueError(f"needs exactly one of {', '.join(KINDS)}, and {said}")
+        if self.trunk is None and self.called is not None:
+            raise ValueError("called goes with trunk only")
+        if self.trunk is None and self.user is None and self.timeout is not None:
+            raise ValueError("timeout goes with trunk and user only")
+        return self
+
+
+class ConferenceTable(Table):
+    """A conference with a manner of its own; those without a table have the defaults."""
+
+    name: Name = Field(description="Its name, as `conference` of a destination makes it. Unique in its tenant.")
+    tenant: Name = Field(description="Whose it is.")
+    max_members: Annotated[Whole, Field(ge=2, le=1000), Words("2 to 1000")] = Field(
+        200, description="Legs at once; the next are refused."
+    )
+    muted_on_join: Yes = Field(False, description="Whoever comes is heard only after `conference.unmute`.")
+    join_sound: Annotated[Label | None, Remark("a beep")] = Field(
+        None, description="Sound file that everybody hears when somebody comes."
+    )
+    leave_sound: Annotated[Label | None, Remark("a beep")] = Field(None, description="The same when somebody has gone.")
+    silent: Yes = Field(False, description="No sounds when somebody comes or goes.")
+    speakers: Yes = Field(False, description="Events tell who speaks. Two members are mixed then, too.")
+
+
+class RouteTable(Table):
+    """Where calls go. Routes are tried in file order; all filters of one must hold."""
+
+    name: Name = Field(description="Name of the route.")
+    tenant: Annotated[Name | None, Remark("that of `from_trunk`")] = Field(None, description="Whose route it is.")
+    from_trunk: Name | None = Field(None, description="Only calls from this trunk. Calls between trunks need it.")
+    called: FullMatch | None = Field(None, description="Only calls to such numbers.")
+    caller: FullMatch | None = Field(None, description="Only calls from such numbers.")
+    hours: tuple[OpenHours, ...] = Field((), description="Only at these times; any of them is enough.")
+    custom: Annotated[dict[CustomName, Label], Words("table of texts")] = Field(
+        default_factory=dict, max_length=32, description="Put on its calls: in events, `call.get` and call records."
+    )
+    destinations: tuple[DestinationTable, ...] = Field(min_length=1, max_length=32, description="Where calls go.")
