@@ -17,7 +17,7 @@ import atheris
 import msgpack
 
 MAX_INPUT: Final = {"parser": 4096, "sdp": 4096, "stack": 8192}
-MAX_KEPT: Final = 400  # inputs that are packed for the tests
+MAX_KEPT: Final = 250  # inputs that are packed for the tests
 MAX_KEPT_BYTES: Final = 1024  # of each, but for conversations
 PACKAGE: Final = "/santral/sip"
 
