@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("bench", "codecs", "engine", "recorder", "routing", "sip")
 BESIDE = ("LICENSE", "MANIFEST.in", "README.md", "pyproject.toml", "setup.py")
 CARRIED = {".py", ".pyx", ".pxd", ".pyi", ".c", ".mako", ".wav", ".flac"}  # what a room consists of when it travels
-BUILD_S = 240  # building takes some 20 s; a loaded machine may need far longer
+BUILD_S = 600  # building takes a minute or two; a loaded machine may need far longer
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 IMPORTED_AS = {  # distribution -> import name, where they differ
     "annotated-types": "annotated_types",
