@@ -15,7 +15,7 @@ from santral.sip.errors import RemoteError
 from santral.sip.events import Hop
 from santral.sip.framing import Framer
 from santral.sip.message import Request, make_response, parse_message, serialise
-from santral.sip.offer_answer import LocalSession, audio, remote_streams
+from santral.sip.offer_answer import audio, remote_streams
 from santral.sip.sdp import SessionDescription
 from santral.sip.uri import NameAddr, Uri
 
@@ -61,7 +61,7 @@ def parser(data: bytes) -> None:
             serialise(make_response(refusal.request, refusal.status))
     else:
         again = parse_message(timed(lambda: serialise(message), "serialising"))
-        if again.body != message.body or list(again.headers.items()).__len__() < len(message.headers):
+        if again.body != message.body or len(again.headers) < len(message.headers):
             raise Finding("what was written reads differently")
     framer = Framer()
     try:
@@ -72,7 +72,7 @@ def parser(data: bytes) -> None:
 
 
 def sdp(data: bytes) -> None:
-    """One body: it reads back as it is written, its streams are understood or refused, and an answer can be made."""
+    """One body: it reads back as it is written, and its streams are understood or refused."""
     try:
         description = timed(lambda: SessionDescription.parse(data), "parsing")
     except RemoteError:
@@ -80,11 +80,9 @@ def sdp(data: bytes) -> None:
     if SessionDescription.parse(bytes(description)) != description:
         raise Finding("what was written reads differently")
     try:
-        streams = timed(lambda: remote_streams(description), "streams")
-        audio(streams)
+        audio(timed(lambda: remote_streams(description), "streams"))
     except RemoteError:
         return
-    LocalSession(1, "127.0.0.1")
 
 
 class Conversation:
