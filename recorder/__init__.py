@@ -1,1 +1,1 @@
-"""Recording: capture files, timelines, mixdown, storage. May import `codecs` only; empty until recording lands."""
+"""Recording: keys, capture files, timelines, mixdown, storage and proof. May import `codecs` only."""
