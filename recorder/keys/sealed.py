@@ -182,7 +182,7 @@ class SealedReader(io.RawIOBase):
         self._chunks = _Chunks(file, header, key)
         self._count = -(-sealed_bytes // (self._chunks.bytes + OVERHEAD_BYTES))
         self.size = sealed_bytes - self._count * OVERHEAD_BYTES
-        if self.size < 0:
+        if self.size <= (self._count - 1) * self._chunks.bytes and self._count > 1:  # the last chunk holds something
             raise DamagedError("cut short")
         self._number, self._chunk = -1, b""
         self._at = 0

@@ -57,7 +57,7 @@ def test_sizes_at_the_edges_of_chunks(size: int) -> None:
         assert reader.read() == plain
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=200)
 @given(st.integers(0, 2000), st.integers(0, 10**6), st.integers(1, 255))
 def test_any_changed_byte_is_seen(size: int, where: int, by: int) -> None:
     data = bytearray(sealed(bytes(size)))
@@ -66,7 +66,7 @@ def test_any_changed_byte_is_seen(size: int, where: int, by: int) -> None:
         opened(bytes(data))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=200)
 @given(st.integers(0, 2000), st.integers(1, 10**6))
 def test_a_file_cut_short_is_seen(size: int, cut: int) -> None:
     data = sealed(bytes(size))
