@@ -34,6 +34,15 @@ class EventType:
 
 TIES: Final = {"linked": "str", "parent": "str or nil", "custom": "map of str to str", "x_headers": "map of str to str"}
 
+MANNERS: Final = {
+    "muted": "bool",
+    "deaf": "bool",
+    "monitor": "bool",
+    "gain_db": "float",
+    "agc": "bool",
+    "whisper_to": 'str: id of the only leg that hears it, "" for everybody',
+}
+
 EVENTS: Final[dict[str, EventType]] = {
     "engine.ready": EventType("The engine listens and takes calls."),
     "engine.draining": EventType("No new calls; the engine stops when the last one ends.", {"calls": "int"}),
@@ -102,7 +111,8 @@ EVENTS: Final[dict[str, EventType]] = {
     "fax.detected": EventType("A fax machine was heard on this leg.", {"tone": "cng or ced"}),
     "media.level": EventType("How loud this leg is, once a second while asked for.", {"dbov": "float"}),
     "conference.started": EventType("A conference begins.", {"name": "str"}),
-    "conference.joined": EventType("A leg takes part.", {"name": "str", "members": "int", "muted": "bool"}),
+    "conference.joined": EventType("A leg takes part.", {"name": "str", "members": "int", **MANNERS}),
+    "conference.changed": EventType("A leg takes part in another manner.", {"name": "str", **MANNERS}),
     "conference.left": EventType(
         "A leg takes part no more.",
         {"name": "str", "members": "int, left behind", "reason": "left, kicked, ended or refused"},

@@ -190,7 +190,14 @@ def _rooms(config: Config) -> dict[tuple[str, str], RoomSettings]:
             for sound in (one.join_sound, one.leave_sound)
         )
         found[one.tenant, one.name] = RoomSettings(
-            one.max_members, one.muted_on_join, join, leave, one.silent, one.speakers
+            max_members=one.max_members,
+            muted_on_join=one.muted_on_join,
+            join_sound=join,
+            leave_sound=leave,
+            is_silent=one.silent,
+            tells_speakers=one.speakers,
+            rate_hz=one.rate_hz,
+            agc=one.agc,
         )
     return found
 

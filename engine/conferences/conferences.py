@@ -5,20 +5,21 @@ Who may be heard by whom is the media plane's room; this knows names, members, l
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine import utc
 from santral.engine.events import EventLog
-from santral.engine.media import MediaEvent, MediaPlane, MediaRoom, PreparedAudio
+from santral.engine.media import MediaError, MediaEvent, MediaPlane, MediaRoom, PreparedAudio
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
     from santral.engine.calls.leg import Leg
     from santral.engine.config.sounds import Sound
 
-RATE_HZ: Final = 8000
-MAX_MEMBERS: Final = 200  # of a room that says nothing else
+RATE_HZ: Final = 8000  # of a room that says nothing else
+MAX_MEMBERS: Final = 200
+EVERYBODY: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,24 @@ class RoomSettings:
     leave_sound: "Sound | None" = None
     is_silent: bool = False  # no sounds at all
     tells_speakers: bool = False
+    rate_hz: int = RATE_HZ  # at which it is mixed: what is above half of it is lost
+    agc: bool = False  # who comes is brought to one loudness
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How a leg takes part. As a wish, None means: as it is, or for who comes: as the room has it."""
+
+    muted: bool | None = None  # not heard
+    deaf: bool | None = None  # hears silence
+    monitor: bool | None = None  # hears all, is heard by nobody
+    gain_db: float | None = None  # of what it says
+    agc: bool | None = None  # what it says is brought to one loudness, before `gain_db`
+    whisper_to: str | None = None  # id of the only leg that hears it; EVERYBODY again
+
+    def over(self, standing: "Manners") -> "Manners":
+        """What stands, but for what is wished here."""
+        return replace(standing, **{name: value for name, value in asdict(self).items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +66,7 @@ class Member:
 
     call: "Call"
     leg: "Leg"
-    muted: bool
+    manners: Manners  # all of them
     since: int  # UTC milliseconds
 
 
@@ -72,11 +91,11 @@ class Conference:
             return "locked"
         return "full" if len(self.members) + count > self.settings.max_members else None
 
-    def enter(self, call: "Call", leg: "Leg", *, muted: bool | None = None) -> None:
-        """The leg takes part from now on. Raises `MediaError` when its codec cannot be mixed."""
-        is_muted = self.settings.muted_on_join if muted is None else muted
-        self.room.join(leg.rtp, muted=is_muted)
-        self.members[leg.id] = Member(call, leg, is_muted, utc.now_ms())
+    def enter(self, call: "Call", leg: "Leg", wish: Manners = Manners()) -> None:
+        """The leg takes part from now on. Raises `MediaError` when its codec cannot be mixed, or the wish is wrong."""
+        manners = wish.over(self._usual)
+        self.room.join(leg.rtp, **self._for_media(manners))
+        self.members[leg.id] = Member(call, leg, manners, utc.now_ms())
         self._owner.events.emit(
             "conference.joined",
             tenant=self.tenant,
@@ -84,9 +103,43 @@ class Conference:
             leg=leg.id,
             name=self.name,
             members=len(self.members),
-            muted=is_muted,
+            **asdict(manners),
         )
         self._play(self.sounds.join)
+
+    @property
+    def _usual(self) -> Manners:
+        """Of who comes and wishes nothing."""
+        settings = self.settings
+        return Manners(settings.muted_on_join, False, False, 0.0, settings.agc, EVERYBODY)
+
+    def _for_media(self, manners: Manners) -> dict[str, Any]:
+        """The same for the media plane's room, which knows legs by its own names. Raises `MediaError`."""
+        listener = None
+        if manners.whisper_to:
+            member = self.members.get(manners.whisper_to)
+            if member is None:
+                raise MediaError(f"leg {manners.whisper_to} is not in the conference: it cannot be whispered to")
+            listener = member.leg.rtp
+        return {**asdict(manners), "whisper_to": listener}
+
+    def change(self, leg: "Leg", wish: Manners) -> None:
+        """A member takes part in another manner. Raises `MediaError` when that is wrong; nothing has changed then.
+
+        Who whispers to somebody who leaves is heard by nobody until this is called again.
+        """
+        member = self.members[leg.id]
+        manners = wish.over(member.manners)
+        changed = asdict(manners)
+        if wish.whisper_to is None:
+            del changed["whisper_to"]  # its listener may have gone, and need not be there for another change
+        else:
+            changed["whisper_to"] = self._for_media(manners)["whisper_to"]
+        self.room.change(leg.rtp, **changed)
+        member.manners = manners
+        self._owner.events.emit(
+            "conference.changed", tenant=self.tenant, call=member.call.id, leg=leg.id, name=self.name, **asdict(manners)
+        )
 
     def leave(self, leg: "Leg", reason: str) -> None:
         """The leg takes part no more; with the last the conference ends."""
@@ -109,10 +162,6 @@ class Conference:
         else:
             self._owner.close(self)
 
-    def mute(self, leg: "Leg", *, on: bool) -> None:
-        self.members[leg.id].muted = on
-        self.room.change(leg.rtp, muted=on)
-
     def _play(self, audio: PreparedAudio | None) -> None:
         if audio is not None:
             self.room.play(audio)
@@ -125,8 +174,15 @@ class Conference:
             "started": utc.text_of(self.started),
             "locked": self.locked,
             "max_members": self.settings.max_members,
+            "rate_hz": self.room.rate_hz,
             "members": [
-                {"call": one.call.id, "leg": one.leg.id, "muted": one.muted, "since": utc.text_of(one.since)}
+                {
+                    "call": one.call.id,
+                    "leg": one.leg.id,
+                    "role": one.leg.role.value,
+                    **asdict(one.manners),
+                    "since": utc.text_of(one.since),
+                }
                 for one in self.members.values()
             ],
         }
@@ -154,7 +210,7 @@ class Conferences:
         """The conference of this name; a new one when there is none."""
         found = self._rooms.get((tenant, name))
         if found is None:
-            room = self._plane.open_room(RATE_HZ, levels=settings.tells_speakers)
+            room = self._plane.open_room(settings.rate_hz, levels=settings.tells_speakers)
             found = self._rooms[tenant, name] = Conference(self, (tenant, name), settings, sounds, room)
             self.events.emit("conference.started", tenant=tenant, name=name)
         return found

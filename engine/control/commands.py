@@ -4,23 +4,23 @@
 tenant owns looks as if it did not exist.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final, Literal
 
 from santral.engine import utc
-from santral.engine.cdr.store import MAX_LIST, CdrFilter, StoreError
+from santral.engine.cdr.store import CdrFilter, StoreError
 from santral.engine.control.access import Scope, require, tenant_for
 from santral.engine.control.answers import Answers
 from santral.engine.control.caller import Caller, Session
 from santral.engine.control.methods import audio, conferences
+from santral.engine.control.methods.pages import DEFAULT_LIMIT, MAX_LIST, check_limit, cut
 from santral.engine.control.protocol import Request, RequestError
 from santral.engine.control.shapes import Parameter, about, build, parameters
 from santral.engine.events import SinceAheadError
 from santral.engine.trace import pcap
 
-DEFAULT_LIMIT: Final = 100
 MAX_GLOBS: Final = 32  # in one subscription
 
 
@@ -409,6 +409,7 @@ COMMANDS: Final[Mapping[str, Verb]] = {
     "conference.join": verb(conferences.Join, conferences.on_join, "calls", changes=True),
     "conference.leave": verb(conferences.Leave, conferences.on_leave, "calls", changes=True),
     "conference.kick": verb(conferences.Kick, conferences.on_kick, "calls", changes=True),
+    "conference.change": verb(conferences.Change, conferences.on_change, "calls", changes=True),
     "conference.mute": verb(conferences.MuteMember, conferences.on_mute, "calls", changes=True),
     "conference.unmute": verb(conferences.UnmuteMember, conferences.on_unmute, "calls", changes=True),
     "conference.lock": verb(conferences.Lock, conferences.on_lock, "calls", changes=True),
@@ -465,19 +466,6 @@ def describe() -> list[dict[str, Any]]:
         }
         for name, row in sorted(COMMANDS.items(), key=itemgetter(0))
     ]
-
-
-def cut(names: Iterable[str], limit: int, after: str | None) -> tuple[list[str], str | None]:
-    """Return the names of one page, in order, and the token of the next page if there is one."""
-    check_limit(limit)
-    rest = sorted(name for name in names if after is None or name > after)
-    return rest[:limit], rest[limit - 1] if len(rest) > limit else None
-
-
-def check_limit(limit: int) -> None:
-    """Refuse a page of no size, or of too large a one."""
-    if not 1 <= limit <= MAX_LIST:
-        raise RequestError("bad_params", f"limit: must be 1 to {MAX_LIST}", {"fields": ["limit"]})
 
 
 def moment(name: str, value: str | None) -> int | None:

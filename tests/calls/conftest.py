@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from santral.codecs import CODECS
+from santral.codecs import CODECS, Encoder
 from santral.engine.app import Engine
 from santral.engine.config.load import loads
 
@@ -442,12 +442,15 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Bench]]
 
 
 class Talker:
-    """A UDP socket that speaks RTP in time, PCMU: a tone, or silence; and keeps what it hears."""
+    """A UDP socket that speaks RTP in time: a tone, or silence; and keeps what it hears. PCMU, or another codec."""
 
-    RATE = 8000
-    FRAME = 160
-
-    def __init__(self) -> None:
+    def __init__(self, key: str = "PCMU/8000", payload_type: int = 0) -> None:
+        self.codec = CODECS[key]
+        self.payload_type = payload_type
+        self.rate = self.codec.sample_hz
+        self.frame = self.rate // 50
+        self.ticks = self.codec.clock_hz // 50
+        self._encoder = Encoder(self.codec)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
         self.socket.bind(("127.0.0.1", 0))
@@ -455,7 +458,9 @@ class Talker:
         self.packets: list[tuple[int, bytes]] = []  # payload type, payload
         self.to = ("127.0.0.1", 0)
         self.said = np.zeros(0, np.int16)  # what is to be said next, once
+        self.amplitude = 8000
         self._tone_hz = 0.0
+        self._ssrc = 77
         self._sequence = 0
         self._clock = 0
         self._tasks = [asyncio.create_task(self._speak()), asyncio.create_task(self._listen())]
@@ -463,6 +468,10 @@ class Talker:
     def talk(self, port: int, hz: float = 0.0) -> None:
         """Send this tone, or silence, to this port of the engine from now on."""
         self.to, self._tone_hz = ("127.0.0.1", port), hz
+
+    def become_another(self) -> None:
+        """Another source from now on, as behind a transfer: its SSRC, sequence and clock have nothing of the last."""
+        self._ssrc, self._sequence, self._clock = self._ssrc + 1, 40_000, self._clock + 1_000_000_000
 
     def press(self, code: int, ms: int = 100, payload_type: int = 101) -> None:
         """A key as events (RFC 4733), all packets at once; the clock goes on behind it."""
@@ -473,8 +482,10 @@ class Talker:
         self._clock += ms * 8
 
     def _send(self, payload_type: int, payload: bytes, *, marker: bool = False) -> None:
-        self._sequence += 1
-        head = struct.pack("!BBHII", 0x80, payload_type | marker << 7, self._sequence, self._clock, 77)
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        head = struct.pack(
+            "!BBHII", 0x80, payload_type | marker << 7, self._sequence, self._clock & 0xFFFFFFFF, self._ssrc
+        )
         if self.to[1]:
             self.socket.sendto(head + payload, self.to)
 
@@ -483,13 +494,13 @@ class Talker:
         while True:
             n += 1
             await asyncio.sleep(max(0, start + n * 0.02 - asyncio.get_running_loop().time()))
-            time = (self._clock + np.arange(self.FRAME)) / self.RATE
-            frame = (8000 * np.sin(2 * np.pi * self._tone_hz * time)).astype(np.int16)
+            time = (n * self.frame + np.arange(self.frame)) / self.rate
+            frame = (self.amplitude * np.sin(2 * np.pi * self._tone_hz * time)).astype(np.int16)
             if len(self.said):
-                frame = np.resize(self.said, self.FRAME) if len(self.said) >= self.FRAME else frame * 0
-                self.said = self.said[self.FRAME :]
-            self._send(0, bytes(CODECS["PCMU/8000"].encode(frame.tobytes())))
-            self._clock += self.FRAME
+                frame = np.resize(self.said, self.frame) if len(self.said) >= self.frame else frame * 0
+                self.said = self.said[self.frame :]
+            self._send(self.payload_type, bytes(self._encoder.encode(frame.tobytes())))
+            self._clock += self.ticks
 
     async def _listen(self) -> None:
         while True:
@@ -500,16 +511,16 @@ class Talker:
     def heard(self) -> np.ndarray[Any, np.dtype[np.int16]]:
         """All the audio so far; the next call begins behind it."""
         packets, self.packets = self.packets, []
-        wire = b"".join(payload for payload_type, payload in packets if payload_type == 0)
-        return np.frombuffer(CODECS["PCMU/8000"].decode(wire), np.int16)
+        wire = b"".join(payload for payload_type, payload in packets if payload_type == self.payload_type)
+        return np.frombuffer(self.codec.decode(wire), np.int16)
 
     async def tones(self, *hz: float, seconds: float = 0.4) -> list[int]:
         """Loudness of these frequencies in what is heard from now on, as amplitudes to the nearest hundred."""
         self.packets.clear()
         await asyncio.sleep(seconds)
         line = self.heard()
-        assert len(line) > 0.5 * seconds * self.RATE, f"heard {len(line)} samples"
-        time = np.arange(len(line)) / self.RATE
+        assert len(line) > 0.5 * seconds * self.rate, f"heard {len(line)} samples"
+        time = np.arange(len(line)) / self.rate
         shape = np.hanning(len(line))
         found = [abs(np.sum(line * shape * np.exp(-2j * np.pi * one * time))) * 2 / np.sum(shape) for one in hz]
         return [round(one, -2) for one in map(float, found)]  # type: ignore[misc]
@@ -521,12 +532,12 @@ class Talker:
 
 
 @pytest.fixture
-async def talkers() -> AsyncIterator[Callable[[int], list[Talker]]]:
-    """Make so many phones that speak and hear."""
+async def talkers() -> AsyncIterator[Callable[..., list[Talker]]]:
+    """Make so many phones that speak and hear, by PCMU or another codec."""
     made: list[Talker] = []
 
-    def make(count: int) -> list[Talker]:
-        made.extend(Talker() for _ in range(count))
+    def make(count: int, key: str = "PCMU/8000", payload_type: int = 0) -> list[Talker]:
+        made.extend(Talker(key, payload_type) for _ in range(count))
         return made[-count:]
 
     yield make

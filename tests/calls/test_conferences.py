@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from santral.engine.control.client import Client
@@ -51,7 +52,7 @@ async def until(holds: Callable[[], Any]) -> None:
 
 async def come(bench: Any, talker: Any, hz: float, room: str = "7001") -> Any:
     """Call the room and talk in it; the dialog."""
-    dialog = await bench.left.call(room, bench.left.sdp(talker.port, "0 101"))
+    dialog = await bench.left.call(room, bench.left.sdp(talker.port, f"{talker.payload_type} 101"))
     answer = await bench.left.expect(200)
     await dialog.ack(answer)
     talker.talk(answer.media_port, hz)
@@ -160,3 +161,152 @@ async def test_commands_bring_calls_in_and_out(start: Start, talkers: Any, clien
     await bench.right.expect("BYE")
     assert await refused(client.call("conference.end", name="x", tenant="acme")) == "not_found"
     assert [event["reason"] for event in told(bench, "conference.left")] == ["left", "left", "kicked", "ended", "ended"]
+
+
+def who_hears(heard: list[list[int]]) -> list[str]:
+    """For each ear, the talkers in it by their letters."""
+    return ["".join(letter for letter, level in zip("abcd", ear, strict=False) if level > 5000) for ear in heard]
+
+
+async def test_each_takes_part_in_a_manner_of_its_own(start: Start, talkers: Any, client_of: Any) -> None:
+    """Monitors, whispers, is deaf, louder or softer: which frequency is in which ear."""
+    bench = await start(right_keys=ROUTE.format(keys="silent = true").replace("= 3", "= 4"))
+    client = await client_of(bench)
+    phones = talkers(4)
+    for phone, hz in zip(phones, TONES, strict=True):
+        await come(bench, phone, hz)
+    (shown,) = (await client.call("conference.list"))["items"]
+    calls, legs = ([one[key] for one in shown["members"]] for key in ("call", "leg"))
+
+    async def ears() -> list[str]:
+        await asyncio.sleep(0.25)  # what is on its way yet
+        return who_hears(await asyncio.gather(*(phone.tones(*TONES, seconds=0.3) for phone in phones)))
+
+    async def change(who: int, **manner: Any) -> None:
+        assert (await client.call("conference.change", call=calls[who], **manner))["legs"] == [legs[who]]
+
+    await asyncio.sleep(0.3)
+    assert await ears() == ["bcd", "acd", "abd", "abc"]
+    await change(3, monitor=True)
+    await change(2, deaf=True)
+    assert await ears() == ["bc", "ac", "", "abc"]
+    await change(2, deaf=False)
+    await change(3, monitor=False, whisper_to=legs[0])
+    await change(1, gain_db=-12.0)
+    assert await ears() == ["cd", "ac", "a", "ac"]  # b is 2000 in everybody's ear
+    levels = await phones[0].tones(*TONES, seconds=0.3)
+    assert 1700 < levels[1] < 2300
+    await change(1, gain_db=0.0)
+    await change(0, muted=True)
+    assert await ears() == ["bcd", "c", "b", "bc"]
+    await change(0, muted=False)
+    await change(3, whisper_to="")
+    assert await ears() == ["bcd", "acd", "abd", "abc"]
+    (shown,) = (await client.call("conference.list"))["items"]
+    plain = {"muted": False, "deaf": False, "monitor": False, "gain_db": 0.0, "agc": False, "whisper_to": ""}
+    assert all(plain.items() <= one.items() for one in shown["members"])
+    changes = told(bench, "conference.changed")
+    assert [(one["leg"], one["whisper_to"]) for one in changes if one["leg"] == legs[3]][1:] == [
+        (legs[3], legs[0]), (legs[3], ""),
+    ]  # fmt: skip
+    assert await refused(client.call("conference.change", call=calls[0], gain_db=30.0)) == "bad_params"
+    assert await refused(client.call("conference.change", call=calls[0])) == "bad_params"
+    assert await refused(client.call("conference.change", call=calls[0], whisper_to=legs[0])) == "not_found"
+    assert await refused(client.call("conference.change", call=calls[0], whisper_to="nobody")) == "not_found"
+
+
+async def test_a_supervisor_listens_then_coaches_and_is_never_heard_by_the_customer(
+    start: Start, talkers: Any, client_of: Any
+) -> None:
+    """Also when the agent who was whispered to has gone: the whisperer is heard by nobody then."""
+    bench = await start(**SILENT)
+    client = await client_of(bench)
+    customer, agent, supervisor = talkers(3)
+    await come(bench, customer, 500)
+    talks = await come(bench, agent, 700)
+    await come(bench, supervisor, 900, "9196")
+    members = (await client.call("conference.list"))["items"][0]["members"]
+    listening = next(one for one in bench.engine.calls() if one.id not in {member["call"] for member in members})
+    coach = {"name": "7001", "call": listening.id}
+    assert await refused(client.call("conference.join", **coach, whisper_to="nobody")) == "not_found"
+    await client.call("conference.join", **coach, monitor=True)
+    await asyncio.sleep(0.8)
+    phones = (customer, agent, supervisor)
+
+    async def ears() -> list[str]:
+        return who_hears(await asyncio.gather(*(phone.tones(500, 700, 900, seconds=0.3) for phone in phones)))
+
+    assert await ears() == ["b", "a", "ab"]
+    await client.call("conference.change", call=listening.id, monitor=False, whisper_to=members[1]["leg"])
+    await asyncio.sleep(0.3)
+    assert await ears() == ["b", "ac", "ab"]
+    await talks.request("BYE")
+    await bench.left.expect(200)
+    await asyncio.sleep(0.3)
+    customer.packets.clear()
+    await asyncio.sleep(0.3)
+    line = customer.heard().astype(float)
+    assert abs(line).max(initial=0) < 100
+
+
+async def test_loudness_and_a_new_source_in_a_mixed_room(start: Start, talkers: Any, client_of: Any) -> None:
+    """Who speaks low is brought up where the room says so; who goes on from another source is heard on."""
+    bench = await start(right_keys=ROUTE.format(keys="silent = true\nagc = true"))
+    client = await client_of(bench)
+    phones = low, loud, other = talkers(3)
+    low.amplitude, loud.amplitude = 800, 16000
+    times = np.arange(2 * 8000) / 8000
+    for phone, hz in zip(phones, TONES, strict=False):
+        await come(bench, phone, hz)
+        speaks = (times % 0.5 < 0.35) * phone.amplitude * np.sin(2 * np.pi * hz * times)  # like words: with pauses
+        phone.said = speaks.astype(np.int16)
+    await until(lambda: not len(other.said))
+    levels = await other.tones(*TONES[:2])
+    assert (levels[0] > 1200, levels[1] < 4000) == (True, True), levels  # -26 dBov is 2300; up by 4 dB a second
+    calls = [event["call"] for event in told(bench, "conference.joined")]
+    for call in calls[:2]:
+        await client.call("conference.change", call=call, agc=False)
+    low.amplitude = loud.amplitude = 8000
+    await asyncio.sleep(0.3)
+    low.become_another()
+    await asyncio.sleep(0.4)
+    levels = await other.tones(*TONES[:2])
+    assert [abs(level - 8000) < 800 for level in levels] == [True, True], levels
+
+
+async def test_a_room_at_16_khz_keeps_what_wideband_members_say(start: Start, talkers: Any) -> None:
+    """5 kHz between two of G.722, with a third of PCMU who hears what fits; at 8 kHz it does not pass."""
+    heard = {}
+    keys = "silent = true\nspeakers = true\nrate_hz = {rate}"
+    rooms = {"7001": 16000, "7002": 8000}
+    both = "".join(
+        ROUTE.format(keys=keys.format(rate=rate)).partition("[[route]]")[0].replace("7001", name)
+        for name, rate in rooms.items()
+    )
+    route = "[[route]]" + ROUTE.format(keys="").partition("[[route]]")[2]
+    bench = await start(left_codecs='"g722", "pcmu"', right_keys=both + route)
+    for room in rooms:
+        wide, far = talkers(2, "G722/8000", 9)
+        (narrow,) = talkers(1)
+        for phone, hz in ((wide, 5000), (far, 1000), (narrow, 600)):
+            await come(bench, phone, hz, room)
+        await asyncio.sleep(0.5)
+        heard[room] = await asyncio.gather(
+            wide.tones(1000, 600), far.tones(5000, 600), narrow.tones(1000, 5000 - 8000, 3000)
+        )
+    assert all(level > 6000 for level in heard["7001"][0] + heard["7001"][1]), heard
+    assert (heard["7002"][1][0] < 100, heard["7002"][1][1] > 6000) == (True, True), heard
+    for one in heard.values():
+        assert (one[2][0] > 6000, max(one[2][1:]) < 100) == (True, True), heard  # nothing is folded down
+
+
+async def test_conferences_are_listed_in_pages(start: Start, client_of: Any) -> None:
+    bench = await start()
+    client = await client_of(bench)
+    for name in ("c", "a", "b"):
+        await client.call("conference.create", name=name, tenant="acme")
+    first = await client.call("conference.list", limit=2)
+    assert [one["name"] for one in first["items"]] == ["a", "b"]
+    rest = await client.call("conference.list", limit=2, after=first["next"])
+    assert ([one["name"] for one in rest["items"]], rest["next"]) == (["c"], None)
+    assert await refused(client.call("conference.list", limit=0)) == "bad_params"

@@ -8,8 +8,7 @@ from santral.engine.calls.dialer import Failure, Fault
 from santral.engine.calls.joins import Attendance, Bridge, Endpoint
 from santral.engine.calls.table import Input
 from santral.engine.calls.tones import rendered, tone_of
-from santral.engine.conferences import RoomSettings, Sounds
-from santral.engine.conferences.conferences import RATE_HZ
+from santral.engine.conferences import Manners, RoomSettings, Sounds
 from santral.engine.config.sounds import Sound
 from santral.engine.media import AudioError, MediaError, PreparedAudio
 from santral.routing.plan import Confer
@@ -29,7 +28,7 @@ class Attending(NamedTuple):
     name: str
     settings: RoomSettings
     sounds: Sounds
-    muted: bool | None = None  # None: as the room has it
+    manners: Manners = Manners()
 
 
 async def prepared(services: "Services", world: "World", key: tuple[str, str]) -> tuple[RoomSettings, Sounds]:
@@ -40,16 +39,16 @@ async def prepared(services: "Services", world: "World", key: tuple[str, str]) -
 
     async def ready(sound: Sound | None) -> PreparedAudio:
         if sound is None:
-            return rendered(beep, RATE_HZ)
-        return await services.audio.prepare(sound.file, RATE_HZ, sound.folder)
+            return rendered(beep, settings.rate_hz)
+        return await services.audio.prepare(sound.file, settings.rate_hz, sound.folder)
 
     return settings, Sounds(await ready(settings.join_sound), await ready(settings.leave_sound))
 
 
-async def attending(call: "Call", name: str, *, muted: bool | None = None) -> Attending:
+async def attending(call: "Call", name: str, manners: Manners = Manners()) -> Attending:  # noqa: B008 - it is frozen
     """What taking part in this conference takes. Raises `AudioError`."""
     settings, sounds = await prepared(call.services, call.world, (call.tenant, name))
-    return Attending(name, settings, sounds, muted)
+    return Attending(name, settings, sounds, manners)
 
 
 async def prepare_conference(call: "Call", what: Confer) -> None:
@@ -72,7 +71,7 @@ def enter(call: "Call", what: Attending) -> Attendance:
     conference = conferences.obtain(call.tenant, what.name, what.settings, what.sounds)
     legs = tuple(leg for leg in call.roles.values() if leg.is_open)
     try:
-        call.join = attendance = Attendance(call, legs, conference, muted=what.muted)
+        call.join = attendance = Attendance(call, legs, conference, what.manners)
     except MediaError:
         for leg in legs:
             conference.leave(leg, "refused")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from santral.engine.calls.joins.endpoint import Endpoint
 from santral.engine.calls.leg import Leg
-from santral.engine.conferences import Conference
+from santral.engine.conferences import Conference, Manners
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 class Attendance(Endpoint):
     """Everybody in the call hears the conference, and is heard there."""
 
-    def __init__(self, call: "Call", legs: tuple[Leg, ...], conference: Conference, *, muted: bool | None) -> None:
-        """Raises `MediaError` when a leg's codec cannot be mixed; those before it are in the conference then."""
+    def __init__(self, call: "Call", legs: tuple[Leg, ...], conference: Conference, manners: Manners) -> None:
+        """Raises `MediaError` when a leg's codec cannot be mixed, or in no such manner; those before it are in then."""
         super().__init__(call, legs[0])
         self._all, self.conference = legs, conference
         self.reason = "left"
         for leg in legs:
-            conference.enter(call, leg, muted=muted)
+            conference.enter(call, leg, manners)
 
     @property
     def legs(self) -> tuple[Leg, ...]:

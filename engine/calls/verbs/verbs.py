@@ -14,6 +14,7 @@ from santral.engine.calls.joins import Attendance
 from santral.engine.calls.leg import Leg, Role
 from santral.engine.calls.playing import Manner, Playing
 from santral.engine.calls.table import Input, State
+from santral.engine.conferences import Manners
 from santral.engine.config.sounds import Sound, SoundError, find_sound
 from santral.engine.control.protocol import RequestError
 from santral.engine.media import AudioError, MediaError, PreparedAudio
@@ -165,19 +166,21 @@ class Verbs:
 
     # ---- conferences ----
 
-    async def join(self, name: str, *, muted: bool | None) -> None:
+    async def join(self, name: str, manners: Manners) -> None:
         """Everybody in the call takes part in this conference of its tenant."""
         call = self._call
         if call.state is not State.CONNECTED:
             raise RequestError("bad_state", "the call is not answered", {"state": call.state.value})
         try:
-            wanted = await conferring.attending(call, name, muted=muted)
+            wanted = await conferring.attending(call, name, manners)
         except AudioError as problem:
             raise RequestError("cannot_play", str(problem), {"file": problem.path}) from None
         legs = self.legs(None)
         if isinstance(call.join, Attendance) and call.join.conference.name == name:
             raise RequestError("bad_state", "the call is in this conference already", {"name": name})
         standing = call.services.conferences.find(call.tenant, name)
+        if manners.whisper_to and (standing is None or manners.whisper_to not in standing.members):
+            raise RequestError("not_found", "nobody to whisper to", {"leg": manners.whisper_to})
         objection = None if standing is None else standing.objection(len(legs))
         if objection is not None:
             raise RequestError("bad_state", f"the conference is {objection}", {"name": name})
@@ -196,10 +199,13 @@ class Verbs:
         self._call.post(Input.DEPART)
         return join.conference.name
 
-    def mute_member(self, leg: str | None, *, on: bool) -> list[str]:
-        """What these legs say is not heard in the conference, or heard again."""
+    def change_member(self, leg: str | None, wish: Manners) -> list[str]:
+        """These legs take part in their conference in another manner."""
         join = self._attendance()
-        legs = [one for one in self.legs(leg) if one.id in join.conference.members]
+        members = join.conference.members
+        legs = [one for one in self.legs(leg) if one.id in members]
+        if wish.whisper_to and (wish.whisper_to not in members or wish.whisper_to in {one.id for one in legs}):
+            raise RequestError("not_found", "nobody to whisper to", {"leg": wish.whisper_to})
         for one in legs:
-            join.conference.mute(one, on=on)
+            join.conference.change(one, wish)
         return [one.id for one in legs]

@@ -125,6 +125,10 @@ class ConferenceTable(Table):
     leave_sound: Annotated[Label | None, Remark("a beep")] = Field(None, description="The same when somebody has gone.")
     silent: Yes = Field(False, description="No sounds when somebody comes or goes.")
     speakers: Yes = Field(False, description="Events tell who speaks. Two members are mixed then, too.")
+    rate_hz: Literal[8000, 16000, 48000] = Field(
+        8000, description="At which it is mixed: 16000 where members speak wideband (G.722), 48000 for Opus."
+    )
+    agc: Yes = Field(False, description="Bring whoever comes to one loudness.")
 
 
 class RouteTable(Table):
