@@ -7,9 +7,11 @@ from typing import Any, Final
 from sqlalchemy import Connection, Insert, Table, bindparam, delete, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from santral.engine.cdr import bindings
+from santral.engine.cdr import bindings, recordings
 from santral.engine.cdr.bindings import BindingGone, BindingRow
 from santral.engine.cdr.record import CallOpen, CallRecord, LegRecord
+from santral.engine.cdr.recordings import Item as Recorded
+from santral.engine.cdr.recordings import Peak, RecordingChange, RecordingRow
 from santral.engine.cdr.tables import calls, legs, open_calls
 
 OPEN_FIELDS: Final = tuple(each.name for each in fields(CallOpen))
@@ -28,7 +30,7 @@ class Answered:
     moment: int
 
 
-Item = CallOpen | Answered | CallRecord | BindingRow | BindingGone
+Item = CallOpen | Answered | CallRecord | BindingRow | BindingGone | Recorded
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Batch:
     legs: list[dict[str, Any]] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     bindings: list[BindingRow | BindingGone] = field(default_factory=list)
+    recorded: list[Recorded] = field(default_factory=list)
 
     @classmethod
     def of(cls, items: Iterable[Item]) -> "Batch":
@@ -59,6 +62,8 @@ class Batch:
                     batch._end(item)
                 case BindingRow() | BindingGone():
                     batch.bindings.append(item)
+                case RecordingRow() | RecordingChange() | Peak():
+                    batch.recorded.append(item)
         return batch
 
     def _end(self, record: CallRecord) -> None:
@@ -82,6 +87,8 @@ class Batch:
             connection.execute(insert_once(legs, dialect), self.legs)
         if self.bindings:
             bindings.write(connection, self.bindings)
+        if self.recorded:
+            recordings.write(connection, self.recorded)
         if self.gone:
             connection.execute(FORGET, [{"gone": call} for call in self.gone])
 

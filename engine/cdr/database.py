@@ -6,6 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
+MAX_LIST: Final = 500  # rows in one page
 BUSY_S: Final = 2.0  # SQLite: how long a locked file is waited for before the transaction is tried again later
 POOL: Final = 3  # the writer, the reader, one spare
 

@@ -8,10 +8,10 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, insert, or_, sele
 
 from santral.engine import utc
 from santral.engine.cdr.batch import OPEN_FIELDS
+from santral.engine.cdr.database import MAX_LIST
 from santral.engine.cdr.record import MOMENTS, CallOpen
 from santral.engine.cdr.tables import calls, legs, nodes, open_calls
 
-MAX_LIST: Final = 500  # records in one page
 EXACT: Final = ("tenant", "id", "caller", "called", "cause", "linked")
 
 

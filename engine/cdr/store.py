@@ -16,10 +16,11 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
 from santral.engine import log, utc
-from santral.engine.cdr import bindings, database, queries
+from santral.engine.cdr import bindings, database, queries, recordings
 from santral.engine.cdr.batch import Answered, Batch, Item
 from santral.engine.cdr.bindings import BindingGone, BindingRow
-from santral.engine.cdr.queries import MAX_LIST, CdrFilter
+from santral.engine.cdr.database import MAX_LIST
+from santral.engine.cdr.queries import CdrFilter
 from santral.engine.cdr.record import CallOpen, CallRecord, as_map, lost_call
 from santral.engine.cdr.schema import SchemaError, upgrade
 
@@ -107,6 +108,17 @@ class CdrStore:
         """Write a registration, or that it is gone. Never blocks; one that cannot be written is registered again."""
         if self.waiting < self._max_waiting and not self._stop.is_set():
             self._queue.put(change)
+
+    def recorded(self, change: recordings.Item) -> None:
+        """Write what has become of a recording. Never blocks; what cannot be written goes to the log."""
+        if self.waiting < self._max_waiting and not self._stop.is_set():
+            self._queue.put(change)
+        else:
+            self._log.error("a recording's row is not written", change=repr(change))
+
+    async def ask(self, work: Callable[[Engine], Result]) -> Result:
+        """What this read of the database finds. StoreError when it does not answer."""
+        return await self._read(lambda: work(self._connected()))
 
     async def bindings(self) -> list[BindingRow]:
         """This node's registrations that have not expired, as an earlier run left them."""

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from santral.engine import utc
 
-SCHEMA_HEAD: Final = "0003"  # the migration this code needs
+SCHEMA_HEAD: Final = "0004"  # the migration this code needs
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -151,6 +151,49 @@ nodes: Final = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("alive", Moment, nullable=False),
+)
+
+recordings: Final = Table(
+    "recordings",
+    metadata,
+    identifier("id", primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    identifier("call"),
+    Column("conference", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("demanded_by", Text, nullable=False),
+    Column("channels", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("caller", Text, nullable=False),
+    Column("called", Text, nullable=False),
+    Column("parties", Text, nullable=False),
+    Column("started", Moment, nullable=False),
+    Column("ended", Moment),
+    Column("ms", BigInteger, nullable=False),
+    Column("files", json_type(), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("stored", Moment),
+    Column("store", Text, nullable=False),
+    Column("is_pending", Boolean, nullable=False),
+    Column("is_recovered", Boolean, nullable=False),
+    Column("is_encrypted", Boolean, nullable=False),
+    Column("masked_ms", BigInteger, nullable=False),
+    Column("is_held", Boolean, nullable=False),
+    Column("erased", Moment),
+    Index("recordings_by_tenant", "tenant", "id"),
+    Index("recordings_by_call", "call"),
+    Index("recordings_by_state", "node", "state"),
+)
+
+usage: Final = Table(
+    "usage",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
 )
 
 registrations: Final = Table(

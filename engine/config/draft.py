@@ -28,6 +28,7 @@ from santral.engine.config.tables.node import (
     TraceTable,
 )
 from santral.engine.config.tables.peers import TrunkTable, UserTable
+from santral.engine.config.tables.recording import RecordingTable
 from santral.engine.config.tables.routes import ConferenceTable, NumberTable, RouteTable, TenantTable
 
 T = TypeVar("T", bound=Table)
@@ -88,6 +89,7 @@ class Draft:
         self.trace = self.one("trace", TraceTable)
         self.sip = self.one("sip", SipTable)
         self.rtp = self.one("rtp", RtpTable)
+        self.recording = self.one("recording", RecordingTable)
         self.interfaces = self.many("interface", InterfaceTable)
         self.tenants = self.many("tenant", TenantTable)
         self.trunks = self.many("trunk", TrunkTable)
@@ -107,6 +109,7 @@ class Draft:
             trace=self.trace or TraceTable(),
             sip=self.sip,
             rtp=self.rtp,
+            recording=self.recording or RecordingTable(),
             interface=tuple(placed.table for placed in self.interfaces),
             tenant=tuple(placed.table for placed in self.tenants),
             trunk=tuple(placed.table for placed in self.trunks),
@@ -120,26 +123,35 @@ class Draft:
 
     def fill_in(self) -> None:
         """Defaults that depend on other tables, and secrets kept elsewhere."""
-        engine, control, sip = (self.raw.setdefault(name, {}) for name in ("engine", "control", "sip"))
+        engine, control, sip, recording = (
+            self.raw.setdefault(name, {}) for name in ("engine", "control", "sip", "recording")
+        )
         if isinstance(engine, dict):
             data_dir = engine.setdefault("data_dir", "data")
             if isinstance(data_dir, str):
                 engine.setdefault("database", f"sqlite:///{data_dir}/santral.db")
                 if isinstance(control, dict):
                     control.setdefault("socket", f"{data_dir}/control.sock")
+                if isinstance(recording, dict):
+                    recording.setdefault("dir", f"{data_dir}/recordings")
         if isinstance(sip, dict) and "interface" in self.raw:
             sip.setdefault("listen", [])
-        tokens = control.get("token") if isinstance(control, dict) else None
-        for place, token in enumerate(tokens if isinstance(tokens, list) else ()):
-            if isinstance(token, dict):
-                self.fill_in_secret(token, ("control", "token", place), "secret")
+        if isinstance(control, dict):
+            self.fill_in_secrets(control.get("token"), ("control", "token"), "secret")
+        if isinstance(recording, dict):
+            for key in ("url_secret", "key", "anchor_secret"):
+                self.fill_in_secret(recording, ("recording",), key)
+            self.fill_in_secrets(recording.get("stores"), ("recording", "stores"), "secret")
         if isinstance(trace := self.raw.get("trace"), dict):
             self.fill_in_secret(trace, ("trace",), "hep_password")
-        for kind in ("trunk", "user"):
-            rows = self.raw.get(kind)
-            for place, row in enumerate(rows if isinstance(rows, list) else ()):
-                if isinstance(row, dict):
-                    self.fill_in_secret(row, (kind, place), "password")
+        for kind, key in (("trunk", "password"), ("user", "password"), ("tenant", "recording_key")):
+            self.fill_in_secrets(self.raw.get(kind), (kind,), key)
+
+    def fill_in_secrets(self, rows: Any, path: KeyPath, key: str) -> None:
+        """The same secret in each row of an array of tables."""
+        for place, row in enumerate(rows if isinstance(rows, list) else ()):
+            if isinstance(row, dict):
+                self.fill_in_secret(row, (*path, place), key)
 
     def fill_in_secret(self, table: dict[str, Any], path: KeyPath, key: str) -> None:
         try:

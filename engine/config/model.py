@@ -23,6 +23,7 @@ from santral.engine.config.tables.node import (
     TraceTable,
 )
 from santral.engine.config.tables.peers import HeaderTable, TargetTable, TrunkTable, UserTable
+from santral.engine.config.tables.recording import RecordingTable, StoreTable
 from santral.engine.config.tables.routes import ConferenceTable, DestinationTable, NumberTable, RouteTable, TenantTable
 
 
@@ -35,6 +36,7 @@ class Config(Table):
     trace: TraceTable = Field(default_factory=TraceTable)
     sip: SipTable = Field(default_factory=SipTable)
     rtp: RtpTable = Field(default_factory=RtpTable)
+    recording: RecordingTable = Field(default_factory=RecordingTable)
     interface: tuple[InterfaceTable, ...] = ()
     tenant: tuple[TenantTable, ...] = ()
     trunk: tuple[TrunkTable, ...] = ()
@@ -98,6 +100,8 @@ TABLES: Final[Mapping[str, type[Table]]] = {  # every table by its name in the f
     "trace": TraceTable,
     "sip": SipTable,
     "rtp": RtpTable,
+    "recording": RecordingTable,
+    "recording.stores": StoreTable,
     "interface": InterfaceTable,
     "tenant": TenantTable,
     "trunk": TrunkTable,

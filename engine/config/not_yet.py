@@ -18,18 +18,13 @@ class NotYet:
     same_as_absent: tuple[Any, ...] = ()
 
 
-_RECORDING: Final = "Recording comes with a later version."
 _KIND: Final = (
     "This kind of destination comes with a later version; there are trunk, user, conference, echo, play, reject."
 )
 
 KEYS: Final[Mapping[str, NotYet]] = {
-    "recording": NotYet(_RECORDING),
     "queue": NotYet("Queues come with a later version."),
     "agent": NotYet("Agents come with a later version."),
-    "tenant.recording_limit": NotYet(_RECORDING),
-    "tenant.over_limit": NotYet(_RECORDING),
-    "route.record": NotYet(_RECORDING, ("off",)),
     "route.destinations.queue": NotYet(_KIND),
     "route.destinations.flow": NotYet(_KIND),
     "route.destinations.webhook": NotYet(_KIND),

@@ -42,7 +42,7 @@ def key_tables() -> str:
 
 def _heading(name: str) -> str:
     outer, _, inner = name.rpartition(".")
-    if name in ("control.token", "trunk.header"):
+    if name in ("control.token", "trunk.header", "recording.stores"):
         return f"`[[{name}]]`"
     if outer:
         return f"Each of `{inner}` in `[[{outer}]]`"

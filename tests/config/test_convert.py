@@ -102,7 +102,7 @@ BASE = "[engine]\nnode = 'n'\n"
         ("[engine]\nnode = 'm'", "engine.node: n to m"),
         (
             f"{BASE}data_dir = '/d'\ndatabase = 'sqlite:////x/data/santral.db'\n"
-            "[control]\nsocket = '/x/data/control.sock'",
+            "[control]\nsocket = '/x/data/control.sock'\n[recording]\ndir = '/x/data/recordings'",
             "engine.data_dir: /x/data to /d",
         ),
         (f"{BASE}database = 'sqlite:////other.db'", "engine.database: sqlite:////x/data/santral.db to sqlite:////other.db"),

@@ -1,6 +1,7 @@
 """What must hold between tables. Blames on a `Draft`; changes nothing."""
 
 from santral.engine.config.checks.node import check_node
+from santral.engine.config.checks.recording import check_recording
 from santral.engine.config.checks.routes import check_conferences, check_routes
 from santral.engine.config.checks.tls import check_tls
 from santral.engine.config.checks.trunks import check_trunks
@@ -14,5 +15,6 @@ def check(draft: Draft) -> None:
     check_trunks(draft)
     check_tls(draft)
     check_users(draft)
+    check_recording(draft)
     check_conferences(draft)
     check_routes(draft)

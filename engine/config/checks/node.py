@@ -74,6 +74,8 @@ def check_listeners(draft: Draft) -> None:
         listeners.append((("control", "tcp"), as_listen(draft.control.tcp)))
     if draft.metrics is not None:
         listeners.append((("metrics", "listen"), as_listen(draft.metrics.listen)))
+    if draft.recording is not None and draft.recording.listen is not None:
+        listeners.append((("recording", "listen"), as_listen(draft.recording.listen)))
     for (first, one), (second, other) in combinations(listeners, 2):
         if one.collides(other):
             draft.blame(second, f"{other} is taken by {spell(first)}")

@@ -31,6 +31,7 @@ from santral.engine.config.fields import (
     Yes,
 )
 from santral.engine.config.tables.base import PRIVATE_KEY, Table
+from santral.engine.config.tables.recording import RECORD, Record
 
 Dtmf = Literal["auto", "rfc4733", "info", "inband"]
 
@@ -218,6 +219,7 @@ class TrunkTable(Table):
         description="What becomes of a redirect (3xx) from it: its new places are called as a call from this trunk to "
         "them would be, which takes a route with `from_trunk`; or the caller is told to call them.",
     )
+    record: Record | None = Field(None, description=RECORD)
     try_timeout: TryTime = Field(4.0, description="Without any answer for so long, the next target is tried.")
     progress_timeout: ProgressTime = Field(15.0, description="The same when nothing but 100 Trying came.")
     shared: Yes = Field(False, description="Usable by other tenants' routes.")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from santral.engine.config.fields import (
     ConfigPath,
@@ -24,6 +24,7 @@ from santral.engine.config.fields import (
     Yes,
 )
 from santral.engine.config.tables.base import Table
+from santral.engine.config.tables.recording import RECORD, RETENTION, OverLimit, Record
 from santral.routing.routes import RING_S
 
 
@@ -53,6 +54,22 @@ class TenantTable(Table):
     emergency: Annotated[tuple[DialNumber, ...], Remark("those of `country`")] = Field(
         (), description="Numbers people call for help. Users' calls to them take the emergency trunks, past all limits."
     )
+    record: Record | None = Field(None, description=RECORD)
+    recording_limit: Annotated[Count | None, Remark("`recording.limit`")] = Field(
+        None, description="Its recordings at once."
+    )
+    over_limit: Annotated[OverLimit | None, Remark("`recording.over_limit`")] = Field(
+        None, description="What becomes of its calls beyond that."
+    )
+    recording_store: Annotated[Name | None, Remark("`recording.store`")] = Field(
+        None, description="Where its recordings are kept."
+    )
+    recording_key: Annotated[SecretStr | None, Words("text"), Remark("`recording.key`")] = Field(
+        None, description="Its own keys, written as `recording.key`; or `recording_key_env`, or `recording_key_file`."
+    )
+    recording_retention_days: Annotated[
+        Whole | None, Field(ge=0, le=36_500), Words("0 to 36500"), Remark("`recording.retention_days`")
+    ] = Field(None, description=RETENTION)
 
 
 class NumberTable(Table):
@@ -64,6 +81,7 @@ class NumberTable(Table):
     tenant: Name = Field(description="Whose number it is.")
     route: Name = Field(description="The route its calls take; the route's filters must hold.")
     caller_name: Label | None = Field(None, description="Name shown for calls of its tenant from this number.")
+    record: Record | None = Field(None, description=RECORD)
 
 
 KINDS: Final = ("trunk", "user", "conference", "echo", "play", "reject")  # of destinations
@@ -143,4 +161,5 @@ class RouteTable(Table):
     custom: Annotated[dict[CustomName, Label], Words("table of texts")] = Field(
         default_factory=dict, max_length=32, description="Put on its calls: in events, `call.get` and call records."
     )
+    record: Record | None = Field(None, description=RECORD)
     destinations: tuple[DestinationTable, ...] = Field(min_length=1, max_length=32, description="Where calls go.")
