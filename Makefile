@@ -41,8 +41,9 @@ build/.extensions: $(VENV)/.installed $(COMPILED)
 demo: build
 	@$(BIN)/santral demo
 
+# Files of tests run beside each other. More of them than a small machine has cores: they wait most of the time.
 test: build
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
 serve: build
 	@$(BIN)/santral serve

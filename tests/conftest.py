@@ -1,8 +1,15 @@
-"""What a test may lack: a program or a resource. It skips then, or fails if CI_STRICT=1, so that CI runs everything."""
+"""What a test may lack: a program or a resource. It skips then, or fails if CI_STRICT=1, so that CI runs everything.
 
+Files of tests run beside each other, in workers; where the machine lets us, each worker has a network of its own.
+"""
+
+import ctypes
 import datetime
+import fcntl
 import os
 import shutil
+import socket
+import struct
 import sysconfig
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -16,6 +23,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core", "linphonec": "linphone-cli", "sshd": "openssh-server"}
+
+
+CLONE_NEWNET = 0x40000000
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers' peers, engines and fixed ports must not meet: a private loopback each. Only root may make one."""
+    if not hasattr(config, "workerinput") or ctypes.CDLL(None).unshare(CLONE_NEWNET) != 0:
+        return
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sh", b"lo", 0)
+        flags = struct.unpack("16sh", fcntl.ioctl(any_socket, SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh", b"lo", flags | IFF_UP))
 
 
 def pytest_sessionstart() -> None:

@@ -58,7 +58,7 @@ def test_every_way_into_the_end_closes(row: tuple[Stage, Cue]) -> None:
         assert Do.BYE in todo
 
 
-@pytest.mark.parametrize("stage", set(Stage) - {Stage.ENDED}, ids=str)
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.ENDED], ids=str)
 def test_the_owner_can_always_get_out(stage: Stage) -> None:
     if stage not in TOLD | {Stage.CANCEL_HELD, Stage.CANCELLING}:
         assert (stage, Cue.BYE) in SESSION
