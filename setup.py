@@ -60,6 +60,10 @@ MODULES = [
     "engine.media.core.stage.wheel",
     "engine.media.core.thread",
     "engine.media.core.upkeep",
+    "recorder.capture.chunk",
+    "recorder.capture.clock",
+    "recorder.capture.crc",
+    "recorder.capture.index",
 ]
 
 # Plain Python, compiled as it stands: warm code with one source, which runs the same without its compiled form.

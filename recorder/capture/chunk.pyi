@@ -1,0 +1,26 @@
+from typing_extensions import Buffer
+
+class Chunk:
+    """A body under work, for writers in Python. A record that finds no room raises `BufferError`: seal first."""
+
+    def __init__(self, capacity: int) -> None: ...
+    def __len__(self) -> int: ...
+    @property
+    def body(self) -> bytes: ...
+    def clear(self) -> None: ...
+    def packet(
+        self,
+        stream: int,
+        arrival_ns: int,
+        timestamp: int,
+        ssrc: int,
+        sequence: int,
+        codec: int,
+        payload_type: int,
+        flags: int,
+        payload: Buffer,
+    ) -> None: ...
+    def note(self, at_ns: int, fields: Buffer) -> None: ...
+
+def bound_head(number: int, body_bytes: int) -> bytes: ...
+def chunk_of(number: int, stored: Buffer) -> bytes: ...
