@@ -25,6 +25,7 @@ from santral.engine.control.server import ControlServer, ControlSettings
 from santral.engine.events import EventLog, SequenceFile
 from santral.engine.gate import Gate
 from santral.engine.guard import Guard
+from santral.engine.ids import CHANCE
 from santral.engine.limits import Limits
 from santral.engine.locating import Locator
 from santral.engine.media import AudioError, AudioLibrary, MediaEvent, MediaPlane, PlaneSettings
@@ -90,6 +91,7 @@ class Engine:
                 no_audio_s=rtp.no_audio,
             ),
             self._hear_media,
+            CHANCE,
         )
         settings = AgentSettings(user_agent=f"Santral/{version(DISTRIBUTION)}", allow=METHODS, supported=EXTENSIONS)
         self.signalling = Signalling(

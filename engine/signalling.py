@@ -1,11 +1,11 @@
 """Where the sans-IO user agent meets the loop: bytes in, actions performed, one timer armed. No protocol in here."""
 
 import asyncio
-import secrets
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from santral.engine import log
+from santral.engine.ids import CHANCE
 from santral.sip.agent import AgentSettings, UserAgent
 from santral.sip.errors import RemoteError
 from santral.sip.events import Action, Alias, Event, Hop, Send
@@ -36,7 +36,7 @@ class Signalling:
         keyring: Keyring | None = None,
     ) -> None:
         self.allow, self.supported = settings.allow, settings.supported
-        self.agent = UserAgent(settings, secrets.token_bytes)
+        self.agent = UserAgent(settings, CHANCE.randbytes)
         self.transports = Transports(
             loop,
             listeners,

@@ -4,7 +4,6 @@ A call keeps the picture it started with; a reload makes a new one for the calls
 """
 
 import asyncio
-import secrets
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ from santral.engine.config.tables.node import InterfaceTable
 from santral.engine.config.tables.peers import TrunkTable, UserTable
 from santral.engine.config.tables.routes import TenantTable
 from santral.engine.events import EventLog
+from santral.engine.ids import CHANCE
 from santral.engine.limits import Limits, LimitSettings, TrunkLimit
 from santral.engine.locating import Locator
 from santral.engine.media import AudioLibrary, MediaPlane
@@ -332,7 +332,7 @@ class Services:
 
     def decide(self, world: World, facts: CallFacts) -> Plan:
         """The plan of a call, with chance, turns and the trunks that are down; a turn is counted by `take_turns`."""
-        return plan(world.table, facts, secrets.randbits(53) / (1 << 53), self.turns, self.trunks.down)
+        return plan(world.table, facts, CHANCE.random(), self.turns, self.trunks.down)
 
     def take_turns(self, decided: Plan) -> None:
         """This plan is carried out."""
@@ -346,4 +346,4 @@ class Services:
     @staticmethod
     def description_id() -> int:
         """Session id of an o= line: unpredictable, and small enough for every parser (RFC 8866 5.2)."""
-        return secrets.randbits(31)
+        return CHANCE.getrandbits(31)

@@ -5,7 +5,7 @@ The rules of failover are the constants of this file. Nothing here reads a clock
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import StrEnum, auto
 from itertools import groupby
 from typing import Final, Literal
 
@@ -16,7 +16,7 @@ from santral.sip.reasons import PHRASES, q850_from_status
 from santral.sip.uri import Uri
 
 
-class Fault(Enum):
+class Fault(StrEnum):
     """Why an attempt came to nothing."""
 
     NO_TRY = auto()  # no provisional answer within the trunk's try_timeout

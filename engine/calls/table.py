@@ -3,7 +3,7 @@
 `call.py` applies it; `actions/` does what the rows say.
 """
 
-from enum import Enum, auto
+from enum import StrEnum, auto
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ class Heard(NamedTuple):
     data: Any = None
 
 
-class State(Enum):
+class State(StrEnum):
     NEW = "new"
     ORIGINATING = "originating"  # a call that begins here rings its first leg
     DIALING = "dialing"
@@ -28,7 +28,7 @@ class State(Enum):
     ENDED = "ended"
 
 
-class Input(Enum):
+class Input(StrEnum):
     """What can happen to a call. In brackets what comes with it; `Heard` carries the leg it is about."""
 
     START = auto()
@@ -69,7 +69,7 @@ class Input(Enum):
     BROKEN = auto()  # our own bug
 
 
-class Do(Enum):
+class Do(StrEnum):
     """Actions. Each is a function of `actions/`, in `actions.PERFORM`."""
 
     TAKE_FIRST_STEP = auto()

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from random import SystemRandom
 from typing import Final
 
 from santral.engine.config.values import HostPort
+from santral.engine.ids import CHANCE
 from santral.engine.locating.cache import Answer, NameCache
 from santral.engine.locating.hosts import Hosts
 from santral.engine.locating.resolver import Resolver
@@ -31,7 +31,7 @@ class Locator:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, bound: Bound, nameservers: Sequence[HostPort] = ()) -> None:
         self._bound = bound
-        self._draw = SystemRandom().random
+        self._draw = CHANCE.random
         self._hosts = Hosts(loop.time)
         self._resolver = Resolver(loop.time, nameservers)
         self._names = NameCache(loop, self._ask)

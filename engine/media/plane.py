@@ -7,10 +7,9 @@ return when that thread acknowledges.
 
 import asyncio
 import errno
-import secrets
 from collections.abc import Callable, Sequence
 from itertools import count
-from random import SystemRandom
+from random import Random, SystemRandom
 from time import monotonic
 from typing import Final, cast
 
@@ -31,9 +30,15 @@ FIRST_SEQUENCE_BITS: Final = 15  # below 2^15, so that SRTP's roll-over counter 
 
 
 class MediaPlane:
-    """All media threads, legs and ports of one node. Every method belongs to the event loop's thread."""
+    """All media threads, legs and ports of one node. Every method belongs to the event loop's thread.
 
-    def __init__(self, settings: PlaneSettings, on_event: Callable[[MediaEvent], None]) -> None:
+    `chance` is what nobody may guess: ports, synchronisation sources, first sequence numbers.
+    """
+
+    def __init__(
+        self, settings: PlaneSettings, on_event: Callable[[MediaEvent], None], chance: Random | None = None
+    ) -> None:
+        self._chance = chance or SystemRandom()
         first, last = settings.ports
         self.settings: Final = settings
         self.codec_keys: Final = CodecKeys()
@@ -42,7 +47,7 @@ class MediaPlane:
         self._on_event = on_event
         self._table = LegTable(settings.max_legs)
         self._free_slots = list(range(settings.max_legs - 1, -1, -1))
-        self._ports = PortPool(first, last, settings.rest_s, SystemRandom()) if (first, last) != (0, 0) else None
+        self._ports = PortPool(first, last, settings.rest_s, self._chance) if (first, last) != (0, 0) else None
         self._workers = [
             MediaWorker(self._table, settings, n, self._on_report) for n in range(max(settings.threads, 1))
         ]
@@ -89,9 +94,9 @@ class MediaPlane:
             "open",
             sockets.rtp_fd,
             sockets.rtcp_fd,
-            secrets.randbits(32),
-            secrets.randbits(FIRST_SEQUENCE_BITS),
-            secrets.randbits(32),
+            self._chance.getrandbits(32),
+            self._chance.getrandbits(FIRST_SEQUENCE_BITS),
+            self._chance.getrandbits(32),
         )
         return leg
 

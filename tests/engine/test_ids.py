@@ -34,3 +34,21 @@ def test_the_moment_can_be_read_back() -> None:
     for wrong in ("", "abc", str(uuid.uuid4())):
         with pytest.raises(ValueError, match="not a UUIDv7"):
             ids.created_ms(wrong)
+
+
+def test_chance_hands_out_every_octet_once() -> None:
+    page = bytes(range(256)) * (ids.POOL_OCTETS // 256)
+    asked: list[int] = []
+
+    def entropy(size: int) -> bytes:
+        asked.append(size)
+        return page[:size]
+
+    chance = ids.Chance(entropy)
+    assert b"".join(chance.randbytes(10) for _ in range(ids.POOL_OCTETS // 10)) == page[: ids.POOL_OCTETS // 10 * 10]
+    assert asked == [ids.POOL_OCTETS]
+    assert chance.getrandbits(64) == 0x0001020304050607  # too little was left of the first page: the second begins
+    assert chance.getrandbits(3) == 0x08 >> 5
+    assert 0 <= chance.random() < 1
+    assert chance.randbytes(ids.POOL_OCTETS + 1) == page
+    assert asked == [ids.POOL_OCTETS, ids.POOL_OCTETS, ids.POOL_OCTETS + 1]

@@ -4,9 +4,9 @@ All who answer one offer of ours know our key. Media goes to the first of them t
 key that it alone knows (RFC 4568 section 7.3), which an offer to it brings.
 """
 
-import secrets
 from collections.abc import Callable
 
+from santral.engine.ids import CHANCE
 from santral.engine.media import SrtpKeys
 from santral.sip.errors import NotAcceptable
 from santral.sip.offer_answer import RemoteStream, SrtpPolicy
@@ -18,7 +18,7 @@ Lines = tuple[Crypto, ...]
 class Keying:
     """Our side of one leg's key exchange. Keys are in no `repr`."""
 
-    def __init__(self, policy: SrtpPolicy, entropy: Callable[[int], bytes] = secrets.token_bytes) -> None:
+    def __init__(self, policy: SrtpPolicy, entropy: Callable[[int], bytes] = CHANCE.randbytes) -> None:
         self.policy = policy
         self.lines: Lines = ()  # of our latest description
         self.first: Lines = ()  # of the offer that every early dialog answers

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum, auto
+from enum import StrEnum, auto
 from typing import Final, Literal, Protocol, TypeVar
 
 from santral.engine.calls.crossing.policy import STRANGER, Policy
@@ -21,14 +21,14 @@ METHOD_NOT_ALLOWED: Final = 405
 REQUEST_PENDING: Final = 491
 
 
-class Role(Enum):
+class Role(StrEnum):
     """What a leg is to its call. A leg that moves to another call may change it; who sent the INVITE stays."""
 
     CALLER = "originating"
     CALLEE = "connected"
 
 
-class News(Enum):
+class News(StrEnum):
     """What a leg tells its call; in brackets what comes with it."""
 
     TRYING = auto()
