@@ -78,8 +78,8 @@ EVENTS: Final[dict[str, EventType]] = {
     "leg.ringing": EventType("The far end rings.", {"status": "int"}),
     "leg.early": EventType("Audio may flow before the answer.", {"status": "int", "codec": "str"}),
     "leg.answered": EventType("The far end answered.", {"codec": "str or nil"}),
-    "leg.held": EventType("The leg was put on hold."),
-    "leg.resumed": EventType("The leg was taken off hold."),
+    "leg.held": EventType("The leg was put on hold.", {"by": "peer, or the name of a control client"}),
+    "leg.resumed": EventType("The leg was taken off hold.", {"by": "peer, engine, or the name of a control client"}),
     "leg.changed": EventType("The leg's media changed within the call.", {"codec": "str", "direction": "str"}),
     "leg.moved": EventType(
         "The leg went over to another call, told in both: first in the one it leaves, with the role it had.",

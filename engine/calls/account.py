@@ -175,6 +175,8 @@ def leg_snapshot(leg: Leg) -> dict[str, Any]:
         "target": leg.target,
         "sip_call_id": leg.sip_call_id,
         "open": leg.is_open,
+        "muted": leg.is_muted,
+        "waits": leg.waits,
         "status": leg.status,
         "codec": leg.agreement.audio.name if leg.agreement is not None else None,
         "direction": leg.remote.direction if leg.remote is not None else None,

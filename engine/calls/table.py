@@ -59,6 +59,11 @@ class Input(StrEnum):
     REPLACE = auto()  # (Replacing): somebody else takes over a leg's place
     ATTEND = auto()  # (Attending): into a conference
     DEPART = auto()  # out of it
+    RING = auto()  # by command: the caller is told that it rings
+    ANSWER = auto()  # (Agreement), by command: the caller is answered while others ring
+    HOLD = auto()  # (Holding), by command: the peers of legs wait, or do not any more
+    PART = auto()  # by command: the legs hear each other no more
+    UNITE = auto()  # … and again
     JOIN = auto()  # (Joining): a leg of another call comes over
     TRANSFERRED = auto()  # a leg of ours went on to another call
     PLAYED = auto()
@@ -104,7 +109,11 @@ class Do(StrEnum):
     PICK_UP = auto()
     REFUSE_REPLACING = auto()
     ATTEND = auto()
-    DEPART = auto()
+    BRIDGE_AGAIN = auto()
+    HOLD = auto()
+    PART = auto()
+    RING_CALLER = auto()
+    ANSWER_CALLER = auto()
     JOIN_CALL = auto()
     END_TRANSFERRED = auto()
     PROBE = auto()
@@ -141,6 +150,8 @@ def _dialling(here: State) -> dict[Input, Row]:
         Input.CALLER_CANCELLED: (State.ENDED, (Do.CANCEL_DIALLED, Do.FINISH)),
         Input.CALLER_ENDED: (State.ENDED, (Do.CANCEL_DIALLED, Do.FINISH)),
         Input.HANG_UP: (State.ENDED, (Do.CANCEL_DIALLED, Do.REFUSE_BY_COMMAND, Do.FINISH)),
+        Input.RING: (here, (Do.RING_CALLER,)),
+        Input.ANSWER: (here, (Do.ANSWER_CALLER,)),
     }
 
 
@@ -227,7 +238,11 @@ TABLE: Final[dict[tuple[State, Input], Row]] = {  # a missing row means: ignore
     (State.RINGING, Input.REPLACE): (State.RINGING, (Do.PICK_UP,)),
     (State.TRANSFERRING, Input.REPLACE): (State.TRANSFERRING, (Do.REFUSE_REPLACING,)),
     (State.CONNECTED, Input.ATTEND): (State.CONNECTED, (Do.ATTEND,)),
-    (State.CONNECTED, Input.DEPART): (State.CONNECTED, (Do.DEPART,)),
+    (State.CONNECTED, Input.DEPART): (State.CONNECTED, (Do.BRIDGE_AGAIN,)),
+    (State.CONNECTED, Input.UNITE): (State.CONNECTED, (Do.BRIDGE_AGAIN,)),
+    (State.CONNECTED, Input.PART): (State.CONNECTED, (Do.PART,)),
+    (State.CONNECTED, Input.HOLD): (State.CONNECTED, (Do.HOLD,)),
+    (State.PREPARING, Input.RING): (State.PREPARING, (Do.RING_CALLER,)),
     (State.CONNECTED, Input.JOIN): (State.CONNECTED, (Do.JOIN_CALL,)),
     **{(state, Input.TRANSFERRED): (State.ENDED, (Do.END_TRANSFERRED, Do.FINISH)) for state in _CAN_GO_ON},
     (State.CONNECTED, Input.PLAYED): (State.ENDED, (Do.HANG_UP_CALLER, Do.FINISH)),

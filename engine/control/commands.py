@@ -14,7 +14,7 @@ from santral.engine.cdr.store import CdrFilter, StoreError
 from santral.engine.control.access import Scope, require, tenant_for
 from santral.engine.control.answers import Answers
 from santral.engine.control.caller import Caller, Session
-from santral.engine.control.methods import audio, conferences
+from santral.engine.control.methods import audio, conferences, connecting
 from santral.engine.control.methods.pages import DEFAULT_LIMIT, MAX_LIST, check_limit, cut
 from santral.engine.control.protocol import Request, RequestError
 from santral.engine.control.shapes import Parameter, about, build, parameters
@@ -179,10 +179,7 @@ async def on_transfer(caller: Caller, command: TransferCall) -> dict[str, Any]:
     if command.to is not None:
         caller.engine.transfer(call.id, command.to, command.keep, caller.who.name)
     elif command.other is not None:
-        other = caller.call(command.other)
-        if other.tenant != call.tenant:
-            raise RequestError("forbidden", "the other call is of another tenant", {"other": other.id})
-        caller.engine.join(call.id, command.keep, other.id, command.take, caller.who.name)
+        connecting.join(caller, call.id, command.keep, command.other, command.take)
     return {"id": call.id}
 
 
@@ -395,6 +392,13 @@ COMMANDS: Final[Mapping[str, Verb]] = {
     "call.get": verb(GetCall, on_get_call, "read", changes=False),
     "call.trace": verb(TraceCall, on_trace_call, "calls", changes=False),
     "call.hangup": verb(Hangup, on_hangup, "calls", changes=True),
+    "call.ring": verb(connecting.Ring, connecting.on_ring, "calls", changes=True),
+    "call.answer": verb(connecting.Answer, connecting.on_answer, "calls", changes=True),
+    "call.reject": verb(connecting.Reject, connecting.on_reject, "calls", changes=True),
+    "call.hold": verb(connecting.Hold, connecting.on_hold, "calls", changes=True),
+    "call.resume": verb(connecting.Resume, connecting.on_resume, "calls", changes=True),
+    "call.bridge": verb(connecting.BridgeLegs, connecting.on_bridge, "calls", changes=True),
+    "call.unbridge": verb(connecting.Unbridge, connecting.on_unbridge, "calls", changes=True),
     "call.play": verb(audio.Play, audio.on_play, "calls", changes=True),
     "call.stop": verb(audio.Stop, audio.on_stop, "calls", changes=True),
     "call.collect": verb(audio.Collect, audio.on_collect, "calls", changes=True, waits=True),

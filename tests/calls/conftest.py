@@ -520,10 +520,13 @@ class Talker:
         await asyncio.sleep(seconds)
         line = self.heard()
         assert len(line) > 0.5 * seconds * self.rate, f"heard {len(line)} samples"
+        return [round(self.level(line, one), -2) for one in hz]  # type: ignore[misc]
+
+    def level(self, line: np.ndarray[Any, np.dtype[np.int16]], hz: float) -> float:
+        """The amplitude of this frequency in what was heard."""
         time = np.arange(len(line)) / self.rate
         shape = np.hanning(len(line))
-        found = [abs(np.sum(line * shape * np.exp(-2j * np.pi * one * time))) * 2 / np.sum(shape) for one in hz]
-        return [round(one, -2) for one in map(float, found)]  # type: ignore[misc]
+        return float(abs(np.sum(line * shape * np.exp(-2j * np.pi * hz * time))) * 2 / np.sum(shape))
 
     def close(self) -> None:
         for task in self._tasks:

@@ -91,11 +91,11 @@ def attend(call: "Call", what: Input, wanted: Attending) -> None:
         enter(call, wanted).align()
     except MediaError as problem:
         call.log.error("cannot take part in the conference", conference=wanted.name, error=str(problem))
-        depart(call, what, None)
+        bridge_again(call, what, None)
 
 
-def depart(call: "Call", _what: Input, _data: object) -> None:
-    """Out of the conference: two legs hear each other again, one waits for what comes."""
+def bridge_again(call: "Call", _what: Input, _data: object) -> None:
+    """Out of the conference, or together again: two legs hear each other, one waits for what comes."""
     call.end_join()
     legs = tuple(leg for leg in call.roles.values() if leg.is_open)
     if len(legs) > 1:

@@ -10,8 +10,10 @@ from santral.engine.calls.crossing import STRANGER, connected
 from santral.engine.calls.dialer import AnswerHere, Failure, Fault
 from santral.engine.calls.joins import Bridge, Endpoint
 from santral.engine.calls.leg import Leg, Role, sure
+from santral.engine.calls.negotiation import Agreement
 from santral.engine.calls.playing import Playing
 from santral.engine.calls.table import Heard, Input
+from santral.engine.calls.waiting import entertain
 from santral.engine.media import MediaError, PreparedAudio
 from santral.routing.plan import Confer, Play
 from santral.sip.errors import NotAcceptable
@@ -79,6 +81,17 @@ def answer(call: "Call") -> None:
     call.services.cdrs.call_answered(call.id, sure(call.caller.times.answered))
     call.announce_answer(call.caller)
     call.arm(Input.TOO_LONG, call.world.max_duration_s[call.tenant])
+
+
+def answer_caller(call: "Call", _what: Input, agreement: Agreement) -> None:
+    """By command, while others ring: from now on the caller hears what we play it, ringback at least."""
+    if call.caller.agreement is None:
+        call.caller.prepare_answer(agreement, "sendrecv")
+    answer(call)
+    if isinstance(call.join, Bridge):
+        call.join.align()
+    elif any(leg.rang for leg in call.dialled):
+        entertain(call, call.caller, call.world.ringback[call.tenant])
 
 
 def note_way(call: "Call", leg: Leg) -> None:

@@ -1,11 +1,12 @@
 """Inside an answered call: changes and requests go to the join, silence is asked about before it ends anything."""
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from santral.engine.calls import digits
 from santral.engine.calls.actions import ringing
 from santral.engine.calls.actions.connecting import start_playing
-from santral.engine.calls.joins import hear_alone
+from santral.engine.calls.joins import Bridge, Endpoint, hear_alone
 from santral.engine.calls.leg import Leg, News
 from santral.engine.calls.table import Input
 
@@ -14,6 +15,29 @@ if TYPE_CHECKING:
 
 UNABLE: Final = 500  # to an INFO while nobody is there to hear it
 GONE: Final = frozenset({404, 408, 410, 481, 503, 504})  # answers to a probe of a call that the peer has not
+
+
+class Holding(NamedTuple):
+    """A command has the peers of these legs wait, or not any more."""
+
+    legs: Sequence[Leg]
+    on: bool
+    by: str
+
+
+def hold(call: "Call", _what: Input, wanted: Holding) -> None:
+    if not isinstance(call.join, Bridge):
+        return
+    for leg in wanted.legs:
+        if leg in call.join.legs:
+            (call.join.hold if wanted.on else call.join.resume)(leg, wanted.by)
+
+
+def part(call: "Call", _what: Input, _data: Any) -> None:
+    """The legs hear each other no more; each is alone with the engine."""
+    call.end_join()
+    call.join = apart = Endpoint(call, *(leg for leg in call.roles.values() if leg.is_open))
+    apart.align()
 
 
 def carry_change(call: "Call", what: Input, change: tuple[Leg, News, Any]) -> None:

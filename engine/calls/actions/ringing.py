@@ -12,6 +12,7 @@ from santral.engine.calls.leg import HeaderLines, Leg
 from santral.engine.calls.table import Heard, Input
 from santral.engine.calls.waiting import entertain
 
+RINGING: Final = 180
 PERMITTED: Final = frozenset({"sendrecv", "sendonly"})  # P-Early-Media that lets its sender be heard (RFC 5009)
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ def carry_progress(call: "Call", _what: Input, heard: Heard) -> None:
         caller.progress(status, lines)
     elif call.join is None:
         entertain(call, caller, call.world.ringback[call.tenant])
+
+
+def ring_caller(call: "Call", _what: Input, _data: Any) -> None:
+    """By command: the caller is told that it rings, whatever does."""
+    call.caller.progress(RINGING)
+    call.emit("leg.ringing", leg=call.caller.id, status=RINGING)
 
 
 def _permission(caller: Leg) -> HeaderLines:

@@ -15,22 +15,12 @@ class Attendance(Endpoint):
 
     def __init__(self, call: "Call", legs: tuple[Leg, ...], conference: Conference, manners: Manners) -> None:
         """Raises `MediaError` when a leg's codec cannot be mixed, or in no such manner; those before it are in then."""
-        super().__init__(call, legs[0])
-        self._all, self.conference = legs, conference
+        super().__init__(call, *legs)
+        self.conference = conference
         self.reason = "left"
         for leg in legs:
             conference.enter(call, leg, manners)
 
-    @property
-    def legs(self) -> tuple[Leg, ...]:
-        return self._all
-
-    def align(self) -> None:
-        """Whoever was kept waiting before sends and hears again."""
-        for leg in self._all:
-            if leg.direction != "sendrecv" and leg.may_be_asked and not leg.is_changing:
-                leg.ask_change(leg.agreed.ours, "sendrecv")
-
     def end(self) -> None:
-        for leg in self._all:
+        for leg in self._legs:
             self.conference.leave(leg, self.reason)

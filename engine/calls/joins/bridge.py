@@ -51,6 +51,8 @@ class Bridge:
     def end(self) -> None:
         for leg in self.legs:
             entertain(self._call, leg, None)
+            if leg.is_open:
+                self._release(leg, "engine")
             if leg.asks_change and leg.is_open:
                 leg.refuse_change(REQUEST_PENDING)
         if self._is_announced:
@@ -134,13 +136,13 @@ class Bridge:
         if is_the_same or not other.may_be_asked:  # who cannot be asked now is, as soon as that is possible
             self._settle(leg, other)
         else:
-            self._asked[other.id] = codecs, shown(leg)
-            other.ask_change(codecs, shown(leg), leg.change_method)
+            wanted = self._asked[other.id] = codecs, offered(other, leg)
+            other.ask_change(*wanted, leg.change_method)
 
     def _settle(self, waiting: Leg, other: Leg) -> None:
         """Answer the waiting change as the other side's last description allows."""
         try:
-            waiting.accept_change(other.agreed, limit_by(other))
+            waiting.accept_change(other.agreed, limit(waiting, other))
         except NotAcceptable as problem:
             waiting.refuse_change(problem.status)
             return
@@ -174,7 +176,7 @@ class Bridge:
         """The offer that would bring `leg` to its counterpart's last word: what stands, where nothing is amiss."""
         other = self.other(leg)
         codecs = leg.agreed.ours
-        direction = leg.direction if leg.effective == target(leg, other) else shown(other)
+        direction = leg.direction if leg.effective == target(leg, other) else offered(leg, other)
         codec = other.agreed.audio.key
         if leg.agreed.audio.key != codec:
             with suppress(NotAcceptable):  # its peer never offered it: the media plane converts
@@ -187,14 +189,35 @@ class Bridge:
 
     # ---- hold ----
 
+    def hold(self, leg: Leg, by: str) -> None:
+        """By command: from now on the peer of this leg waits, with music, and is heard by nobody."""
+        if leg.waits:
+            return
+        leg.waits = True
+        leg.hush()
+        self._call.emit("leg.held", leg=leg.id, by=by)
+        self.align()
+
+    def resume(self, leg: Leg, by: str) -> None:
+        """What `hold` did is over."""
+        if self._release(leg, by):
+            self.align()
+
+    def _release(self, leg: Leg, by: str) -> bool:
+        was_waiting, leg.waits = leg.waits, False
+        if was_waiting and not self._call.is_finished:
+            leg.hush()
+            self._call.emit("leg.resumed", leg=leg.id, by=by)
+        return was_waiting
+
     def _update_music(self) -> None:
-        """Music for each leg whose counterpart holds, and which does not hold itself."""
+        """Music for each leg that waits by command or as its counterpart holds, and which does not hold itself."""
         for leg in self.legs:
             other = self.other(leg)
             waits = (
                 leg.agreement is not None
                 and other.remote is not None
-                and plays_music(other)
+                and (leg.waits or plays_music(other))
                 and leg.wish in negotiation.HEARING
             )
             entertain(self._call, leg, self._call.world.hold_music[self._call.tenant] if waits else None)
@@ -210,11 +233,18 @@ def shown(leg: Leg) -> str:
     return "sendrecv" if plays_music(leg) else leg.wish
 
 
+def offered(leg: Leg, other: Leg) -> str:
+    """The direction to offer the peer of `leg`: as its counterpart wishes, unless a command has it wait."""
+    return "sendonly" if leg.waits else shown(other)
+
+
 def target(leg: Leg, other: Leg) -> str:
     """The direction `leg` should have, seen from us, so that both peers' wishes hold."""
-    return negotiation.meet(shown(other), answer_direction(leg.wish))
+    return negotiation.meet(offered(leg, other), answer_direction(leg.wish))
 
 
-def limit_by(other: Leg) -> str:
-    """What the peer of the other side really sends and hears now, seen from there."""
-    return "sendrecv" if plays_music(other) else answer_direction(other.effective)
+def limit(leg: Leg, other: Leg) -> str:
+    """What an answer to the peer of `leg` may allow: what its counterpart sends and hears now, seen from there."""
+    if leg.waits:
+        return "sendonly"
+    return "sendrecv" if other.waits or plays_music(other) else answer_direction(other.effective)

@@ -1,4 +1,4 @@
-"""One leg and the engine itself: echo, or a file."""
+"""Legs and the engine itself: echo, a file, or nothing yet."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 
 
 class Endpoint:
-    """One leg and the engine itself: echo, or a file."""
+    """Legs that hear the engine and not each other: echo, a file, or nothing yet."""
 
-    def __init__(self, call: "Call", leg: Leg) -> None:
-        self._call, self._leg = call, leg
+    def __init__(self, call: "Call", *legs: Leg) -> None:
+        self._call, self._legs = call, legs
 
     @property
     def legs(self) -> tuple[Leg, ...]:
-        return (self._leg,)
+        return self._legs
 
     def align(self) -> None:
-        """Its peer may have been kept waiting by somebody who was here before: it sends and hears again."""
-        leg = self._leg
-        if leg.direction != "sendrecv" and leg.may_be_asked and not leg.is_changing:
-            leg.ask_change(leg.agreed.ours, "sendrecv")
+        """Whoever was kept waiting by somebody who was here before sends and hears again."""
+        for leg in self._legs:
+            if leg.direction != "sendrecv" and leg.may_be_asked and not leg.is_changing:
+                leg.ask_change(leg.agreed.ours, "sendrecv")
 
     def end(self) -> None:
         """Nothing to part: the media leg is closed by the call."""

@@ -7,6 +7,8 @@ from santral.engine.calls.leg import Leg, News
 
 HELD: Final = frozenset({"sendonly", "inactive"})  # what a peer wishes while it keeps the other side waiting
 
+PEER: Final = "peer"  # who has put a leg on hold, when no control client has
+
 Tell = Callable[..., Any]  # emit(type, leg=…, **fields)
 
 
@@ -35,7 +37,7 @@ def announce_change(emit: Tell, leg: Leg) -> None:
     if (leg.wish in HELD) != leg.is_held:
         leg.is_held = leg.wish in HELD
         if leg.is_held:
-            emit("leg.held", leg=leg.id)
+            emit("leg.held", leg=leg.id, by=PEER)
         else:
-            emit("leg.resumed", leg=leg.id)
+            emit("leg.resumed", leg=leg.id, by=PEER)
     emit("leg.changed", leg=leg.id, codec=codec, direction=direction)

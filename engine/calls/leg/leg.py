@@ -60,6 +60,8 @@ class Leg:
         self.max_forwards = 70  # RFC 3261 8.1.1.6, as the INVITE came
         self.is_open = True
         self.is_held = False  # by its peer, as last announced
+        self.waits = False  # a command keeps its peer waiting
+        self.is_muted = False  # … or has nobody hear it
         self.tell = tell
         self.line = line
         self.change: sip.Reinvited | None = None  # the peer's re-INVITE that waits for the other leg
@@ -157,6 +159,10 @@ class Leg:
         """The peer says that it is there: arm the media plane's time-out anew."""
         if self.media is not None and self.media.remote is not None:
             self.media.set_direction(self.media.remote.direction)
+
+    def hush(self) -> None:
+        """Have the media plane know whether what the peer says is heard."""
+        self.rtp.mute(self.is_muted or self.waits)
 
     async def close_media(self) -> None:
         """Close every stream's port and keep its final counters; what is closed already stays as it is."""

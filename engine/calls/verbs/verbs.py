@@ -7,10 +7,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from santral.engine.calls import digits, playing, waiting
+from santral.engine.calls import digits, negotiation, playing, waiting
 from santral.engine.calls.actions import conferring
+from santral.engine.calls.actions.midcall import Holding
 from santral.engine.calls.collecting import Collecting, Wanted
-from santral.engine.calls.joins import Attendance
+from santral.engine.calls.joins import Attendance, Bridge
 from santral.engine.calls.leg import Leg, Role
 from santral.engine.calls.playing import Manner, Playing
 from santral.engine.calls.table import Input, State
@@ -18,11 +19,13 @@ from santral.engine.conferences import Manners
 from santral.engine.config.sounds import Sound, SoundError, find_sound
 from santral.engine.control.protocol import RequestError
 from santral.engine.media import AudioError, MediaError, PreparedAudio
+from santral.sip.errors import NotAcceptable
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
 
 MAX_FILES: Final = 16  # of one list
+BEFORE_THE_ANSWER: Final = (State.DIALING, State.RINGING, State.PREPARING)
 
 
 class Verbs:
@@ -161,7 +164,75 @@ class Verbs:
         """What these legs say is heard by nobody, or by everybody again."""
         legs = self.legs(leg)
         for one in legs:
-            one.rtp.mute(on)
+            one.is_muted = on
+            one.hush()
+        return [one.id for one in legs]
+
+    # ---- before the answer ----
+
+    def _unanswered(self) -> Leg:
+        """The caller, while it waits for an answer."""
+        call = self._call
+        if call.state not in BEFORE_THE_ANSWER or call.caller.is_answered:
+            raise RequestError("bad_state", "no caller waits for an answer", {"state": call.state.value})
+        return call.caller
+
+    def ring(self) -> None:
+        """180 to the caller, whatever rings."""
+        self._unanswered()
+        self._call.post(Input.RING)
+
+    def answer(self) -> None:
+        """The caller is answered now, with the first codec of its trunk that it offers; what is dialled rings on."""
+        caller = self._unanswered()
+        if self._call.state is State.PREPARING or caller.remote is None:
+            raise RequestError("bad_state", "the caller is answered when somebody is there, not before", {})
+        try:
+            agreement = negotiation.answer_locally(caller.peer, caller.party.codecs, caller.party.dtmf)
+        except NotAcceptable:
+            raise RequestError("bad_state", "the caller offers no codec of its trunk", {}) from None
+        self._call.post(Input.ANSWER, agreement)
+
+    def reject(self, status: int | None, by: str) -> None:
+        """The caller is refused."""
+        self._unanswered()
+        self._call.hang_up(status, by)
+
+    # ---- who hears whom ----
+
+    def _bridge(self) -> Bridge:
+        call = self._call
+        if call.state is not State.CONNECTED or not isinstance(call.join, Bridge):
+            raise RequestError("bad_state", "no two legs of the call hear each other", {"state": call.state.value})
+        return call.join
+
+    def hold(self, leg: str | None, by: str) -> list[str]:
+        """The peers of these legs wait, with music, and nobody hears them."""
+        self._bridge()
+        return self._keep(Holding(self.legs(leg), True, by))
+
+    def resume(self, leg: str | None, by: str) -> list[str]:
+        """They are back."""
+        self._bridge()
+        return self._keep(Holding(self.legs(leg), False, by))
+
+    def _keep(self, holding: Holding) -> list[str]:
+        self._call.post(Input.HOLD, holding)
+        return [one.id for one in holding.legs]
+
+    def part(self) -> list[str]:
+        """The two legs hear the engine alone from now on: what is played to each, else nothing."""
+        legs = self._bridge().legs
+        self._call.post(Input.PART)
+        return [one.id for one in legs]
+
+    def unite(self) -> list[str]:
+        """The two legs hear each other (again)."""
+        call = self._call
+        legs = self.legs(None) if call.state is State.CONNECTED else []
+        if len(legs) < 2 or isinstance(call.join, Bridge):
+            raise RequestError("bad_state", "the call has no two legs that are apart", {"state": call.state.value})
+        call.post(Input.UNITE)
         return [one.id for one in legs]
 
     # ---- conferences ----
