@@ -1,5 +1,6 @@
 """Calls moved and made by command: as the tenant's own, with its rights and its numbers."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from tests.calls.test_transfer import Start, assert_nothing_left, begin, hang_up
 
 from santral.engine.control.access import Identity
 from santral.engine.control.answers import Answers
-from santral.engine.control.commands import perform
+from santral.engine.control.commands import COMMANDS, perform
 from santral.engine.control.protocol import Request, RequestError
 
 __all__ = ["begin"]
@@ -223,3 +224,32 @@ async def test_what_may_not_be_called(desk: Start, params: dict[str, str], code:
     assert refused.value.code == code
     assert list(bench.engine.calls()) == []
     assert_nothing_left(bench)
+
+
+async def test_calls_of_others_are_nobody_s_and_readers_change_nothing(desk: Start) -> None:
+    """Every method about one call, as a client of another tenant asks for it, and one without the scope."""
+    bench, _ = await desk()
+    await bench.connect("100")
+    (call,) = bench.engine.calls()
+    stranger, reader = Desk(bench.engine, "globex"), Desk(bench.engine, "acme")
+    stranger.who = replace(stranger.who, scopes=frozenset({"read", "calls"}))
+    reader.who = replace(reader.who, scopes=frozenset({"read", "events"}))
+    needed = {"name": "x", "file": "x.wav", "digits": "1", "kinds": [], "muted": True, "to": "200"}
+    asked = set()
+    for method, row in COMMANDS.items():
+        names = {each.name: each.required for each in row.known}
+        which = "call" if method.startswith("conference.") else "id"
+        if which not in names or not method.startswith(("call.", "conference.")):
+            continue
+        params = {name: needed[name] for name, required in names.items() if required and name != which}
+        if method in {"call.transfer", "conference.change"}:
+            params |= {name: needed[name] for name in ("to", "muted") if name in names}
+        for who, code in ((stranger, "not_found"), (reader, "forbidden")):
+            if who is reader and row.scope == "read":
+                continue
+            with pytest.raises(RequestError) as refused:
+                await who(method, **params, **{which: call.id})
+            assert refused.value.code == code, method
+        asked.add(method)
+    assert len(asked) > 20
+    assert bench.engine.call(call.id) is call
