@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 # Plain Python that setup.py compiles too: its rows WARM
 WARM := $(addsuffix .py,$(subst .,/,$(shell sed -n '/^WARM/,/^]/s/^ *"\(.*\)",.*/\1/p' setup.py)))
-COMPILED := $(shell find bench codecs engine recorder sip -name '*.pyx' -o -name '*.pxd') $(WARM)
+COMPILED := $(shell find bench codecs engine recorder routing sip -name '*.pyx' -o -name '*.pxd') $(WARM)
 
 # A stamp is as old as the start of its step, so what changes meanwhile is built next time.
 BEGIN = @mkdir -p $(@D) && touch $@.begun
@@ -69,4 +69,4 @@ lock: build
 
 clean:
 	@rm -rf build dist src/*.egg-info $(VENV)
-	@find bench codecs engine recorder sip -name '*.so' -delete
+	@find bench codecs engine recorder routing sip -name '*.so' -delete

@@ -64,6 +64,8 @@ MODULES = [
     "recorder.capture.clock",
     "recorder.capture.crc",
     "recorder.capture.index",
+    "routing.acd.index.match",
+    "routing.acd.index.order",
 ]
 
 # Plain Python, compiled as it stands: warm code with one source, which runs the same without its compiled form.

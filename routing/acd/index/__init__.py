@@ -1,0 +1,1 @@
+"""Sorted people and agents on plain memory: the two searches of the distributor."""

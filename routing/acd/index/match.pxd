@@ -1,0 +1,43 @@
+# Who may take whom: the fields that the matching of match.pyx reads.
+
+from santral.routing.acd.index.order cimport Order
+
+cdef class Hall:
+    cdef Order idle
+    cdef list lanes
+    cdef readonly list seats
+    cdef readonly int lowest_tier
+    cdef list on_duty
+
+cdef class Lane:
+    cdef readonly Hall hall
+    cdef readonly object key
+    cdef Order waiting
+    cdef unsigned long long kind
+    cdef bytes needs
+    cdef int steps
+    cdef int reach
+    cdef Desk only
+    cdef int place
+
+cdef class Desk:
+    cdef bytes levels
+    cdef readonly unsigned long long kinds
+    cdef readonly list seats
+
+    cdef long sum_of(self, tuple weights)
+
+cdef class Seat:
+    cdef readonly Hall hall
+    cdef readonly Desk desk
+    cdef readonly object owner
+    cdef readonly int tier
+    cdef readonly int position
+    cdef int min_priority
+    cdef double bonus
+    cdef long long tie
+    cdef double a
+    cdef double b
+    cdef double c
+    cdef bint is_idle
+    cdef public double turn

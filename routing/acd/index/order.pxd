@@ -1,0 +1,37 @@
+# A sorted collection of objects that can be counted: the node and what other compiled modules may call.
+
+cdef struct node_t:
+    double a
+    double b
+    double c
+    long long tie
+    void *item
+    int left
+    int right
+    int size
+    unsigned int weight
+
+
+cdef class Order:
+    cdef node_t *nodes
+    cdef int capacity
+    cdef int used
+    cdef int free
+    cdef int root
+    cdef int head
+    cdef unsigned int seed
+
+    cdef int _new(self, double a, double b, double c, long long tie, void *item) except -1
+    cdef int insert(self, double a, double b, double c, long long tie, void *item) except -1
+    cdef int erase(self, double a, double b, double c, long long tie) noexcept
+    cdef int count_before(self, double a, double b, double c, long long tie) noexcept
+    cdef inline node_t *first_node(self) noexcept:
+        cdef int n
+        if self.root == 0:
+            return NULL
+        if self.head == 0:
+            n = self.root
+            while self.nodes[n].left:
+                n = self.nodes[n].left
+            self.head = n
+        return &self.nodes[self.head]

@@ -1,0 +1,285 @@
+"""Bringing people and agents together: both directions, and the keys by which each side is ordered."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from santral.routing.acd.events import AgentChanged, Created, Why
+from santral.routing.acd.index.match import Lane, Seat
+from santral.routing.acd.records import Agent, Floor, Item, Queue, Reservation
+from santral.routing.acd.settings import CALLBACK, DialFirst, Strategy
+from santral.routing.acd.stages import LaneKey
+from santral.routing.acd.tables import AGENT, SHOWN_FIRST, Cue, Standing, State
+
+BEHIND: Final = 1e12  # added to the rank of somebody offered to some who may have more agents yet
+LANES_KEPT: Final = 256  # empty lanes a queue remembers
+LOOKED_AT_ONCE: Final = 64  # agents reserved in one step after a change of rules
+
+# ---- people ----
+
+
+def lane_of(floor: Floor, queue: Queue, key: LaneKey) -> Lane:
+    lane = queue.lanes.get(key)
+    if lane is None:
+        needs = tuple([(floor.number_of_skill(skill), level) for skill, level in key.needs])
+        only = None
+        if key.only is not None:
+            floor.agents[key.only].is_wanted = True
+            only = floor.agents[key.only].desk
+        lane = Lane(queue.hall, key, floor.number_of_kind(key.kind), needs, key.steps, key.reach, only)
+        queue.lanes[key] = lane
+    return lane
+
+
+def leave_lane(item: Item) -> None:
+    """Stand nowhere: nobody may take this person now."""
+    lane = item.lane
+    if lane is None or item.stood is None:
+        return
+    lane.take(item.stood, item.tie)
+    item.stood = None
+    lanes = item.queue.lanes
+    if len(lanes) > LANES_KEPT and not lane:
+        lanes.pop(lane.key, None)
+
+
+def stand(floor: Floor, item: Item) -> bool:
+    """Stand in the lane of the present stage, if anybody may take this person now.
+
+    Returns whether an idle agent may be there for it: in a lane that was not empty none can be.
+    """
+    wanted: float | None = None
+    if item.standing is Standing.WAITING:
+        wanted = item.rank
+    elif (
+        item.standing is Standing.OFFERED
+        and item.queue.settings.strategy is Strategy.RING_ALL
+        and len(item.pending) < item.queue.settings.ring_limit
+    ):
+        wanted = item.rank + BEHIND
+    key = item.stages[item.stage].key
+    if item.stood is not None and item.stood == wanted and item.lane is not None and item.lane.key == key:
+        return False
+    leave_lane(item)
+    if wanted is None:
+        return False
+    lane = lane_of(floor, item.queue, key)
+    was_empty = not lane
+    item.lane, item.stood = lane, wanted
+    lane.put(wanted, item.tie, item)
+    return was_empty
+
+
+def seek(floor: Floor, item: Item, now: float) -> None:
+    """Offer somebody who stands in a lane to the idle agents, as the strategy of the queue says."""
+    lane, strategy = item.lane, item.queue.settings.strategy
+    if lane is None or item.stood is None:
+        return
+    wanted = item.work.sticky
+    if wanted is not None and not item.pending:
+        seat = _own_agent(floor, lane, wanted)
+        if seat is not None:
+            reserve(floor, item, seat, now)
+            return
+    if strategy is Strategy.RING_ALL:
+        for seat in lane.seats(item.queue.settings.ring_limit - len(item.pending)):
+            reserve(floor, item, seat, now)
+    elif strategy is Strategy.SKILL_SCORE:
+        found, score = lane.best(weights(floor, item))
+        if found is not None:
+            reserve(floor, item, found, now, score)
+    else:
+        found = lane.seat()
+        if found is not None:
+            reserve(floor, item, found, now)
+
+
+def _own_agent(floor: Floor, lane: Lane, wanted: str) -> Seat | None:
+    agent = floor.agents.get(wanted)
+    return None if agent is None else lane.seat_of(agent.desk)
+
+
+def weights(floor: Floor, item: Item) -> tuple[tuple[int, int], ...]:
+    """What counts in skill_score: wishes with their weight, needs with one."""
+    queue, work = item.queue.settings, item.work
+    found = {wish.skill: wish.weight for wish in (*queue.wishes, *work.wishes)}
+    for need in (*queue.needs, *work.needs):
+        found.setdefault(need.skill, 1)
+    return tuple([(floor.number_of_skill(skill), weight) for skill, weight in found.items()])
+
+
+# ---- agents ----
+
+
+def room(agent: Agent, now: float) -> int:
+    """The kinds an agent may be offered now, as bits."""
+    if agent.state is not State.AVAILABLE or agent.outside or not agent.is_reachable or agent.rests_until > now:
+        return 0
+    if not agent.engaged:
+        return agent.everything
+    held: dict[str, int] = {}
+    for one in agent.engaged:
+        channel = one.item.channel
+        held[channel] = held.get(channel, 0) + 1
+    bits = 0
+    for kind, bit in agent.rooms.items():
+        if held.get(kind, 0) < agent.settings.capacity[kind] and (agent.settings.mixes or kind in held):
+            bits |= bit
+    return bits
+
+
+def key_of(floor: Floor, agent: Agent, seat: Seat, queue: Queue) -> tuple[float, float, float]:
+    """Where an idle seat stands: by tier and load, then as the strategy says, then the longest idle first."""
+    first = seat.tier * 1000.0 + len(agent.engaged)
+    match queue.settings.strategy:
+        case Strategy.FEWEST_CALLS:
+            return first, float(agent.calls), agent.idle_since
+        case Strategy.LEAST_TALK_TIME:
+            return first, agent.talk, agent.idle_since
+        case Strategy.ROUND_ROBIN:
+            return first, seat.turn, agent.idle_since
+        case Strategy.RANDOM:
+            return first, floor.draw(), agent.idle_since
+        case Strategy.TOP_DOWN | Strategy.RING_PROGRESSIVELY:
+            return first, float(seat.position), agent.idle_since
+        case _:
+            return first, agent.idle_since, 0.0
+
+
+def refresh(floor: Floor, agent: Agent, now: float) -> None:
+    """Something about an agent has changed: take whoever comes first, or wait in order for somebody."""
+    kinds = room(agent, now)
+    agent.desk.free(kinds)
+    while kinds:
+        item = agent.desk.first()
+        if item is None:
+            break
+        seat = agent.seats[item.queue.name]
+        score = agent.desk.score(weights(floor, item)) if item.queue.settings.strategy is Strategy.SKILL_SCORE else 0
+        reserve(floor, item, seat, now, score)
+        kinds = agent.desk.kinds
+    settle(floor, agent, kinds)
+
+
+def settle(floor: Floor, agent: Agent, kinds: int) -> None:
+    """Stand among the idle, or not."""
+    if kinds:
+        for name, seat in agent.seats.items():
+            seat.wait(*key_of(floor, agent, seat, floor.queues[name]))
+    else:
+        for seat in agent.desk.seats:
+            seat.stop_waiting()
+
+
+def show(floor: Floor, agent: Agent, now: float, reason: str = "", about: Reservation | None = None) -> None:
+    """Tell the state an agent is in, if it is another."""
+    state = agent.state
+    if agent.engaged:
+        if len(agent.engaged) == 1:
+            state = agent.engaged[0].cell
+        else:
+            cells = {one.cell for one in agent.engaged}
+            state = next(cell for cell in SHOWN_FIRST if cell in cells)
+    elif agent.outside and state is not State.OFFLINE:
+        state = State.BUSY
+    if state is agent.shown and not (reason and state is agent.state):
+        return
+    queue, work = (None, None) if about is None else (about.item.queue.name, about.item.work.id)
+    floor.out.append(
+        AgentChanged(now, agent.name, agent.settings.tenant, state, agent.shown, now - agent.since, reason, queue, work)
+    )
+    agent.shown, agent.since = state, now
+
+
+# ---- both ----
+
+
+def reserve(floor: Floor, item: Item, seat: Seat, now: float, score: int | None = None) -> None:
+    """One agent for one person: neither is to be had by anybody else from here on.
+
+    `seat` is idle if the person has come to the agent, and not if the agent has just come free.
+    """
+    agent: Agent = seat.owner
+    queue = item.queue
+    settings = queue.settings
+    was_idle = seat.is_waiting()
+    order, timeout = DialFirst.AGENT, settings.ring_timeout
+    if item.work.kind == CALLBACK and settings.callback is not None:
+        order = settings.callback.order
+        if order is DialFirst.CUSTOMER:
+            timeout = settings.callback.ring_timeout
+    one = Reservation(floor.new_id(), item, agent, now, floor.next_tie())
+    floor.reservations[one.id] = one
+    one.cell = AGENT[one.cell, Cue.RESERVE]
+    why = Why(
+        settings.strategy,
+        now - item.started,
+        queue.order.before(item.rank, 0.0, 0.0, item.tie),
+        item.work.priority + settings.priority,
+        now - agent.idle_since,
+        seat.tier,
+        score or 0,
+        item.stage,
+        "arrival" if was_idle else "release",
+    )
+    if not item.pending:
+        item.standing = Standing.OFFERED
+        queue.offered += 1
+    item.pending.append(one)
+    agent.engaged.append(one)
+    seat.turn = one.tie
+    stand(floor, item)
+    floor.arm(one, now + timeout)
+    floor.out.append(
+        Created(
+            now, one.id, settings.name, item.work.id, item.work.kind, agent.name, settings.tenant, now + timeout,
+            order, why,
+        )
+    )  # fmt: skip
+    show(floor, agent, now, about=one)
+    kinds = room(agent, now)
+    agent.desk.free(kinds)
+    if was_idle:
+        settle(floor, agent, kinds)
+    if settings.strategy is Strategy.RING_PROGRESSIVELY:
+        item.ring_at = now + settings.ring_every if len(item.pending) < settings.ring_limit else None
+        floor.arm(item, next_due(item))
+
+
+def ring_another(floor: Floor, item: Item, now: float) -> None:
+    """ring_progressively: one more agent, if there is an idle one."""
+    item.ring_at = now + item.queue.settings.ring_every
+    lane = lane_of(floor, item.queue, item.stages[item.stage].key)
+    seat = lane.seat()
+    if seat is not None:
+        reserve(floor, item, seat, now)
+
+
+def next_due(item: Item) -> float | None:
+    """When somebody who waits is to be looked at next."""
+    if item.standing is Standing.PARKED:
+        times = [item.park_until, item.work.expires]
+    elif item.standing is Standing.WAITING:
+        times = [item.rule_at, item.stage_at, item.announce_at, item.offer_at, item.work.expires]
+    elif item.standing is Standing.OFFERED:
+        times = [item.stage_at, item.ring_at]
+    else:
+        return None
+    due = None
+    for at in times:
+        if at is not None and (due is None or at < due):
+            due = at
+    return due
+
+
+def look_again(floor: Floor, queue: Queue, now: float, most: int = LOOKED_AT_ONCE) -> bool:
+    """Idle agents may take people whom they could not take before. Whether there may be more."""
+    for lane in queue.hall.active_lanes():
+        seat = lane.seat()
+        while seat is not None:
+            refresh(floor, seat.owner, now)
+            most -= 1
+            if most == 0:
+                return True
+            seat = lane.seat() if lane else None
+    return False

@@ -1,0 +1,355 @@
+"""Reservations: what becomes of an offer, and of what an agent has in hand."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from santral.routing.acd import matching, waiting
+from santral.routing.acd.events import Accepted, Completed, Connected, Refused, Rescinded, Ringing, TimedOut, Wrapping
+from santral.routing.acd.records import Agent, Floor, Item, Reservation
+from santral.routing.acd.tables import AGENT, MISSES, RESERVATION, Cause, Cue, Phase, Standing, State, Turn
+
+CONNECT_LIMIT: Final = 120.0  # from the agent's answer to the connection: dialling the customer of a callback is in it
+
+
+def step(one: Reservation, turn: Turn, cue: Cue) -> bool:
+    """Both cells of a reservation, its own and the agent's. Whether the table has such a row."""
+    phase = RESERVATION.get((one.phase, turn))
+    if phase is None:
+        return False
+    one.phase = phase
+    one.cell = AGENT[one.cell, cue]
+    return True
+
+
+def on_due(floor: Floor, one: Reservation, now: float) -> None:
+    """Its time is up: nobody answered, nobody was connected, or the wrap-up is over."""
+    if one.phase is Phase.PENDING:
+        time_out(floor, one, now)
+    elif one.phase is Phase.ACCEPTED:
+        failed(floor, one, now)
+    elif one.phase is Phase.WRAPPING:
+        complete(floor, one, now)
+
+
+def ringing(floor: Floor, one: Reservation, now: float) -> None:
+    """The agent's phone rings."""
+    if one.phase is Phase.PENDING and one.cell is State.RESERVED:
+        one.cell = AGENT[one.cell, Cue.RING]
+        floor.out.append(Ringing(now, one.id, one.item.queue.name, one.item.work.id, one.agent.name))
+        matching.show(floor, one.agent, now, about=one)
+
+
+def customer_answered(floor: Floor, one: Reservation, now: float) -> None:
+    """Now the agent's phone is rung, who has the usual time for it."""
+    if one.phase is Phase.PENDING:
+        floor.arm(one, now + one.item.queue.settings.ring_timeout)
+
+
+def accept(floor: Floor, one: Reservation, now: float) -> None:
+    """The first agent who accepts has the person; all others are free again."""
+    item, agent = one.item, one.agent
+    if not step(one, Turn.ACCEPT, Cue.ACCEPT):
+        return
+    queue = item.queue
+    item.pending.remove(one)
+    item.standing, item.accepted = Standing.CONNECTING, one
+    queue.offered -= 1
+    matching.leave_lane(item)
+    queue.order.discard(item.rank, 0.0, 0.0, item.tie)
+    queue.pace.taken(now, somebody_waits=bool(queue.order))
+    floor.arm(item, None)
+    floor.arm(one, now + CONNECT_LIMIT)
+    agent.misses = 0
+    floor.out.append(
+        Accepted(
+            now, one.id, queue.name, item.work.id, item.work.kind, agent.name, queue.settings.tenant,
+            now - one.created,
+        )
+    )  # fmt: skip
+    matching.show(floor, agent, now, about=one)
+    end_offers(floor, item, "answered_elsewhere", now)
+
+
+def end_offers(floor: Floor, item: Item, reason: str, now: float) -> None:
+    """Take back what is still offered of this person; the agents keep their idle time and are free at once."""
+    if not item.pending and item.accepted is None:
+        return
+    taken_back = [one for one in item.pending if step(one, Turn.RESCIND, Cue.RELEASE)]
+    if item.pending:
+        item.pending = []
+        if item.standing is Standing.OFFERED:
+            item.queue.offered -= 1
+    accepted = item.accepted
+    if accepted is not None and reason != "answered_elsewhere" and step(accepted, Turn.RESCIND, Cue.RELEASE):
+        taken_back.append(accepted)
+        item.accepted = None
+    for one in taken_back:
+        _drop(floor, one)
+        floor.out.append(
+            Rescinded(
+                now, one.id, item.queue.name, item.work.id, one.agent.name, item.queue.settings.tenant, reason,
+                now - one.created,
+            )
+        )  # fmt: skip
+    for one in taken_back:
+        free(floor, one.agent, now)
+
+
+def rescind(floor: Floor, one: Reservation, reason: str, now: float) -> None:
+    """Take one offer back; the person waits again, or is still offered to others. The caller looks after the agent."""
+    if one.phase is not Phase.PENDING or not step(one, Turn.RESCIND, Cue.RELEASE):
+        return
+    _drop(floor, one)
+    floor.out.append(
+        Rescinded(
+            now, one.id, one.item.queue.name, one.item.work.id, one.agent.name, one.agent.settings.tenant, reason,
+            now - one.created,
+        )
+    )  # fmt: skip
+    give_back(floor, one, now)
+
+
+def _drop(floor: Floor, one: Reservation) -> None:
+    """It is in nobody's hand any more."""
+    floor.arm(one, None)
+    floor.reservations.pop(one.id, None)
+    one.agent.engaged.remove(one)
+
+
+def free(floor: Floor, agent: Agent, now: float) -> None:
+    """An agent has something less in hand."""
+    matching.refresh(floor, agent, now)
+    matching.show(floor, agent, now)
+    if agent.is_removed and not agent.engaged:
+        floor.arm(agent, None)
+        if floor.agents.get(agent.name) is agent:
+            del floor.agents[agent.name]
+
+
+def refuse(floor: Floor, one: Reservation, cause: Cause, now: float) -> None:
+    """The agent does not take it; the person keeps the place."""
+    if not step(one, Turn.REFUSE, Cue.RELEASE):
+        return
+    floor.out.append(
+        Refused(
+            now, one.id, one.item.queue.name, one.item.work.id, one.agent.name, one.agent.settings.tenant, cause,
+            now - one.created,
+        )
+    )  # fmt: skip
+    _not_taken(floor, one, now, is_miss=cause in MISSES)
+
+
+def time_out(floor: Floor, one: Reservation, now: float) -> None:
+    """Nobody answered in time."""
+    if not step(one, Turn.EXPIRE, Cue.RELEASE):
+        return
+    floor.out.append(
+        TimedOut(
+            now, one.id, one.item.queue.name, one.item.work.id, one.agent.name, one.agent.settings.tenant,
+            now - one.created,
+        )
+    )  # fmt: skip
+    _not_taken(floor, one, now, is_miss=True)
+
+
+def _not_taken(floor: Floor, one: Reservation, now: float, *, is_miss: bool) -> None:
+    agent, item = one.agent, one.item
+    _drop(floor, one)
+    reason = ""
+    if is_miss:
+        agent.misses += 1
+        if 0 < agent.settings.auto_pause <= agent.misses and agent.state is State.AVAILABLE:
+            move(floor, agent, Cue.MISSED)
+            reason = f"{agent.misses} offers not taken"
+    rest(floor, agent, now + item.queue.settings.retry_delay, now)
+    matching.refresh(floor, agent, now)
+    matching.show(floor, agent, now, reason)
+    if agent.is_removed:
+        free(floor, agent, now)
+    give_back(floor, one, now)
+
+
+def rest(floor: Floor, agent: Agent, until: float, now: float) -> None:
+    """Offer nothing to this agent until then."""
+    if until > max(now, agent.rests_until):
+        agent.rests_until = until
+        floor.arm(agent, until)
+
+
+def give_back(floor: Floor, one: Reservation, now: float) -> None:
+    """The person of an offer that came to nothing: still offered to others, or waiting again at the same place."""
+    item = one.item
+    if one in item.pending:
+        item.pending.remove(one)
+    if item.work.id not in floor.items or item.standing is not Standing.OFFERED:
+        return
+    if item.pending:
+        if matching.stand(floor, item):
+            matching.seek(floor, item, now)
+        return
+    item.queue.offered -= 1
+    item.ring_at = None
+    waiting.wait(floor, item, now)
+
+
+def connected(floor: Floor, one: Reservation, now: float) -> None:
+    """Both hear each other: the waiting is over."""
+    item, queue = one.item, one.item.queue
+    if RESERVATION.get((one.phase, Turn.CONNECT)) is None:
+        return
+    one.phase = RESERVATION[one.phase, Turn.CONNECT]
+    one.connected = now
+    floor.arm(one, None)
+    waiting.forget(floor, item)
+    waiting.left(floor, item, "answered", now, one.agent.name)
+    floor.out.append(
+        Connected(
+            now, one.id, queue.name, item.work.id, item.work.kind, one.agent.name, queue.settings.tenant,
+            now - item.joined,
+        )
+    )  # fmt: skip
+
+
+def failed(floor: Floor, one: Reservation, now: float, reason: str = "failed") -> None:
+    """The agent accepted and was lost before the connection: the person is back at the old place."""
+    item, agent = one.item, one.agent
+    if one.phase is not Phase.ACCEPTED or not step(one, Turn.RESCIND, Cue.RELEASE):
+        return
+    _drop(floor, one)
+    item.accepted = None
+    floor.out.append(
+        Rescinded(
+            now, one.id, item.queue.name, item.work.id, agent.name, item.queue.settings.tenant, reason,
+            now - one.created,
+        )
+    )  # fmt: skip
+    if reason == "failed":
+        rest(floor, agent, now + item.queue.settings.retry_delay, now)
+    item.queue.order.add(item.rank, 0.0, 0.0, item.tie, item)
+    if reason == "unanswered":
+        retry_later(floor, item, now)
+    free(floor, agent, now)
+    if reason != "unanswered":
+        waiting.wait(floor, item, now)
+
+
+def unanswered(floor: Floor, one: Reservation, now: float) -> None:
+    """The customer of a callback did not answer, before the agent was rung or after the agent answered."""
+    item, agent = one.item, one.agent
+    if one.phase is Phase.ACCEPTED:
+        failed(floor, one, now, "unanswered")
+    elif one.phase is Phase.PENDING:
+        for other in tuple(item.pending):
+            step(other, Turn.RESCIND, Cue.RELEASE)
+            _drop(floor, other)
+            item.pending.remove(other)
+            floor.out.append(
+                Rescinded(
+                    now, other.id, item.queue.name, item.work.id, other.agent.name, item.queue.settings.tenant,
+                    "unanswered", now - other.created,
+                )
+            )  # fmt: skip
+        item.queue.offered -= 1
+        item.ring_at = None
+        retry_later(floor, item, now)
+        free(floor, agent, now)
+
+
+def retry_later(floor: Floor, item: Item, now: float) -> None:
+    """The next attempt of a callback, or its end."""
+    settings = item.queue.settings.callback
+    item.attempts += 1
+    attempts, retry_after = (1, 0.0) if settings is None else (settings.attempts, settings.retry_after)
+    if item.attempts >= attempts:
+        waiting.forget(floor, item)
+        waiting.left(floor, item, "unreached", now)
+    else:
+        waiting.park(floor, item, now + retry_after)
+
+
+def hold(one: Reservation, now: float, *, is_on: bool) -> None:
+    """Hold time, which is not talk time."""
+    if one.phase is not Phase.CONNECTED:
+        return
+    if is_on and one.held_since is None:
+        one.held_since = now
+    elif not is_on and one.held_since is not None:
+        one.held += now - one.held_since
+        one.held_since = None
+
+
+def finish(floor: Floor, one: Reservation, now: float) -> None:
+    """The agent has left the call: wrap-up begins now."""
+    hold(one, now, is_on=False)
+    if not step(one, Turn.FINISH, Cue.FINISH):
+        return
+    item, agent = one.item, one.agent
+    one.finished = now
+    talk = now - one.connected - one.held
+    agent.talk += talk
+    floor.out.append(
+        Wrapping(
+            now, one.id, item.queue.name, item.work.id, item.work.kind, agent.name, item.queue.settings.tenant, talk,
+            one.held,
+        )
+    )  # fmt: skip
+    wrap_up = item.queue.settings.wrap_up if agent.settings.wrap_up is None else agent.settings.wrap_up
+    if wrap_up > 0 and agent.state is not State.OFFLINE and not agent.is_removed:
+        floor.arm(one, now + wrap_up)
+        matching.show(floor, agent, now, about=one)
+    else:
+        complete(floor, one, now)
+
+
+def complete(floor: Floor, one: Reservation, now: float) -> None:
+    """The agent is done: free, with the idle time beginning now."""
+    if not step(one, Turn.COMPLETE, Cue.COMPLETE):
+        return
+    item, agent = one.item, one.agent
+    _drop(floor, one)
+    agent.calls += 1
+    agent.idle_since = now
+    floor.out.append(
+        Completed(
+            now, one.id, item.queue.name, item.work.id, item.work.kind, agent.name, item.queue.settings.tenant,
+            now - one.finished,
+        )
+    )  # fmt: skip
+    free(floor, agent, now)
+
+
+def move(floor: Floor, agent: Agent, cue: Cue) -> bool:
+    """The cell for being there. Whether the table has such a row; who is on duty in the agent's queues follows."""
+    after = AGENT.get((agent.state, cue))
+    if after is None:
+        return False
+    before, agent.state = agent.state, after
+    was_on, is_on = before is State.AVAILABLE, after is State.AVAILABLE
+    was_in, is_in = before is not State.OFFLINE, after is not State.OFFLINE
+    for name, seat in agent.seats.items():
+        queue = floor.queues[name]
+        queue.logged_in += is_in - was_in
+        queue.available += is_on - was_on
+        if was_on != is_on and seat.hall.duty(seat.tier, is_on - was_on):
+            floor.stale[name] = queue
+        if queue.logged_in == 0 and was_in and queue.settings.leave_when_empty and queue.order:
+            queue.drain = "no agents"
+            floor.draining[name] = queue
+        elif is_in and queue.drain == "no agents":
+            queue.drain = ""
+    if was_on and not is_on:
+        abandon_lanes(floor, agent)
+    return True
+
+
+def abandon_lanes(floor: Floor, agent: Agent) -> None:
+    """Who waits for this agent alone will have to take others."""
+    for name in agent.seats:
+        lanes = floor.queues[name].lanes
+        for key, lane in tuple(lanes.items()) if agent.is_wanted else ():
+            if lane.key.only == agent.name:
+                del lanes[key]
+                if lane:
+                    floor.orphans.append(lane)
+    agent.is_wanted = False

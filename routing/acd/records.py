@@ -1,0 +1,163 @@
+"""What the distributor remembers: queues, agents, those who wait, reservations. Only modules beside it change it."""
+
+from collections.abc import Callable
+
+from santral.routing.acd.estimates import Pace, RecentLevel
+from santral.routing.acd.events import Event
+from santral.routing.acd.index.match import Desk, Hall, Lane, Seat
+from santral.routing.acd.index.order import Order
+from santral.routing.acd.settings import CALL, CALLBACK, AgentSettings, QueueSettings, Work
+from santral.routing.acd.stages import Stage
+from santral.routing.acd.tables import Phase, Standing, State
+
+
+class Queue:
+    """A queue with everybody in it. `order` holds them by rank, whatever lane they stand in."""
+
+    def __init__(self, settings: QueueSettings) -> None:
+        self.settings = settings
+        self.hall = Hall()
+        self.order: Order[Item] = Order()
+        self.lanes: dict[object, Lane] = {}
+        self.stages: dict[object, tuple[Stage, ...]] = {}
+        self.is_open = True
+        self.is_removed = False
+        self.drain = ""  # why those who wait are being sent away; empty: they are not
+        self.logged_in = 0
+        self.available = 0
+        self.offered = 0
+        self.highest_tier = 1
+        self.pace = Pace()
+        self.level = RecentLevel()
+        self.numbers: dict[str, str] = {}  # whom a callback is promised to: number -> work
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+
+class Item:
+    """Somebody who waits."""
+
+    def __init__(self, work: Work, queue: Queue, rank: float, tie: int, now: float) -> None:
+        self.work = work
+        self.queue = queue
+        self.rank = rank
+        self.tie = tie
+        self.started = now if work.started is None else work.started
+        self.joined = now
+        self.standing = Standing.WAITING
+        self.stages: tuple[Stage, ...] = ()
+        self.stage = 0
+        self.lane: Lane | None = None
+        self.stood: float | None = None  # the rank it stands at in its lane; `None`: in no lane
+        self.clock = now  # from when its demands relax
+        self.pending: list[Reservation] = []
+        self.accepted: Reservation | None = None
+        self.rule = 0  # the next overflow rule to look at
+        self.rule_at: float | None = None
+        self.stage_at: float | None = None
+        self.ring_at: float | None = None
+        self.announce_at: float | None = None
+        self.offer_at: float | None = None
+        self.park_until: float | None = None
+        self.announced = 0
+        self.attempts = 0
+        self.due: float | None = None
+
+    @property
+    def channel(self) -> str:
+        """The kind of room it takes at an agent."""
+        kind = self.work.kind
+        return CALL if kind == CALLBACK else kind
+
+
+class Agent:
+    """An agent. `state` is the cell for being there; each reservation in hand has a cell of its own."""
+
+    def __init__(self, settings: AgentSettings, desk: Desk, now: float, tie: int) -> None:
+        self.settings = settings
+        self.desk = desk
+        self.tie = tie
+        self.seats: dict[str, Seat] = {}
+        self.rooms: dict[str, int] = {}  # kind -> its bit
+        self.everything = 0
+        self.state = State.OFFLINE
+        self.reason = ""
+        self.shown = State.OFFLINE
+        self.since = now
+        self.idle_since = now
+        self.engaged: list[Reservation] = []
+        self.outside = 0
+        self.is_reachable = True
+        self.rests_until = now
+        self.misses = 0
+        self.calls = 0
+        self.talk = 0.0
+        self.is_removed = False
+        self.is_wanted = False  # somebody waits, or waited, for this agent alone
+        self.due: float | None = None
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+
+class Reservation:
+    def __init__(self, reservation: str, item: Item, agent: Agent, now: float, tie: int) -> None:
+        self.id = reservation
+        self.item = item
+        self.agent = agent
+        self.tie = tie
+        self.created = now
+        self.phase = Phase.PENDING
+        self.cell = State.AVAILABLE
+        self.connected = now
+        self.held_since: float | None = None
+        self.held = 0.0
+        self.finished = now
+        self.due: float | None = None
+
+
+Timed = Item | Agent | Reservation
+
+
+class Floor:
+    """Everything there is, and the events of the step at hand."""
+
+    def __init__(self, new_id: Callable[[], str], draw: Callable[[], float]) -> None:
+        self.new_id = new_id
+        self.draw = draw
+        self.ageing = 0.0
+        self.queues: dict[str, Queue] = {}
+        self.agents: dict[str, Agent] = {}
+        self.items: dict[str, Item] = {}
+        self.reservations: dict[str, Reservation] = {}
+        self.kinds: dict[str, int] = {}
+        self.skills: dict[str, int] = {}
+        self.deadlines: Order[Timed] = Order()
+        self.stale: dict[str, Queue] = {}  # queues whose idle agents and people have to be looked at again
+        self.draining: dict[str, Queue] = {}
+        self.orphans: list[Lane] = []  # lanes of agents who went away
+        self.out: list[Event] = []
+        self._tie = 0
+
+    def next_tie(self) -> int:
+        self._tie += 1
+        return self._tie
+
+    def number_of_kind(self, kind: str) -> int:
+        return self.kinds.setdefault(kind, len(self.kinds))
+
+    def number_of_skill(self, skill: str) -> int:
+        return self.skills.setdefault(skill, len(self.skills))
+
+    def arm(self, thing: Timed, at: float | None) -> None:
+        """The one deadline of a thing, or none."""
+        if thing.due == at:
+            return
+        if thing.due is not None:
+            self.deadlines.discard(thing.due, 0.0, 0.0, thing.tie)
+        thing.due = at
+        if at is not None:
+            self.deadlines.add(at, 0.0, 0.0, thing.tie, thing)

@@ -1,0 +1,368 @@
+"""Those who wait: how they join, what happens to them with time, and every way out but an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from santral.routing.acd import matching
+from santral.routing.acd.events import (
+    Announced,
+    CallbackOffered,
+    CallbackRefused,
+    Joined,
+    Left,
+    Overflowed,
+    TurnedAway,
+    Widened,
+)
+from santral.routing.acd.index.match import Lane
+from santral.routing.acd.records import Floor, Item, Queue
+from santral.routing.acd.settings import CALLBACK, JoinWhen, OverflowRule, Work
+from santral.routing.acd.stages import Stage, stages
+from santral.routing.acd.tables import Leave, Standing, State
+
+STAGES_KEPT: Final = 4096  # different sets of demands a queue remembers
+DRAINED_AT_ONCE: Final = 64  # people sent away in one step
+
+REASONS: Final = {Leave.HUNG_UP: "abandoned", Leave.KEY: "key", Leave.REQUEST: "request", Leave.LOST: "lost"}
+
+# ---- in ----
+
+
+def join(floor: Floor, work: Work, now: float) -> None:
+    """Let somebody in, or turn them away."""
+    queue = floor.queues[work.queue]
+    item = Item(work, queue, rank_of(floor, work, now), floor.next_tie(), now)
+    position = position_of(item)
+    refused, to = _objection(floor, queue, work, position)
+    if refused:
+        floor.out.append(TurnedAway(now, queue.name, work.id, work.kind, queue.settings.tenant, refused, to))
+        return
+    enter(floor, item)
+    floor.out.append(
+        Joined(
+            now, queue.name, work.id, work.kind, queue.settings.tenant, work.priority, item.started, position,
+            expected(queue, position),
+        )
+    )  # fmt: skip
+    begin(floor, item, now)
+
+
+def rank_of(floor: Floor, work: Work, now: float) -> float:
+    """Who has the smaller rank comes first: the time of arrival, less what their points are worth."""
+    points = work.priority + floor.queues[work.queue].settings.priority
+    return (now if work.started is None else work.started) - points * floor.ageing
+
+
+def position_of(item: Item) -> int:
+    """1 is next."""
+    return item.queue.order.before(item.rank, 0.0, 0.0, item.tie) + 1
+
+
+def expected(queue: Queue, position: int) -> float | None:
+    """Seconds, by the queue's pace; `None` if nobody is there to take anybody."""
+    return queue.pace.expected(position) if queue.available else None
+
+
+def _objection(floor: Floor, queue: Queue, work: Work, position: int) -> tuple[str, str | None]:
+    settings = queue.settings
+    if work.id in floor.items:
+        return "already_there", None
+    if not queue.is_open or queue.is_removed:
+        return "closed", settings.turned_away_to
+    if settings.max_waiting is not None and len(queue.order) >= settings.max_waiting:
+        return "full", settings.turned_away_to
+    there = {JoinWhen.ALWAYS: 1, JoinWhen.LOGGED_IN: queue.logged_in, JoinWhen.AVAILABLE: queue.available}
+    if not there[settings.join_when]:
+        return "no_agents", settings.turned_away_to
+    for rule in settings.overflow:
+        if rule.after <= 0 and holds(queue, rule, position):
+            return "overflow", rule.to
+    return "", None
+
+
+def enter(floor: Floor, item: Item) -> None:
+    """Be one of those who wait."""
+    queue = item.queue
+    floor.items[item.work.id] = item
+    queue.order.add(item.rank, 0.0, 0.0, item.tie, item)
+    if item.work.number:
+        queue.numbers[item.work.number] = item.work.id
+
+
+def begin(floor: Floor, item: Item, now: float) -> None:
+    """Start waiting: arrange what time will bring, and look for an agent."""
+    settings = item.queue.settings
+    item.stages = stages_of(floor, item)
+    item.stage_at = None
+    _next_rule(item)
+    if item.work.kind != CALLBACK:
+        if settings.announce is not None:
+            item.announce_at = now + settings.announce.first
+        if settings.callback is not None and settings.callback.offer_after is not None:
+            item.offer_at = now + settings.callback.offer_after
+    if item.work.not_before is not None and item.work.not_before > now:
+        park(floor, item, item.work.not_before)
+    else:
+        wait(floor, item, now)
+
+
+def park(floor: Floor, item: Item, until: float) -> None:
+    """Keep the place, and be offered to nobody until then."""
+    item.standing = Standing.PARKED
+    item.park_until = until
+    matching.leave_lane(item)
+    _note_pace(item.queue)
+    floor.arm(item, matching.next_due(item))
+
+
+def wait(floor: Floor, item: Item, now: float) -> None:
+    """Wait from now on, at the place that the rank gives; or go, if that is overdue."""
+    item.standing = Standing.WAITING
+    if item.queue.pace.last is None:
+        item.queue.pace.begin(now)
+    if (item.queue.drain or item.rule_at is not None or item.work.expires is not None) and _sent_away(floor, item, now):
+        return
+    _advance(floor, item, now)
+    if matching.stand(floor, item):
+        matching.seek(floor, item, now)
+    floor.arm(item, matching.next_due(item))
+
+
+def stages_of(floor: Floor, item: Item) -> tuple[Stage, ...]:
+    """The stages of somebody, remembered per queue for everybody who asks for the same."""
+    queue, work = item.queue, item.work
+    wanted = floor.agents.get(work.sticky) if work.sticky is not None else None
+    if wanted is not None and wanted.state is State.AVAILABLE and queue.name in wanted.seats:
+        return stages(queue.settings, queue.highest_tier, work, item.channel, is_sticky=True)
+    key = (item.channel, work.priority, work.needs)
+    found = queue.stages.get(key)
+    if found is None:
+        if len(queue.stages) >= STAGES_KEPT:
+            queue.stages.clear()
+        found = stages(queue.settings, queue.highest_tier, work, item.channel, is_sticky=False)
+        queue.stages[key] = found
+    return found
+
+
+# ---- time ----
+
+
+def on_due(floor: Floor, item: Item, now: float) -> None:
+    """Whatever is due for somebody who waits."""
+    if item.standing is Standing.PARKED:
+        if item.work.expires is not None and item.work.expires <= now:
+            _expire(floor, item, now)
+        elif item.park_until is not None and item.park_until <= now:
+            item.park_until = None
+            wait(floor, item, now)
+        else:
+            floor.arm(item, matching.next_due(item))
+        return
+    if item.standing is Standing.WAITING and _sent_away(floor, item, now):
+        return
+    if item.stage_at is not None and item.stage_at <= now:
+        _advance(floor, item, now)
+        if matching.stand(floor, item):
+            matching.seek(floor, item, now)
+    if item.standing is Standing.OFFERED and item.ring_at is not None and item.ring_at <= now:
+        matching.ring_another(floor, item, now)
+    if item.standing is Standing.WAITING:
+        _tell(floor, item, now)
+    floor.arm(item, matching.next_due(item))
+
+
+def _advance(floor: Floor, item: Item, now: float) -> None:
+    """Go on to the stage that the time waited has brought."""
+    waited = now - item.clock + 1e-9
+    while item.stage + 1 < len(item.stages) and item.stages[item.stage + 1].after <= waited:
+        item.stage += 1
+        floor.out.append(Widened(now, item.queue.name, item.work.id, item.stages[item.stage].why))
+    is_last = item.stage + 1 >= len(item.stages)
+    item.stage_at = None if is_last else item.clock + item.stages[item.stage + 1].after
+
+
+def _tell(floor: Floor, item: Item, now: float) -> None:
+    """Announcements and offers that are due."""
+    settings = item.queue.settings
+    if item.announce_at is not None and item.announce_at <= now and settings.announce is not None:
+        item.announced += 1
+        item.announce_at = now + settings.announce.every
+        position = position_of(item)
+        about = expected(item.queue, position)
+        floor.out.append(Announced(now, item.queue.name, item.work.id, position, about, item.announced))
+    if item.offer_at is not None and item.offer_at <= now and settings.callback is not None:
+        again = settings.callback.offer_every
+        item.offer_at = None if again is None else now + again
+        floor.out.append(CallbackOffered(now, item.queue.name, item.work.id))
+
+
+def _next_rule(item: Item) -> None:
+    """When the next rule of overflow is to be looked at; the longest wait is one of them."""
+    later = rules_of(item.queue)
+    if item.work.kind == CALLBACK or item.rule >= len(later):
+        item.rule_at = None
+    else:
+        item.rule_at = item.joined + later[item.rule].after
+
+
+def rules_of(queue: Queue) -> tuple[OverflowRule, ...]:
+    """The rules that wait for their time, in its order."""
+    settings = queue.settings
+    later = [rule for rule in settings.overflow if rule.after > 0]
+    if settings.max_wait is not None:
+        later.append(OverflowRule(None, settings.max_wait))
+    return tuple(sorted(later, key=lambda rule: rule.after))
+
+
+def holds(queue: Queue, rule: OverflowRule, position: int) -> bool:
+    """Whether all conditions of a rule are met; a rule without any always is."""
+    if rule.position is not None and position <= rule.position:
+        return False
+    if rule.expected_wait is not None:
+        wait_s = expected(queue, position)
+        if wait_s is None or wait_s <= rule.expected_wait:
+            return False
+    if rule.service_level is not None:
+        return queue.level.share is not None and queue.level.share < rule.service_level
+    return True
+
+
+def _sent_away(floor: Floor, item: Item, now: float) -> bool:
+    """Whether somebody who waits has to go: closing time, overflow, a callback too late."""
+    if item.queue.drain:
+        send_away(floor, item, now)
+        return True
+    if item.work.expires is not None and item.work.expires <= now:
+        _expire(floor, item, now)
+        return True
+    rules = rules_of(item.queue) if item.rule_at is not None and item.rule_at <= now else ()
+    while item.rule_at is not None and item.rule_at <= now:
+        rule = rules[item.rule]
+        item.rule += 1
+        _next_rule(item)
+        if holds(item.queue, rule, position_of(item)):
+            why = f"waited {now - item.joined:.0f} s" if rule.to or rule.after else "waited"
+            overflow(floor, item, rule.to, why, now)
+            return True
+    return False
+
+
+# ---- out ----
+
+
+def forget(floor: Floor, item: Item) -> None:
+    """Be in the queue no longer. Reservations are somebody else's matter."""
+    queue = item.queue
+    matching.leave_lane(item)
+    floor.arm(item, None)
+    queue.order.discard(item.rank, 0.0, 0.0, item.tie)
+    floor.items.pop(item.work.id, None)
+    if item.work.number and queue.numbers.get(item.work.number) == item.work.id:
+        del queue.numbers[item.work.number]
+    _note_pace(queue)
+
+
+def _note_pace(queue: Queue) -> None:
+    if not len(queue.order):
+        queue.pace.empty()
+
+
+def left(floor: Floor, item: Item, reason: str, now: float, agent: str | None = None) -> None:
+    """Tell that somebody left, and count it for the recent service level."""
+    queue, waited = item.queue, now - item.joined
+    level = queue.settings.service_level
+    if reason == "answered" or (reason == "abandoned" and waited >= level.short_abandon):
+        queue.level.add(is_within=reason == "answered" and waited <= level.within)
+    floor.out.append(
+        Left(
+            now, queue.name, item.work.id, item.work.kind, queue.settings.tenant, reason, waited, item.joined, agent,
+            reason == "abandoned" and item.standing is Standing.CONNECTING,
+        )
+    )  # fmt: skip
+
+
+def overflow(floor: Floor, item: Item, to: str | None, why: str, now: float) -> None:
+    """Off to another destination."""
+    forget(floor, item)
+    queue = item.queue
+    floor.out.append(
+        Overflowed(
+            now, queue.name, item.work.id, item.work.kind, queue.settings.tenant, to, why, now - item.joined,
+            item.joined,
+        )
+    )  # fmt: skip
+
+
+def send_away(floor: Floor, item: Item, now: float) -> None:
+    """Closing time, or nobody left to serve."""
+    if item.queue.drain == "closed":
+        forget(floor, item)
+        left(floor, item, "closed", now)
+    else:
+        overflow(floor, item, item.queue.settings.turned_away_to, item.queue.drain, now)
+
+
+def _expire(floor: Floor, item: Item, now: float) -> None:
+    forget(floor, item)
+    left(floor, item, "unreached", now)
+
+
+def drain(floor: Floor, queue: Queue, now: float, most: int = DRAINED_AT_ONCE) -> bool:
+    """Send away some of those who wait. Whether there may be more; who is offered to an agent stays until that ends."""
+    index = 0
+    while queue.drain and index < len(queue.order) and most > 0:
+        item = queue.order.at(index)
+        if item.standing in (Standing.WAITING, Standing.PARKED):
+            send_away(floor, item, now)
+            most -= 1
+        else:
+            index += 1
+    return bool(queue.drain) and most == 0
+
+
+def widen_orphans(floor: Floor, lane: Lane, now: float, most: int = DRAINED_AT_ONCE) -> bool:
+    """The one agent whom people in this lane wanted is gone: let some of them take others. Whether there are more."""
+    while lane and most > 0:
+        arrange(floor, lane.first(), now)
+        most -= 1
+    return bool(lane)
+
+
+def arrange(floor: Floor, item: Item, now: float) -> None:
+    """Settings or agents have changed: stand where somebody stands who has waited as long."""
+    matching.leave_lane(item)
+    item.stages, item.stage = stages_of(floor, item), 0
+    _next_rule(item)
+    _advance(floor, item, now)
+    if matching.stand(floor, item):
+        matching.seek(floor, item, now)
+    floor.arm(item, matching.next_due(item))
+
+
+# ---- callbacks ----
+
+
+def call_back(
+    floor: Floor, item: Item, new: Work, now: float, end_offers: Callable[[Floor, Item, str, float], None]
+) -> None:
+    """The caller hangs up and is called back in turn: the callback takes over rank and stage."""
+    queue = item.queue
+    if new.number in queue.numbers:
+        floor.out.append(CallbackRefused(now, queue.name, item.work.id, new.number, "promised already"))
+        return
+    forget(floor, item)
+    left(floor, item, "callback", now)
+    after = Item(new, queue, item.rank, floor.next_tie(), now)
+    after.clock, after.stage = item.clock, item.stage
+    enter(floor, after)
+    position = position_of(after)
+    floor.out.append(
+        Joined(
+            now, queue.name, new.id, new.kind, queue.settings.tenant, new.priority, after.started, position,
+            expected(queue, position),
+        )
+    )  # fmt: skip
+    end_offers(floor, item, "caller_gone", now)
+    begin(floor, after, now)
