@@ -7,9 +7,9 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from santral.engine.media.core.memory.pieces import Detectors, Playlist, Stage, Voice
 from santral.engine.media.core.mix.jitter import JitterMemory
 from santral.engine.media.core.secure.srtp import Secure
-from santral.engine.media.core.stage.pieces import Detectors, Playlist, Stage, Voice
 from santral.engine.media.core.stage.tap import TapRing
 from santral.engine.media.model import (
     Detected,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from santral.engine.media.audio import PreparedAudio
-from santral.engine.media.core.stage.pieces import Playlist
+from santral.engine.media.core.memory.pieces import Playlist
 from santral.engine.media.leg import DIGITS
 from santral.engine.media.model import MediaError
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from santral.codecs import Codec, Parameters
 from santral.codecs.fmtp import encoder_parameters
-from santral.engine.media.core.stage.pieces import Voice
+from santral.engine.media.core.memory.pieces import Voice
 from santral.engine.media.model import Path, RemoteMedia
 from santral.engine.media.remote import (
     CodecKeys,

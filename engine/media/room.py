@@ -6,8 +6,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine.media.audio import PreparedAudio
+from santral.engine.media.core.memory.pieces import Playlist, Room
 from santral.engine.media.core.mix.jitter import JitterMemory
-from santral.engine.media.core.stage.pieces import Playlist, Room
 from santral.engine.media.leg import MediaLeg
 from santral.engine.media.model import MediaError, MediaEvent
 from santral.engine.media.orders import playlist

@@ -1,8 +1,8 @@
 from typing import Any
 
+from santral.engine.media.core.memory.pieces import Detectors, Playlist, Room, Stage, Voice
 from santral.engine.media.core.mix.jitter import JitterMemory
 from santral.engine.media.core.secure.srtp import Secure
-from santral.engine.media.core.stage.pieces import Detectors, Playlist, Room, Stage, Voice
 from santral.engine.media.core.stage.tap import TapRing
 from santral.engine.media.model import ReportKind
 from santral.engine.media.remote import RemoteWire

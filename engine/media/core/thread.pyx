@@ -25,17 +25,18 @@ from santral.engine.media.core.leg cimport (
 from santral.engine.media.core.loop cimport serve
 from santral.engine.media.core.measure.judge cimport figures_t, judge_reception, judge_sending
 from santral.engine.media.core.measure.losses cimport end_burst, losses_t
+from santral.engine.media.core.memory.pages cimport map_pages, unmap_pages
+from santral.engine.media.core.memory.pieces cimport Detectors, Playlist, Room, Stage, Voice
+from santral.engine.media.core.mix.jitter cimport JitterMemory
+from santral.engine.media.core.mix.room cimport manner_t
+from santral.engine.media.core.note cimport address_of, described
 from santral.engine.media.core.reception cimport lost_packets, reception_t, settle_all
 from santral.engine.media.core.ring cimport (
     ring_close, ring_next_free, ring_oldest, ring_open, ring_publish, ring_release,
 )
-from santral.engine.media.core.mix.jitter cimport JitterMemory
-from santral.engine.media.core.mix.room cimport manner_t
-from santral.engine.media.core.note cimport address_of, described
 from santral.engine.media.core.rtcp cimport MAX_CNAME
 from santral.engine.media.core.secure.srtp cimport Secure
 from santral.engine.media.core.stage.block cimport MAX_KEYS, gate_t
-from santral.engine.media.core.stage.pieces cimport Detectors, Playlist, Room, Stage, Voice
 from santral.engine.media.core.stage.tap cimport TapRing
 
 cdef extern from "<unistd.h>" nogil:
@@ -65,13 +66,11 @@ cdef class LegTable:
         if max_legs < 1:
             raise ValueError("at least one leg")
         self.size = max_legs
-        self.legs = <leg_t *>calloc(max_legs, sizeof(leg_t))  # untouched pages cost nothing
         memset(self.codecs, 0, sizeof(self.codecs))
-        if self.legs == NULL:
-            raise MemoryError
+        self.legs = <leg_t *>map_pages(max_legs * sizeof(leg_t))
 
     def __dealloc__(self):
-        free(self.legs)
+        unmap_pages(self.legs, self.size * sizeof(leg_t))
 
     def stats(self, int slot):
         """The fields of `LegStats`; also of a leg just closed, until its slot is taken again."""

@@ -7,6 +7,7 @@ from libc.string cimport memcpy, memmove, memset
 from santral.codecs.codec cimport Codec, codec_span
 from santral.codecs.shape.stretch cimport stretch_longer, stretch_shorter
 from santral.engine.media.core.leg cimport PCM_SAMPLES, codec_row_t, leg_t, media_t
+from santral.engine.media.core.memory.pieces cimport Stage, Voice
 from santral.engine.media.core.mix.jitter cimport (
     JITTER_PCM, JITTER_SLOTS, JitterMemory, jitter_begin, jitter_delay, jitter_is_due, jitter_next, jitter_place,
     jitter_slot_t, jitter_t, jitter_wants,
@@ -16,7 +17,6 @@ from santral.engine.media.core.stage.block cimport decoder_t
 from santral.engine.media.core.stage.ear cimport conceal_packet, decode_packet, decoder_for, forget_sound
 from santral.engine.media.core.stage.mouth cimport finish_frame, say
 from santral.engine.media.core.stage.path cimport forward
-from santral.engine.media.core.stage.pieces cimport Stage, Voice
 
 cdef enum:
     GRAINS_HZ = 48000

@@ -80,3 +80,4 @@ cdef int jitter_wants(jitter_t *j, int64_t now_ns) noexcept nogil
 
 cdef class JitterMemory:
     cdef jitter_t *block
+    cdef size_t bytes

@@ -9,8 +9,9 @@ one stretch or cut at a time.
 """
 
 from libc.stdint cimport int16_t, int64_t, uint16_t, uint32_t
-from libc.stdlib cimport calloc, free
 from libc.string cimport memset
+
+from santral.engine.media.core.memory.pages cimport give_back, take
 
 cdef enum:
     GRAINS_HZ = 48000
@@ -221,9 +222,8 @@ cdef class JitterMemory:
     """A jitter buffer as the event loop owns it, lent to the media thread while its leg is in a room."""
 
     def __cinit__(self, uint64_t serial, int slot_bytes, int least_ms=20, int most_ms=200):
-        self.block = <jitter_t *>calloc(1, sizeof(jitter_t) + <size_t>slot_bytes * JITTER_SLOTS)
-        if self.block == NULL:
-            raise MemoryError
+        self.bytes = sizeof(jitter_t) + <size_t>slot_bytes * JITTER_SLOTS
+        self.block = <jitter_t *>take(self.bytes)
         self.block.serial = serial
         self.block.slot_bytes = slot_bytes
         self.block.payloads = <unsigned char *>self.block + sizeof(jitter_t)
@@ -232,4 +232,4 @@ cdef class JitterMemory:
         jitter_begin(self.block)
 
     def __dealloc__(self):
-        free(self.block)
+        give_back(self.block, self.bytes)

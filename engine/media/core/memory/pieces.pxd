@@ -10,6 +10,7 @@ cdef class Stage:
 
 cdef class Voice:
     cdef voice_t *block
+    cdef size_t bytes
     cdef tuple codecs  # rows live as long as they do
 
     cdef uint8_t *add_decoder(self, int number, Codec codec, int sample_hz, uint8_t *at) except NULL

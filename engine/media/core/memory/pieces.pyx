@@ -4,28 +4,12 @@ does so until the media thread has returned it.
 
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memset
 
 from santral.codecs.codec cimport STATE_ALIGNMENT, Codec, Parameters, codec_frame_ms, codec_t
+from santral.engine.media.core.memory.pages cimport give_back, take
 from santral.engine.media.core.stage.block cimport (
     MAX_DECODERS, MAX_PLAYLIST, decoder_t, detectors_t, playlist_t, room_t, stage_t, voice_t,
 )
-
-
-cdef extern from "<stdlib.h>" nogil:
-    int posix_memalign(void **memory, size_t alignment, size_t size)
-
-cdef enum:
-    CACHE_LINE = 64
-
-
-cdef void *zeroed(size_t size) except NULL:
-    cdef void *memory = NULL
-    if posix_memalign(&memory, CACHE_LINE, size) != 0:
-        raise MemoryError
-    memset(memory, 0, size)
-    return memory
 
 
 cdef size_t aligned(size_t size) noexcept:
@@ -36,11 +20,11 @@ cdef class Stage:
     """The stage block of one leg."""
 
     def __cinit__(self, uint64_t serial):
-        self.block = <stage_t *>zeroed(sizeof(stage_t))
+        self.block = <stage_t *>take(sizeof(stage_t))
         self.block.serial = serial
 
     def __dealloc__(self):
-        free(self.block)
+        give_back(self.block, sizeof(stage_t))
 
 
 cdef class Voice:
@@ -61,7 +45,8 @@ cdef class Voice:
             codec = encoder[1]
             self.codecs += (codec,)
             size += aligned(codec.row.encoder_bytes)
-        self.block = <voice_t *>zeroed(size)
+        self.bytes = size
+        self.block = <voice_t *>take(size)
         self.block.serial = serial
         at = <uint8_t *>self.block + aligned(sizeof(voice_t))
         for number, codec, sample_hz in decoders[:MAX_DECODERS]:
@@ -70,7 +55,7 @@ cdef class Voice:
             self.add_encoder(encoder, at)
 
     def __dealloc__(self):
-        free(self.block)
+        give_back(self.block, self.bytes)
 
     cdef uint8_t *add_decoder(self, int number, Codec codec, int sample_hz, uint8_t *at) except NULL:
         cdef decoder_t *decoder = &self.block.decoders[self.block.n_decoders]
@@ -120,7 +105,7 @@ cdef class Playlist:
         if not 0 <= gain <= 16 or offset_ms < 0:
             raise ValueError("gain 0 to 16, offset from 0 up")
         self.sounds = tuple(sounds)
-        self.block = <playlist_t *>zeroed(sizeof(playlist_t))
+        self.block = <playlist_t *>take(sizeof(playlist_t))
         self.block.id = play_id
         self.block.loop = loop
         self.block.gain_q12 = <int>(gain * 4096 + 0.5)
@@ -136,7 +121,7 @@ cdef class Playlist:
         self.block.n_entries = <int>len(sounds)
 
     def __dealloc__(self):
-        free(self.block)
+        give_back(self.block, sizeof(playlist_t))
 
 
 cdef class Room:
@@ -145,7 +130,7 @@ cdef class Room:
     def __cinit__(self, uint64_t serial, uint64_t room_id, int rate_hz, bint tells_levels):
         if rate_hz not in (8000, 16000, 24000, 48000):
             raise ValueError("a room mixes at 8, 16, 24 or 48 kHz")
-        self.block = <room_t *>zeroed(sizeof(room_t))
+        self.block = <room_t *>take(sizeof(room_t))
         self.block.id = room_id
         self.block.serial = serial
         self.block.hz = rate_hz
@@ -153,15 +138,15 @@ cdef class Room:
         self.block.tells_levels = tells_levels
 
     def __dealloc__(self):
-        free(self.block)
+        give_back(self.block, sizeof(room_t))
 
 
 cdef class Detectors:
     """What listens to one leg."""
 
     def __cinit__(self, uint64_t serial):
-        self.block = <detectors_t *>zeroed(sizeof(detectors_t))
+        self.block = <detectors_t *>take(sizeof(detectors_t))
         self.block.serial = serial
 
     def __dealloc__(self):
-        free(self.block)
+        give_back(self.block, sizeof(detectors_t))

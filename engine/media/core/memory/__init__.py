@@ -1,0 +1,1 @@
+"""Memory that the event loop owns and lends to media threads."""
