@@ -89,7 +89,7 @@ def _set_agent(floor: Floor, settings: AgentSettings, now: float) -> None:
     elif agent.settings == settings and not agent.is_removed:
         return
     else:
-        _count(floor, agent, -1)
+        count(floor, agent, -1)
         offers.abandon_lanes(floor, agent)
         agent.settings, agent.is_removed = settings, False
         _give_up_seats(agent)
@@ -104,7 +104,7 @@ def _set_agent(floor: Floor, settings: AgentSettings, now: float) -> None:
         agent.seats[seat.queue] = made
     agent.rooms = {kind: 1 << floor.number_of_kind(kind) for kind, most in settings.capacity.items() if most > 0}
     agent.everything = sum(agent.rooms.values())
-    _count(floor, agent, 1)
+    count(floor, agent, 1)
     for one in tuple(agent.engaged):
         if one.phase is Phase.PENDING and one.item.queue.name not in agent.seats:
             offers.rescind(floor, one, "removed", now)
@@ -116,7 +116,7 @@ def _desk(floor: Floor, settings: AgentSettings) -> Desk:
     return Desk({floor.number_of_skill(skill): level for skill, level in settings.skills.items()})
 
 
-def _count(floor: Floor, agent: Agent, change: int) -> None:
+def count(floor: Floor, agent: Agent, change: int) -> None:
     """Into the counts of the queues (1), or out of them (-1)."""
     for name, seat in agent.seats.items():
         queue = floor.queues[name]

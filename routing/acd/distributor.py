@@ -7,15 +7,16 @@ seconds and never steps back. Ids of reservations and random numbers come from t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, Self
 
 from santral.routing.acd import matching, offers, staff, waiting
 from santral.routing.acd.configuring import configure
 from santral.routing.acd.events import Event
 from santral.routing.acd.records import Agent, Floor, Item, Reservation
 from santral.routing.acd.settings import CALLBACK, AtClose, Settings, Work
+from santral.routing.acd.snapshot import load, save
 from santral.routing.acd.tables import Cause, Leave, Phase, Standing
 from santral.routing.acd.views import Views
 
@@ -36,6 +37,29 @@ class Distributor(Views):
         super().__init__(Floor(new_id, draw))
         configure(self._floor, settings, now)
         self._floor.out.clear()
+
+    @classmethod
+    def restore(
+        cls,
+        settings: Settings,
+        saved: Mapping[str, Any],
+        alive: Callable[[str], bool],
+        now: float,
+        *,
+        new_id: Callable[[], str],
+        draw: Callable[[], float],
+    ) -> tuple[Self, list[Event]]:
+        """A distributor that goes on where `snapshot` was taken, and what became of those who are not `alive`."""
+        made = cls(Settings(), now, new_id=new_id, draw=draw)
+        made._floor.last_tie = saved["tie"]
+        configure(made._floor, settings, now)
+        made._floor.out.clear()
+        load(made._floor, saved, alive, now)
+        return made, made._told(now)
+
+    def snapshot(self, now: float) -> dict[str, Any]:
+        """Everything but the settings, as plain values."""
+        return save(self._floor, now)
 
     def _told(self, now: float) -> list[Event]:
         if self._floor.stale or self._floor.orphans:

@@ -9,7 +9,7 @@ from santral.routing.acd.index.match import Lane, Seat
 from santral.routing.acd.records import Agent, Floor, Item, Queue, Reservation
 from santral.routing.acd.settings import CALLBACK, DialFirst, Strategy
 from santral.routing.acd.stages import LaneKey
-from santral.routing.acd.tables import AGENT, SHOWN_FIRST, Cue, Standing, State
+from santral.routing.acd.tables import AGENT, SHOWN_FIRST, Cue, Phase, Standing, State
 
 BEHIND: Final = 1e12  # added to the rank of somebody offered to some who may have more agents yet
 LANES_KEPT: Final = 256  # empty lanes a queue remembers
@@ -76,7 +76,7 @@ def seek(floor: Floor, item: Item, now: float) -> None:
     if lane is None or item.stood is None:
         return
     wanted = item.work.sticky
-    if wanted is not None and not item.pending:
+    if wanted is not None and not item.pending and strategy is not Strategy.RING_ALL:
         seat = _own_agent(floor, lane, wanted)
         if seat is not None:
             reserve(floor, item, seat, now)
@@ -112,13 +112,15 @@ def weights(floor: Floor, item: Item) -> tuple[tuple[int, int], ...]:
 
 
 def room(agent: Agent, now: float) -> int:
-    """The kinds an agent may be offered now, as bits."""
+    """The kinds an agent may be offered now, as bits: one offer at a time."""
     if agent.state is not State.AVAILABLE or agent.outside or not agent.is_reachable or agent.rests_until > now:
         return 0
     if not agent.engaged:
         return agent.everything
     held: dict[str, int] = {}
     for one in agent.engaged:
+        if one.phase is Phase.PENDING:
+            return 0
         channel = one.item.channel
         held[channel] = held.get(channel, 0) + 1
     bits = 0

@@ -73,18 +73,22 @@ def accept(floor: Floor, one: Reservation, now: float) -> None:
 
 def end_offers(floor: Floor, item: Item, reason: str, now: float) -> None:
     """Take back what is still offered of this person; the agents keep their idle time and are free at once."""
-    if not item.pending and item.accepted is None:
-        return
-    taken_back = [one for one in item.pending if step(one, Turn.RESCIND, Cue.RELEASE)]
-    if item.pending:
+    for agent in take_back(floor, item, reason, now):
+        free(floor, agent, now)
+
+
+def take_back(floor: Floor, item: Item, reason: str, now: float) -> list[Agent]:
+    """Every pending reservation of a person, and the accepted one unless that is the reason. Returns whose."""
+    taken = item.pending
+    if taken:
         item.pending = []
         if item.standing is Standing.OFFERED:
             item.queue.offered -= 1
-    accepted = item.accepted
-    if accepted is not None and reason != "answered_elsewhere" and step(accepted, Turn.RESCIND, Cue.RELEASE):
-        taken_back.append(accepted)
+    if item.accepted is not None and reason != "answered_elsewhere":
+        taken = [*taken, item.accepted]
         item.accepted = None
-    for one in taken_back:
+    for one in taken:
+        step(one, Turn.RESCIND, Cue.RELEASE)
         _drop(floor, one)
         floor.out.append(
             Rescinded(
@@ -92,8 +96,7 @@ def end_offers(floor: Floor, item: Item, reason: str, now: float) -> None:
                 now - one.created,
             )
         )  # fmt: skip
-    for one in taken_back:
-        free(floor, one.agent, now)
+    return [one.agent for one in taken]
 
 
 def rescind(floor: Floor, one: Reservation, reason: str, now: float) -> None:
@@ -236,24 +239,15 @@ def failed(floor: Floor, one: Reservation, now: float, reason: str = "failed") -
 
 def unanswered(floor: Floor, one: Reservation, now: float) -> None:
     """The customer of a callback did not answer, before the agent was rung or after the agent answered."""
-    item, agent = one.item, one.agent
+    item = one.item
     if one.phase is Phase.ACCEPTED:
         failed(floor, one, now, "unanswered")
     elif one.phase is Phase.PENDING:
-        for other in tuple(item.pending):
-            step(other, Turn.RESCIND, Cue.RELEASE)
-            _drop(floor, other)
-            item.pending.remove(other)
-            floor.out.append(
-                Rescinded(
-                    now, other.id, item.queue.name, item.work.id, other.agent.name, item.queue.settings.tenant,
-                    "unanswered", now - other.created,
-                )
-            )  # fmt: skip
-        item.queue.offered -= 1
+        rung = take_back(floor, item, "unanswered", now)
         item.ring_at = None
         retry_later(floor, item, now)
-        free(floor, agent, now)
+        for agent in rung:
+            free(floor, agent, now)
 
 
 def retry_later(floor: Floor, item: Item, now: float) -> None:

@@ -140,11 +140,11 @@ class Floor:
         self.draining: dict[str, Queue] = {}
         self.orphans: list[Lane] = []  # lanes of agents who went away
         self.out: list[Event] = []
-        self._tie = 0
+        self.last_tie = 0  # the number of the last thing made
 
     def next_tie(self) -> int:
-        self._tie += 1
-        return self._tie
+        self.last_tie += 1
+        return self.last_tie
 
     def number_of_kind(self, kind: str) -> int:
         return self.kinds.setdefault(kind, len(self.kinds))

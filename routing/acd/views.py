@@ -109,6 +109,15 @@ class Views:
         one = self._floor.reservations.get(reservation)
         return None if one is None else _seen(one)
 
+    def next_for(self, agent: str) -> str | None:
+        """Who would be offered to an agent who came free as things are; nobody to an idle one, who would have them."""
+        item: Item | None = self._floor.agents[agent].desk.first()
+        return None if item is None else item.work.id
+
+    def is_behind(self) -> bool:
+        """Whether ticks have more to do than deadlines: after changes that concern many."""
+        return bool(self._floor.stale or self._floor.draining or self._floor.orphans)
+
     def reservations_of(self, agent: str) -> list[ReservationView]:
         """What an agent has in hand. KeyError if there is no such agent."""
         one: Agent = self._floor.agents[agent]

@@ -1,0 +1,192 @@
+"""The whole state as plain values, and back: for a restart, and for a store that nodes share.
+
+Times are ages (`now` less the moment), so a snapshot means the same on another clock. Settings are not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from santral.routing.acd import configuring, matching, offers, waiting
+from santral.routing.acd.events import TurnedAway
+from santral.routing.acd.records import Agent, Floor, Item, Queue, Reservation
+from santral.routing.acd.settings import Need, Wish, Work
+from santral.routing.acd.tables import Phase, Standing, State
+
+ITEM_TIMES = ("started", "joined", "clock", "rule_at", "stage_at", "ring_at", "announce_at", "offer_at", "park_until")
+ITEM_VALUES = ("tie", "standing", "rule", "announced", "attempts")
+AGENT_TIMES = ("since", "idle_since", "rests_until")
+AGENT_VALUES = ("state", "reason", "shown", "outside", "is_reachable", "misses", "calls", "talk")
+RESERVATION_TIMES = ("created", "connected", "held_since", "finished", "due")
+RESERVATION_VALUES = ("id", "tie", "phase", "cell", "held")
+WORK_TIMES = ("started", "not_before", "expires")
+
+
+def save(floor: Floor, now: float) -> dict[str, Any]:
+    """Everything that is not settings."""
+    talking = {
+        one.item.tie: one.item
+        for one in floor.reservations.values()
+        if floor.items.get(one.item.work.id) is not one.item
+    }
+    return {
+        "tie": floor.last_tie,
+        "queues": {name: _queue(queue) for name, queue in floor.queues.items()},
+        "agents": {agent.name: _agent(agent, now) for agent in floor.agents.values()},
+        "items": [_item(item, now) for item in floor.items.values()],
+        "talking": [_item(item, now) for item in talking.values()],
+        "reservations": [
+            _ages(one, RESERVATION_TIMES, RESERVATION_VALUES, now) | {"item": one.item.tie, "agent": one.agent.name}
+            for one in floor.reservations.values()
+        ],
+    }
+
+
+def load(floor: Floor, saved: Mapping[str, Any], alive: Callable[[str], bool], now: float) -> None:
+    """Take up a state, then let go of those whose call is not `alive` any more.
+
+    The agents of those are in wrap-up if they talked, and free at no penalty if they rang. `floor` has its settings,
+    and numbers its things from where `saved` ended.
+    """
+    for name, values in saved["queues"].items():
+        queue = floor.queues.get(name)
+        if queue is not None:
+            queue.is_open, queue.drain = values["is_open"], values["drain"]
+            queue.pace.mean, queue.level.share = values["mean"], values["share"]
+    for name, values in saved["agents"].items():
+        agent = floor.agents.get(name)
+        if agent is not None:
+            _load_agent(floor, agent, values, now)
+    items: dict[int, Item] = {}
+    for values in (*saved["items"], *saved["talking"]):
+        _load_item(floor, items, values, now)
+    for values in saved["reservations"]:
+        _load_reservation(floor, items, values, now)
+    _take_places(floor, items, saved, now)
+    lost = [item for item in items.values() if not alive(item.work.id)]
+    for item in lost:
+        _let_go(floor, item, now)
+
+
+def _queue(queue: Queue) -> dict[str, Any]:
+    return {"is_open": queue.is_open, "drain": queue.drain, "mean": queue.pace.mean, "share": queue.level.share}
+
+
+def _agent(agent: Agent, now: float) -> dict[str, Any]:
+    turns = {name: seat.turn for name, seat in agent.seats.items()}
+    return _ages(agent, AGENT_TIMES, AGENT_VALUES, now) | {"turns": turns}
+
+
+def _item(item: Item, now: float) -> dict[str, Any]:
+    work = asdict(item.work)
+    for name in WORK_TIMES:
+        work[name] = None if work[name] is None else now - work[name]
+    return _ages(item, ITEM_TIMES, ITEM_VALUES, now) | {"work": work}
+
+
+def _ages(thing: object, times: tuple[str, ...], values: tuple[str, ...], now: float) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in times:
+        at = getattr(thing, name)
+        found[name] = None if at is None else now - at
+    for name in values:
+        value = getattr(thing, name)
+        found[name] = str(value) if isinstance(value, str) else value
+    return found
+
+
+def _set_times(thing: object, times: tuple[str, ...], saved: Mapping[str, Any], now: float) -> None:
+    for name in times:
+        setattr(thing, name, None if saved[name] is None else now - saved[name])
+
+
+def _load_agent(floor: Floor, agent: Agent, saved: Mapping[str, Any], now: float) -> None:
+    for name in AGENT_VALUES:
+        setattr(agent, name, saved[name])
+    agent.state, agent.shown = State(saved["state"]), State(saved["shown"])
+    _set_times(agent, AGENT_TIMES, saved, now)
+    for name, turn in saved["turns"].items():
+        if name in agent.seats:
+            agent.seats[name].turn = turn
+    configuring.count(floor, agent, 1)
+
+
+def _load_item(floor: Floor, items: dict[int, Item], saved: Mapping[str, Any], now: float) -> None:
+    fields = dict(saved["work"])
+    for name in WORK_TIMES:
+        fields[name] = None if fields[name] is None else now - fields[name]
+    fields["needs"] = tuple(Need(**need) for need in fields["needs"])
+    fields["wishes"] = tuple(Wish(**wish) for wish in fields["wishes"])
+    work = Work(**fields)
+    queue = floor.queues.get(work.queue)
+    if queue is None:
+        floor.out.append(TurnedAway(now, work.queue, work.id, work.kind, "", "closed", None))
+        return
+    item = Item(work, queue, 0.0, saved["tie"], now)
+    _set_times(item, ITEM_TIMES, saved, now)
+    item.rule, item.announced, item.attempts = saved["rule"], saved["announced"], saved["attempts"]
+    item.standing = Standing(saved["standing"])
+    points = work.priority + queue.settings.priority
+    item.rank = item.started - points * floor.ageing
+    items[item.tie] = item
+
+
+def _load_reservation(floor: Floor, items: dict[int, Item], saved: Mapping[str, Any], now: float) -> None:
+    item, agent = items.get(saved["item"]), floor.agents.get(saved["agent"])
+    if item is None or agent is None:
+        return
+    one = Reservation(saved["id"], item, agent, now, saved["tie"])
+    due = None if saved["due"] is None else now - saved["due"]
+    _set_times(one, RESERVATION_TIMES[:-1], saved, now)
+    one.phase, one.cell, one.held = Phase(saved["phase"]), State(saved["cell"]), saved["held"]
+    floor.reservations[one.id] = one
+    agent.engaged.append(one)
+    floor.arm(one, due)
+    if one.phase is Phase.PENDING:
+        item.pending.append(one)
+    elif one.phase is Phase.ACCEPTED:
+        item.accepted = one
+
+
+def _take_places(floor: Floor, items: dict[int, Item], saved: Mapping[str, Any], now: float) -> None:
+    """Everybody to where they stood; whoever lost all agents with the settings waits again."""
+    for values in saved["items"]:
+        item = items.get(values["tie"])
+        if item is None:
+            continue
+        floor.items[item.work.id] = item
+        if item.work.number:
+            item.queue.numbers[item.work.number] = item.work.id
+        if item.standing is Standing.OFFERED and item.pending:
+            item.queue.offered += 1
+        elif item.standing in (Standing.OFFERED, Standing.CONNECTING) and item.accepted is None:
+            item.standing = Standing.WAITING
+        if item.standing is not Standing.CONNECTING:
+            item.queue.order.add(item.rank, 0.0, 0.0, item.tie, item)
+            if item.queue.pace.last is None:
+                item.queue.pace.begin(now)
+        item.stages = waiting.stages_of(floor, item)
+        while item.stage + 1 < len(item.stages) and item.stages[item.stage + 1].after <= now - item.clock:
+            item.stage += 1
+        matching.stand(floor, item)
+        floor.arm(item, matching.next_due(item))
+    for agent in floor.agents.values():
+        matching.refresh(floor, agent, now)
+        matching.show(floor, agent, now)
+        if agent.rests_until > now:
+            floor.arm(agent, agent.rests_until)
+    for queue in floor.queues.values():
+        if queue.drain:
+            floor.draining[queue.name] = queue
+
+
+def _let_go(floor: Floor, item: Item, now: float) -> None:
+    """The call of this one is gone with its node."""
+    if floor.items.get(item.work.id) is item:
+        waiting.forget(floor, item)
+        waiting.left(floor, item, "lost", now)
+        offers.end_offers(floor, item, "caller_gone", now)
+    for one in [one for one in floor.reservations.values() if one.item is item]:
+        offers.finish(floor, one, now)
