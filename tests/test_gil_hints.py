@@ -9,7 +9,7 @@ from Cython.Build import cythonize
 from setuptools import Extension
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("codecs", "engine", "recorder", "bench")
+ROOMS = ("codecs", "engine", "recorder", "routing", "bench")
 SETUP = runpy.run_path(str(ROOT / "setup.py"), run_name="rows")
 HINT = re.compile(r"performance hint: .*", re.IGNORECASE)
 

@@ -23,6 +23,7 @@ cdef enum:
     FRAME_MS = 20
     MAX_MADE_UP_GRAINS = 48000 // 5  # after so much concealment there is only silence
     STRETCH_FRAMES = 2  # of 20 ms: what a change of length looks at
+    BEHIND_NS = 5000000  # turns so late: the time there is goes to audio, and the delay may be our own
 
 
 cdef void take_in(
@@ -175,7 +176,7 @@ cdef int16_t *take_out(media_t *m, leg_t *leg, jitter_t *j, int *n) noexcept nog
     if j.waiting and not jitter_is_due(j, m.turn_ns) and j.fill < need:
         return made_up(leg, j, need, n)
     way = jitter_wants(j, m.turn_ns)
-    if way:
+    if way and m.now_ns - m.turn_ns < BEHIND_NS:
         change_length(leg, j, way, need, m.converted)
     if not fetch(leg, j, need):
         j.waiting = True
