@@ -78,6 +78,13 @@ WARM = [
     "sip.multipart",
     "sip.reasons",
     "sip.sdp",
+    "sip.session.moment",
+    "sip.ua.compose",
+    "sip.ua.core",
+    "sip.ua.deadlines",
+    "sip.ua.dialog",
+    "sip.ua.runner",
+    "sip.ua.transaction",
     "sip.uri",
 ]
 

@@ -126,17 +126,16 @@ class Headers:
 
     __slots__ = ("_items", "_typed")
 
-    def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
-        self._items: list[tuple[str, str]] = [(canonical_name(name), value) for name, value in items]
+    def __init__(self, items: Iterable[tuple[str, str]] = (), own: list[tuple[str, str]] | None = None) -> None:
+        self._items: list[tuple[str, str]] = (
+            [(canonical_name(name), value) for name, value in items] if own is None else own
+        )
         self._typed: dict[str, Any] = {}
 
-    @classmethod
-    def of_canonical(cls, items: list[tuple[str, str]]) -> Self:
+    @staticmethod
+    def of_canonical(items: list[tuple[str, str]]) -> Headers:
         """Take over a list whose names are canonical already (the message parser's way in)."""
-        headers = cls.__new__(cls)
-        headers._items = items
-        headers._typed = {}
-        return headers
+        return Headers((), items)
 
     def _is(self, name: str) -> Callable[[str], bool]:
         known = CANONICAL.get(name) or CANONICAL.get(lower := name.lower())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from santral.sip.errors import BadVersion, LocalError, Malformed, RemoteError, TooLarge
@@ -46,6 +47,12 @@ _DIALOG_FORMING: Final = frozenset({"INVITE", "SUBSCRIBE", "REFER"})
 
 T = TypeVar("T")
 
+# The same From, To, Contact and CSeq come with every message of a dialog. Values that were read stay read a while.
+REMEMBERED: Final = 1024  # of each kind: about 1 MiB in all
+_name_addr: Final = lru_cache(REMEMBERED)(NameAddr.parse)
+_target: Final = lru_cache(REMEMBERED)(Uri.parse)
+_cseq: Final = lru_cache(REMEMBERED)(CSeq.parse)
+
 
 class Message:
     """What requests and responses share. Typed properties raise Malformed; of a parsed message they cannot."""
@@ -68,12 +75,12 @@ class Message:
     @property
     def from_(self) -> NameAddr:
         """Who sent the request of this transaction."""
-        return _one("From", self.headers.typed_single("From", NameAddr.parse))
+        return _one("From", self.headers.typed_single("From", _name_addr))
 
     @property
     def to(self) -> NameAddr:
         """To whom the request of this transaction was first addressed."""
-        return _one("To", self.headers.typed_single("To", NameAddr.parse))
+        return _one("To", self.headers.typed_single("To", _name_addr))
 
     @property
     def call_id(self) -> str:
@@ -83,7 +90,7 @@ class Message:
     @property
     def cseq(self) -> CSeq:
         """Number and method of the request of this transaction."""
-        return _one("CSeq", self.headers.typed_single("CSeq", CSeq.parse))
+        return _one("CSeq", self.headers.typed_single("CSeq", _cseq))
 
     @property
     def contact(self) -> NameAddr | None:
@@ -96,12 +103,12 @@ class Message:
         """All Contacts; the `*` of a REGISTER (RFC 3261 section 10.2.2) is not one of them."""
         if self.headers.get("Contact") == "*":
             return ()
-        return self.headers.typed("Contact", NameAddr.parse)
+        return self.headers.typed("Contact", _name_addr)
 
     @property
     def record_routes(self) -> tuple[NameAddr, ...]:
         """Record-Route values in the order of the message (RFC 3261 section 12.1)."""
-        return self.headers.typed("Record-Route", NameAddr.parse)
+        return self.headers.typed("Record-Route", _name_addr)
 
     @property
     def content_type(self) -> str | None:
@@ -130,7 +137,7 @@ class Request(Message):
     @property
     def routes(self) -> tuple[NameAddr, ...]:
         """Route values, the next hop first."""
-        return self.headers.typed("Route", NameAddr.parse)
+        return self.headers.typed("Route", _name_addr)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Request) and _parts(self) == _parts(other)
@@ -265,7 +272,7 @@ def _parse_request_line(line: str) -> tuple[str, Uri]:
     _check_version(version)
     if not is_token(method):
         raise Malformed(f"method: {method[:40]!r}")
-    uri = Uri.parse(target)
+    uri = _target(target)
     if uri.headers:
         raise Malformed("a Request-URI carries no headers")  # RFC 3261 section 19.1.1
     return method, uri

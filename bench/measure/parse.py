@@ -10,7 +10,7 @@ from santral.sip import sdp
 from santral.sip.message import Request, parse_message, sdp_body, serialise
 from santral.sip.sdp import SessionDescription
 
-KINDS: Final = 512  # messages that differ as calls do, so that nothing remembered of one helps another
+KINDS: Final = 2048  # messages that differ as calls do, so that nothing remembered of one helps another
 REPEATS: Final = 60  # runs over all of them; the best counts: whatever disturbs can only add
 LIMIT_US: Final = 35.0
 

@@ -54,7 +54,7 @@ class AgentSettings:
     event_packages: tuple[str, ...] = ()  # besides "refer"; SUBSCRIBE to others gets 489
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Draft:
     """What the owner of a session adds to a message: headers, body, reason phrase.
 

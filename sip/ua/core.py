@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from santral.sip.events import Hop
 from santral.sip.ua.deadlines import Deadlines
-from santral.sip.ua.runner import Due, Listener, Runner
+from santral.sip.ua.runner import Listener, Runner
 
 if TYPE_CHECKING:
     from santral.sip.events import Action
@@ -57,7 +57,7 @@ class Core:
         self.composer = composer
         self.outbox = Outbox()
         self.out = self.outbox.actions
-        self.deadlines: Deadlines[Due] = Deadlines()
+        self.deadlines = Deadlines()
         self.runner = Runner(listener, timers, composer, self.deadlines, self.outbox)
         self.source = Hop("udp", "", 0, "")  # of the message at hand
         self.now = 0.0  # when it came

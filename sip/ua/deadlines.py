@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from typing import Final, Generic, TypeVar
+from typing import Any, Final
 
 __all__ = ["Deadlines", "Timers"]
-
-T = TypeVar("T")
 
 SWEEP_FLOOR: Final = 1024  # below this many dead entries, sweeping costs more than it frees
 
@@ -42,20 +40,20 @@ class Timers:
         return elapsed
 
 
-class Deadlines(Generic[T]):
+class Deadlines:
     """What has to happen when. `arm` gives a ticket (never 0), `cancel` takes it back, `due` hands out what is due."""
 
     __slots__ = ("_armed", "_heap", "_last")
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int]] = []
-        self._armed: dict[int, T] = {}
+        self._armed: dict[int, Any] = {}
         self._last = 0
 
     def __len__(self) -> int:
         return len(self._armed)
 
-    def arm(self, at: float, what: T) -> int:
+    def arm(self, at: float, what: Any) -> int:
         """Remember `what` for the time `at`; returns the ticket that cancels it."""
         self._last = ticket = self._last + 1
         self._armed[ticket] = what
@@ -70,7 +68,7 @@ class Deadlines(Generic[T]):
                 self._heap = [entry for entry in self._heap if entry[1] in self._armed]
                 heapify(self._heap)
 
-    def due(self, now: float) -> Iterator[T]:
+    def due(self, now: float) -> Iterator[Any]:
         """Hand out, in order of time, everything armed for `now` or earlier, including what is armed meanwhile."""
         while self._heap and self._heap[0][0] <= now:
             what = self._armed.pop(heappop(self._heap)[1], None)

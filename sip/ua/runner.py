@@ -85,7 +85,7 @@ class Runner:
     """All transactions of one agent."""
 
     def __init__(
-        self, listener: Listener, timers: Timers, composer: Composer, deadlines: Deadlines[Due], outbox: Outbox
+        self, listener: Listener, timers: Timers, composer: Composer, deadlines: Deadlines, outbox: Outbox
     ) -> None:
         self.clients: dict[str, Transaction] = {}
         self.servers: dict[str, Transaction] = {}

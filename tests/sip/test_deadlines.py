@@ -7,7 +7,7 @@ from santral.sip.ua.deadlines import SWEEP_FLOOR, Deadlines, Timers
 
 
 def test_due_in_order_of_time_and_of_arming() -> None:
-    deadlines: Deadlines[str] = Deadlines()
+    deadlines = Deadlines()
     for at, name in ((3.0, "c"), (1.0, "a"), (2.0, "b1"), (2.0, "b2"), (9.0, "z")):
         deadlines.arm(at, name)
     assert deadlines.next() == 1.0
@@ -18,7 +18,7 @@ def test_due_in_order_of_time_and_of_arming() -> None:
 
 
 def test_cancelled_timers_do_not_fire_and_do_not_show() -> None:
-    deadlines: Deadlines[str] = Deadlines()
+    deadlines = Deadlines()
     first, second = deadlines.arm(1.0, "a"), deadlines.arm(2.0, "b")
     deadlines.cancel(first)
     deadlines.cancel(first)
@@ -31,7 +31,7 @@ def test_cancelled_timers_do_not_fire_and_do_not_show() -> None:
 
 
 def test_a_timer_may_arm_and_cancel_others_while_it_fires() -> None:
-    deadlines: Deadlines[str] = Deadlines()
+    deadlines = Deadlines()
     fired = []
     victim = deadlines.arm(2.0, "victim")
     deadlines.arm(1.0, "a")
@@ -46,7 +46,7 @@ def test_a_timer_may_arm_and_cancel_others_while_it_fires() -> None:
 
 
 def test_what_was_cancelled_does_not_pile_up() -> None:
-    deadlines: Deadlines[int] = Deadlines()
+    deadlines = Deadlines()
     kept = [deadlines.arm(1e6 + i, i) for i in range(100)]
     for i in range(200_000):  # a timer of 32 s that is cancelled at once, at 400 calls/s for eight minutes
         deadlines.cancel(deadlines.arm(1000.0 + i, i))
@@ -56,7 +56,7 @@ def test_what_was_cancelled_does_not_pile_up() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.booleans()), max_size=200), st.floats(0, 100))
 def test_exactly_what_is_armed_and_due_fires(timers: list[tuple[float, bool]], now: float) -> None:
-    deadlines: Deadlines[int] = Deadlines()
+    deadlines = Deadlines()
     tickets = [deadlines.arm(at, number) for number, (at, _) in enumerate(timers)]
     for ticket, (_, cancelled) in zip(tickets, timers, strict=True):
         if cancelled:

@@ -13,7 +13,7 @@ from santral.sip.ua import runner as runner_module
 from santral.sip.ua.compose import AgentSettings, Composer
 from santral.sip.ua.core import Outbox
 from santral.sip.ua.deadlines import Deadlines, Timers
-from santral.sip.ua.runner import Due, Runner, server_key
+from santral.sip.ua.runner import Runner, server_key
 from santral.sip.ua.transaction import (
     INVITE_CLIENT,
     INVITE_SERVER,
@@ -44,7 +44,7 @@ class World:
         settings = AgentSettings(sent_by={("lan", "udp"): "192.0.2.1:5060", ("lan", "tcp"): "192.0.2.1:5060"})
         self.composer = Composer(settings, random.Random(1).randbytes)
         self.outbox = Outbox()
-        self.deadlines: Deadlines[Due] = Deadlines()
+        self.deadlines = Deadlines()
         self.runner = Runner(self, Timers(), self.composer, self.deadlines, self.outbox)
         self.now = 0.0
         self.heard: list[Any] = []
