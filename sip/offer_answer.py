@@ -43,6 +43,7 @@ SrtpPolicy = Literal["off", "optional", "required"]
 DIRECTIONS: Final = ("sendrecv", "sendonly", "recvonly", "inactive")
 MAX_PACKET_TIME_MS: Final = 240
 MAX_ADDRESSES: Final = 256  # of peers' media, looked at and remembered
+MAX_TABLES: Final = 128  # of codecs as peers write them, likewise: there are few
 
 _ANSWERS: Final = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 _RTP_PROTOCOLS: Final = re.compile(r"(?:[A-Z]+/)*RTP/S?AVPF?", re.ASCII).fullmatch
@@ -53,6 +54,7 @@ _RTPMAP: Final = re.compile(
 ).fullmatch
 _FMTP: Final = re.compile(r"[ ]*([0-9]{1,3})[ \t]+(.*)", re.ASCII).fullmatch
 _RTCP: Final = re.compile(r"([0-9]{1,5})(?: +IN +IP[46] +([^ \t/]+))?[ \t]*", re.ASCII).fullmatch
+_DESCRIBING: Final = frozenset({"rtpmap", "fmtp"})  # attributes that say what a format is
 _PAYLOAD_TYPE: Final = re.compile(r"[0-9]{1,3}", re.ASCII).fullmatch
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 _IPV4: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII).fullmatch
@@ -200,7 +202,7 @@ def _read_stream(index: int, media: Media, session_address: str, session_directi
     codecs: list[Codec] = []
     events: list[Codec] = []
     if _RTP_PROTOCOLS(media.protocol):
-        for codec in _codecs(media.formats, attributes):
+        for codec in _codecs(media.formats, tuple([one for one in attributes if one[0] in _DESCRIBING])):
             if codec.name == EVENT:
                 events.append(codec)
             elif codec.name != COMFORT_NOISE:
@@ -245,7 +247,8 @@ def _milliseconds(text: str | None) -> int | None:
     return None
 
 
-def _codecs(formats: Sequence[str], attributes: Sequence[Attribute]) -> list[Codec]:
+@lru_cache(MAX_TABLES)
+def _codecs(formats: tuple[str, ...], attributes: tuple[Attribute, ...]) -> tuple[Codec, ...]:
     """Formats in the order of the m= line, named by rtpmap or by RFC 3551; what has no name is left out."""
     named: dict[int, tuple[str, int, int]] = {}
     parameters: dict[int, str] = {}
@@ -265,7 +268,7 @@ def _codecs(formats: Sequence[str], attributes: Sequence[Attribute]) -> list[Cod
         what = named.get(payload_type) or _STATIC.get(payload_type)
         if what is not None:
             found[payload_type] = Codec(*what, payload_type, parameters.get(payload_type, ""))
-    return list(found.values())
+    return tuple(found.values())
 
 
 def audio(streams: Sequence[RemoteStream], srtp: SrtpPolicy = "off") -> RemoteStream:

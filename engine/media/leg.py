@@ -94,7 +94,7 @@ class MediaLeg:
     def set_remote(self, remote: RemoteMedia) -> None:
         """Point the leg at its peer; opens a new latch window. Raises `MediaError` for what cannot be an address."""
         self.refuse_if_closed()
-        wire = RemoteWire.of(remote, self._plane.codec_keys, self.address)
+        wire = RemoteWire.of(remote, self._plane.codec_keys, self.address, self._plane.chance)
         self._secure_with(remote.srtp)
         self.remote = remote
         self.post("set_remote", wire)

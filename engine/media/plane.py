@@ -38,7 +38,7 @@ class MediaPlane:
     def __init__(
         self, settings: PlaneSettings, on_event: Callable[[MediaEvent], None], chance: Random | None = None
     ) -> None:
-        self._chance = chance or SystemRandom()
+        self.chance: Final[Random] = chance or SystemRandom()
         first, last = settings.ports
         self.settings: Final = settings
         self.codec_keys: Final = CodecKeys()
@@ -47,7 +47,7 @@ class MediaPlane:
         self._on_event = on_event
         self._table = LegTable(settings.max_legs)
         self._free_slots = list(range(settings.max_legs - 1, -1, -1))
-        self._ports = PortPool(first, last, settings.rest_s, self._chance) if (first, last) != (0, 0) else None
+        self._ports = PortPool(first, last, settings.rest_s, self.chance) if (first, last) != (0, 0) else None
         self._workers = [
             MediaWorker(self._table, settings, n, self._on_report) for n in range(max(settings.threads, 1))
         ]
@@ -94,9 +94,9 @@ class MediaPlane:
             "open",
             sockets.rtp_fd,
             sockets.rtcp_fd,
-            self._chance.getrandbits(32),
-            self._chance.getrandbits(FIRST_SEQUENCE_BITS),
-            self._chance.getrandbits(32),
+            self.chance.getrandbits(32),
+            self.chance.getrandbits(FIRST_SEQUENCE_BITS),
+            self.chance.getrandbits(32),
         )
         return leg
 

@@ -1,10 +1,10 @@
 """Turns a `RemoteMedia` into the flat values that a media thread reads: packed addresses, two payload tables, flags."""
 
 import ipaddress
-import secrets
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Self
+from random import Random
+from typing import Final, NamedTuple, Self
 
 from santral.codecs import CODECS, Codec
 from santral.engine.media.model import (
@@ -20,6 +20,8 @@ MAX_CODECS: Final = 64  # codec keys one plane can tell apart
 UNMAPPED: Final = 255  # in a send table: the peer has no number for this codec
 PAYLOAD_TYPES: Final = 128
 MAX_ADDRESSES: Final = 1024  # remembered with their meaning: calls come from few places
+MAX_TABLES: Final = 256  # likewise: peers number their codecs in few ways
+CNAME_BITS: Final = 96  # RFC 7022 section 4.2
 FRAME_MS: Final = 20
 MAX_FRAME_MS: Final = 60  # of packets that we make
 DEFAULT_HZ: Final = 8000
@@ -31,11 +33,26 @@ MAPPED_PREFIX_BITS: Final = 96  # an IPv4 network is matched as ::ffff:a.b.c.d/9
 _BY_LOWER_KEY: Final = {key.lower(): codec for key, codec in CODECS.items()}
 
 
+class Tables(NamedTuple):
+    """What a peer's numbers for its codecs come to; fields as `RemoteWire` has them."""
+
+    receives: bytes
+    sends: bytes
+    events: bytes
+    noises: bytes
+    clocks: tuple[int, ...]
+    rows: tuple[Codec | None, ...]
+    first_codec: int
+    event_codec: int
+    factors: Impairment
+
+
 class CodecKeys:
     """Numbers codec keys ("PCMU/8000") from 1 up, since the media threads compare small integers."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
+        self._tables: dict[tuple[tuple[tuple[int, str], ...], tuple[tuple[str, int], ...]], Tables] = {}
 
     def number(self, key: str) -> int:
         if key not in self._numbers:
@@ -47,6 +64,44 @@ class CodecKeys:
     def name(self, number: int) -> str:
         """The key of a number, empty for one never given."""
         return next((key for key, one in self._numbers.items() if one == number), "")
+
+    def tables(self, remote: RemoteMedia) -> Tables:
+        """The tables for this peer's numbers, made once for all peers that number alike. Raises `MediaError`."""
+        numbers = tuple(remote.receives.items()), tuple(remote.sends.items())
+        found = self._tables.get(numbers)
+        if found is None:
+            if len(self._tables) >= MAX_TABLES:
+                self._tables.clear()
+            found = self._tables[numbers] = self._make_tables(remote)
+        return found
+
+    def _make_tables(self, remote: RemoteMedia) -> Tables:
+        receives, sends = bytearray(PAYLOAD_TYPES), bytearray([UNMAPPED]) * MAX_CODECS
+        events, noises, clocks = bytearray(MAX_CODECS), bytearray(MAX_CODECS), [0] * MAX_CODECS
+        rows: list[Codec | None] = [None] * MAX_CODECS
+        for payload_type, key in [*remote.receives.items(), *((pt, key) for key, pt in remote.sends.items())]:
+            if not 0 <= payload_type < PAYLOAD_TYPES:
+                raise MediaError(f"payload type {payload_type}")
+            number = self.number(key)
+            events[number] = is_event(key)
+            noises[number] = is_noise(key)
+            clocks[number] = _clock_hz(key)
+            rows[number] = codec_of(key)
+        for payload_type, key in remote.receives.items():
+            receives[payload_type] = self.number(key)
+        for key, payload_type in remote.sends.items():
+            sends[self.number(key)] = payload_type
+        return Tables(
+            bytes(receives),
+            bytes(sends),
+            bytes(events),
+            bytes(noises),
+            tuple(clocks),
+            tuple(rows),
+            first_codec=next((self.number(key) for key in remote.sends if codec_of(key)), 0),
+            event_codec=_event_codec(remote, self),
+            factors=IMPAIRMENTS.get(_likely(remote), UNRATED),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,53 +133,38 @@ class RemoteWire:
     bpl: float
 
     @classmethod
-    def of(cls, remote: RemoteMedia, keys: CodecKeys, own_address: str) -> Self:
+    def of(cls, remote: RemoteMedia, keys: CodecKeys, own_address: str, chance: Random) -> Self:
         """Raises `MediaError` for an address of the wrong family, a port or payload type out of range."""
         version = _parsed(own_address).version
-        receives, sends = bytearray(PAYLOAD_TYPES), bytearray([UNMAPPED]) * MAX_CODECS
-        events, noises, clocks = bytearray(MAX_CODECS), bytearray(MAX_CODECS), [0] * MAX_CODECS
-        rows: list[Codec | None] = [None] * MAX_CODECS
-        for payload_type, key in [*remote.receives.items(), *((pt, key) for key, pt in remote.sends.items())]:
-            if not 0 <= payload_type < PAYLOAD_TYPES:
-                raise MediaError(f"payload type {payload_type}")
-            number = keys.number(key)
-            events[number] = is_event(key)
-            noises[number] = is_noise(key)
-            clocks[number] = _clock_hz(key)
-            rows[number] = codec_of(key)
-        for payload_type, key in remote.receives.items():
-            receives[payload_type] = keys.number(key)
-        for key, payload_type in remote.sends.items():
-            sends[keys.number(key)] = payload_type
+        tables = keys.tables(remote)
         if len(remote.latch_networks) > MAX_LATCH_NETWORKS:
             raise MediaError(f"more than {MAX_LATCH_NETWORKS} latch networks")
         address, port = _endpoint(remote.address, remote.port, version)
-        factors = IMPAIRMENTS.get(_likely(remote), UNRATED)
         rtcp_address, rtcp_port = _endpoint(remote.rtcp_address or remote.address, _rtcp_port(remote), version)
         return cls(
             address=address,
             port=port,
             rtcp_address=rtcp_address,
             rtcp_port=rtcp_port,
-            networks=tuple(_network(text) for text in remote.latch_networks),
-            receives=bytes(receives),
-            sends=bytes(sends),
-            events=bytes(events),
-            noises=bytes(noises),
-            clocks=tuple(clocks),
+            networks=tuple([_network(text) for text in remote.latch_networks]),
+            receives=tables.receives,
+            sends=tables.sends,
+            events=tables.events,
+            noises=tables.noises,
+            clocks=tables.clocks,
             peer_sends=remote.direction in {"sendrecv", "sendonly"},
             peer_receives=remote.direction in {"sendrecv", "recvonly"},
             rtcp_mux=remote.rtcp_mux,
             rtcp=remote.rtcp,
             may_pause=remote.may_pause,
-            cname=(remote.cname or secrets.token_urlsafe(12)).encode()[:MAX_CNAME_BYTES],
-            rows=tuple(rows),
-            first_codec=next((keys.number(key) for key in remote.sends if codec_of(key)), 0),
+            cname=(remote.cname or f"{chance.getrandbits(CNAME_BITS):024x}").encode()[:MAX_CNAME_BYTES],
+            rows=tables.rows,
+            first_codec=tables.first_codec,
             frame_ms=frame_ms(remote, stated_only=True),
-            event_codec=_event_codec(remote, keys),
+            event_codec=tables.event_codec,
             keys=KEYS.index(digits_way(remote)),
-            ie=factors.ie,
-            bpl=factors.bpl,
+            ie=tables.factors.ie,
+            bpl=tables.factors.bpl,
         )
 
 
@@ -210,17 +250,25 @@ def _endpoint(address: str, port: int, version: int) -> tuple[bytes, int]:
 
     As a target the kernel would take 0.0.0.0 for this host.
     """
+    packed, own_version, is_multicast, is_unspecified = _looked_at(address)
+    if own_version != version:
+        raise MediaError(f"{address} is not of the leg's own address family, IPv{version}")
+    if is_multicast or not 0 <= port <= 65535:
+        raise MediaError(f"not a unicast address and port: {address} {port}")
+    return packed, 0 if is_unspecified else port
+
+
+@lru_cache(maxsize=MAX_ADDRESSES)
+def _looked_at(address: str) -> tuple[bytes, int, bool, bool]:
+    """Packed, IP version, whether it is multicast, whether it is unspecified."""
     try:
         parsed = _parsed(address)
     except ValueError:
         raise MediaError(f"not an IP address: {address[:60]!r}") from None
-    if parsed.version != version:
-        raise MediaError(f"{address} is not of the leg's own address family, IPv{version}")
-    if parsed.is_multicast or not 0 <= port <= 65535:
-        raise MediaError(f"not a unicast address and port: {address} {port}")
-    return parsed.packed, 0 if parsed.is_unspecified else port
+    return parsed.packed, parsed.version, parsed.is_multicast, parsed.is_unspecified
 
 
+@lru_cache(maxsize=MAX_ADDRESSES)
 def _network(text: str) -> tuple[bytes, int]:
     try:
         network = ipaddress.ip_network(text, strict=False)
