@@ -65,6 +65,13 @@ MODULES = [
     "recorder.capture.clock",
     "recorder.capture.crc",
     "recorder.capture.index",
+    "recorder.mixdown.desk",
+    "recorder.timeline.envelope",
+    "recorder.timeline.line",
+    "recorder.timeline.run",
+    "recorder.timeline.side",
+    "recorder.timeline.slip",
+    "recorder.timeline.waiting",
     "routing.acd.index.match",
     "routing.acd.index.order",
 ]
@@ -106,7 +113,8 @@ SUMS_IN_ANY_ORDER = ["-fassociative-math", "-fno-signed-zeros", "-fno-trapping-m
 
 def extension(module: str, suffix: str = ".pyx") -> Extension:
     source = f"src/santral/{module.replace('.', '/')}{suffix}"
-    speed = ["-O3"] if module.startswith("codecs.") else ["-O2"]  # loops over samples are worth vectorising
+    has_samples = module.startswith(("codecs.", "recorder.timeline.", "recorder.mixdown."))
+    speed = ["-O3" if has_samples else "-O2"]  # loops over samples are worth vectorising
     if module.startswith("codecs.shape."):
         speed += SUMS_IN_ANY_ORDER
     return Extension(f"santral.{module}", [source], extra_compile_args=[*speed, "-g0", "-fvisibility=hidden"])

@@ -22,7 +22,7 @@ from santral.bench.measure import (
     setup_rate,
     transcode,
 )  # fmt: skip
-from santral.bench.measure.media import srtp
+from santral.bench.measure.media import mixdown, srtp
 from santral.bench.measure.result import Result, Setting
 from santral.bench.process import cores
 from santral.bench.report import wide_console
@@ -41,6 +41,7 @@ BENCHMARKS: Final[dict[str, Callable[[Setting], Result]]] = {
     "detect": detect.run,
     "quality": quality.run,
     "srtp": srtp.run,
+    "mixdown": mixdown.run,
 }
 FOLDER: Final = Path("bench-output")
 MARKS: Final = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}

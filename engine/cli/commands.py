@@ -139,6 +139,39 @@ def analyse(
 
 
 @app.command()
+def mixdown(
+    captures: Annotated[list[Path], typer.Argument(metavar="CAPTURE…", help="Capture files, also growing or cut.")],
+    *,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Else <recording>.wav beside the capture.")
+    ] = None,
+    format_name: Annotated[
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help="wav, wav-alaw, wav-ulaw, flac, opus or mp3; else by FILE."),
+    ] = None,
+    channels: Annotated[str, typer.Option(help="stereo (who called is left) or mono.")] = "stereo",
+    tracks: Annotated[bool, typer.Option("--tracks", help="A file for each leg or member, too.")] = False,
+    rate: Annotated[int, typer.Option(metavar="HZ", help="Sampling rate; 0: that of the best codec used.")] = 0,
+    loss: Annotated[str, typer.Option(help="What stands for lost packets: conceal or silence.")] = "conceal",
+    held: Annotated[str, typer.Option(help="What who holds sends meanwhile: record or silence.")] = "record",
+    peaks: Annotated[bool, typer.Option("--peaks", help="The wave's outline as JSON, too.")] = False,
+    picture: Annotated[bool, typer.Option("--picture", help="And as a picture.")] = False,
+    key_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Wrapping keys of encrypted captures, one a line.")
+    ] = None,
+) -> None:
+    """Make audio of capture files, with nothing else running."""
+    from santral.engine.cli.mixdown import mixdown as run  # noqa: PLC0415
+    from santral.recorder.mixdown import Options  # noqa: PLC0415
+
+    try:
+        options = Options(channels, tracks, rate, loss, held)  # type: ignore[arg-type]  # checked there
+    except ValueError as problem:
+        raise Failure(str(problem), 2) from None
+    run(captures, output, options, format_name, key_file=key_file, peaks=peaks, picture=picture)
+
+
+@app.command()
 def demo(
     folder: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="Where to leave what was heard.")

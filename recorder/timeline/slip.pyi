@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def slipped(samples: Buffer, n: int, more: int) -> bytes: ...
