@@ -147,7 +147,9 @@ class Ringing(NamedTuple):
     reservation: str
     queue: str
     work: str
+    kind: str
     agent: str
+    tenant: str
 
 
 class Accepted(NamedTuple):
@@ -168,6 +170,7 @@ class Refused(NamedTuple):
     reservation: str
     queue: str
     work: str
+    kind: str
     agent: str
     tenant: str
     cause: str
@@ -181,6 +184,7 @@ class TimedOut(NamedTuple):
     reservation: str
     queue: str
     work: str
+    kind: str
     agent: str
     tenant: str
     after: float
@@ -193,6 +197,7 @@ class Rescinded(NamedTuple):
     reservation: str
     queue: str
     work: str
+    kind: str
     agent: str
     tenant: str
     reason: str  # answered_elsewhere, caller_gone, agent_gone, overflowed, failed, unanswered, closed, removed

@@ -22,6 +22,12 @@ def step(one: Reservation, turn: Turn, cue: Cue) -> bool:
     return True
 
 
+def _about(one: Reservation) -> tuple[str, str, str, str, str, str]:
+    """The fields that every event of a reservation has."""
+    item, queue = one.item, one.item.queue.settings
+    return one.id, queue.name, item.work.id, item.work.kind, one.agent.settings.name, queue.tenant
+
+
 def on_due(floor: Floor, one: Reservation, now: float) -> None:
     """Its time is up: nobody answered, nobody was connected, or the wrap-up is over."""
     if one.phase is Phase.PENDING:
@@ -36,7 +42,7 @@ def ringing(floor: Floor, one: Reservation, now: float) -> None:
     """The agent's phone rings."""
     if one.phase is Phase.PENDING and one.cell is State.RESERVED:
         one.cell = AGENT[one.cell, Cue.RING]
-        floor.out.append(Ringing(now, one.id, one.item.queue.name, one.item.work.id, one.agent.name))
+        floor.out.append(Ringing(now, *_about(one)))
         matching.show(floor, one.agent, now, about=one)
 
 
@@ -61,12 +67,7 @@ def accept(floor: Floor, one: Reservation, now: float) -> None:
     floor.arm(item, None)
     floor.arm(one, now + CONNECT_LIMIT)
     agent.misses = 0
-    floor.out.append(
-        Accepted(
-            now, one.id, queue.name, item.work.id, item.work.kind, agent.name, queue.settings.tenant,
-            now - one.created,
-        )
-    )  # fmt: skip
+    floor.out.append(Accepted(now, *_about(one), now - one.created))
     matching.show(floor, agent, now, about=one)
     end_offers(floor, item, "answered_elsewhere", now)
 
@@ -90,12 +91,7 @@ def take_back(floor: Floor, item: Item, reason: str, now: float) -> list[Agent]:
     for one in taken:
         step(one, Turn.RESCIND, Cue.RELEASE)
         _drop(floor, one)
-        floor.out.append(
-            Rescinded(
-                now, one.id, item.queue.name, item.work.id, one.agent.name, item.queue.settings.tenant, reason,
-                now - one.created,
-            )
-        )  # fmt: skip
+        floor.out.append(Rescinded(now, *_about(one), reason, now - one.created))
     return [one.agent for one in taken]
 
 
@@ -104,12 +100,7 @@ def rescind(floor: Floor, one: Reservation, reason: str, now: float) -> None:
     if one.phase is not Phase.PENDING or not step(one, Turn.RESCIND, Cue.RELEASE):
         return
     _drop(floor, one)
-    floor.out.append(
-        Rescinded(
-            now, one.id, one.item.queue.name, one.item.work.id, one.agent.name, one.agent.settings.tenant, reason,
-            now - one.created,
-        )
-    )  # fmt: skip
+    floor.out.append(Rescinded(now, *_about(one), reason, now - one.created))
     give_back(floor, one, now)
 
 
@@ -134,12 +125,7 @@ def refuse(floor: Floor, one: Reservation, cause: Cause, now: float) -> None:
     """The agent does not take it; the person keeps the place."""
     if not step(one, Turn.REFUSE, Cue.RELEASE):
         return
-    floor.out.append(
-        Refused(
-            now, one.id, one.item.queue.name, one.item.work.id, one.agent.name, one.agent.settings.tenant, cause,
-            now - one.created,
-        )
-    )  # fmt: skip
+    floor.out.append(Refused(now, *_about(one), cause, now - one.created))
     _not_taken(floor, one, now, is_miss=cause in MISSES)
 
 
@@ -147,12 +133,7 @@ def time_out(floor: Floor, one: Reservation, now: float) -> None:
     """Nobody answered in time."""
     if not step(one, Turn.EXPIRE, Cue.RELEASE):
         return
-    floor.out.append(
-        TimedOut(
-            now, one.id, one.item.queue.name, one.item.work.id, one.agent.name, one.agent.settings.tenant,
-            now - one.created,
-        )
-    )  # fmt: skip
+    floor.out.append(TimedOut(now, *_about(one), now - one.created))
     _not_taken(floor, one, now, is_miss=True)
 
 
@@ -198,7 +179,7 @@ def give_back(floor: Floor, one: Reservation, now: float) -> None:
 
 def connected(floor: Floor, one: Reservation, now: float) -> None:
     """Both hear each other: the waiting is over."""
-    item, queue = one.item, one.item.queue
+    item = one.item
     if RESERVATION.get((one.phase, Turn.CONNECT)) is None:
         return
     one.phase = RESERVATION[one.phase, Turn.CONNECT]
@@ -206,12 +187,7 @@ def connected(floor: Floor, one: Reservation, now: float) -> None:
     floor.arm(one, None)
     waiting.forget(floor, item)
     waiting.left(floor, item, "answered", now, one.agent.name)
-    floor.out.append(
-        Connected(
-            now, one.id, queue.name, item.work.id, item.work.kind, one.agent.name, queue.settings.tenant,
-            now - item.joined,
-        )
-    )  # fmt: skip
+    floor.out.append(Connected(now, *_about(one), now - item.joined))
 
 
 def failed(floor: Floor, one: Reservation, now: float, reason: str = "failed") -> None:
@@ -221,12 +197,7 @@ def failed(floor: Floor, one: Reservation, now: float, reason: str = "failed") -
         return
     _drop(floor, one)
     item.accepted = None
-    floor.out.append(
-        Rescinded(
-            now, one.id, item.queue.name, item.work.id, agent.name, item.queue.settings.tenant, reason,
-            now - one.created,
-        )
-    )  # fmt: skip
+    floor.out.append(Rescinded(now, *_about(one), reason, now - one.created))
     if reason == "failed":
         rest(floor, agent, now + item.queue.settings.retry_delay, now)
     item.queue.order.add(item.rank, 0.0, 0.0, item.tie, item)
@@ -282,12 +253,7 @@ def finish(floor: Floor, one: Reservation, now: float) -> None:
     one.finished = now
     talk = now - one.connected - one.held
     agent.talk += talk
-    floor.out.append(
-        Wrapping(
-            now, one.id, item.queue.name, item.work.id, item.work.kind, agent.name, item.queue.settings.tenant, talk,
-            one.held,
-        )
-    )  # fmt: skip
+    floor.out.append(Wrapping(now, *_about(one), talk, one.held))
     wrap_up = item.queue.settings.wrap_up if agent.settings.wrap_up is None else agent.settings.wrap_up
     if wrap_up > 0 and agent.state is not State.OFFLINE and not agent.is_removed:
         floor.arm(one, now + wrap_up)
@@ -300,16 +266,11 @@ def complete(floor: Floor, one: Reservation, now: float) -> None:
     """The agent is done: free, with the idle time beginning now."""
     if not step(one, Turn.COMPLETE, Cue.COMPLETE):
         return
-    item, agent = one.item, one.agent
+    agent = one.agent
     _drop(floor, one)
     agent.calls += 1
     agent.idle_since = now
-    floor.out.append(
-        Completed(
-            now, one.id, item.queue.name, item.work.id, item.work.kind, agent.name, item.queue.settings.tenant,
-            now - one.finished,
-        )
-    )  # fmt: skip
+    floor.out.append(Completed(now, *_about(one), now - one.finished))
     free(floor, agent, now)
 
 

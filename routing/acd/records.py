@@ -1,6 +1,7 @@
 """What the distributor remembers: queues, agents, those who wait, reservations. Only modules beside it change it."""
 
 from collections.abc import Callable
+from typing import Final
 
 from santral.routing.acd.estimates import Pace, RecentLevel
 from santral.routing.acd.events import Event
@@ -9,6 +10,8 @@ from santral.routing.acd.index.order import Order
 from santral.routing.acd.settings import CALL, CALLBACK, AgentSettings, QueueSettings, Work
 from santral.routing.acd.stages import Stage
 from santral.routing.acd.tables import Phase, Standing, State
+
+FIRST: Final = -1e18  # the rank of what has none: before everybody's
 
 
 class Queue:
@@ -75,6 +78,8 @@ class Item:
 class Agent:
     """An agent. `state` is the cell for being there; each reservation in hand has a cell of its own."""
 
+    rank: Final = FIRST
+
     def __init__(self, settings: AgentSettings, desk: Desk, now: float, tie: int) -> None:
         self.settings = settings
         self.desk = desk
@@ -104,6 +109,8 @@ class Agent:
 
 
 class Reservation:
+    rank: Final = FIRST
+
     def __init__(self, reservation: str, item: Item, agent: Agent, now: float, tie: int) -> None:
         self.id = reservation
         self.item = item
@@ -153,11 +160,11 @@ class Floor:
         return self.skills.setdefault(skill, len(self.skills))
 
     def arm(self, thing: Timed, at: float | None) -> None:
-        """The one deadline of a thing, or none."""
+        """The one deadline of a thing, or none. Of several at one moment those who wait come last, by rank."""
         if thing.due == at:
             return
         if thing.due is not None:
-            self.deadlines.discard(thing.due, 0.0, 0.0, thing.tie)
+            self.deadlines.discard(thing.due, thing.rank, 0.0, thing.tie)
         thing.due = at
         if at is not None:
-            self.deadlines.add(at, 0.0, 0.0, thing.tie, thing)
+            self.deadlines.add(at, thing.rank, 0.0, thing.tie, thing)

@@ -15,7 +15,7 @@ from santral.routing.acd.records import Agent, Floor, Item, Queue, Reservation
 from santral.routing.acd.settings import Need, Wish, Work
 from santral.routing.acd.tables import Phase, Standing, State
 
-ITEM_TIMES = ("started", "joined", "clock", "rule_at", "stage_at", "ring_at", "announce_at", "offer_at", "park_until")
+ITEM_TIMES = ("started", "joined", "clock", "rule_at", "ring_at", "announce_at", "offer_at", "park_until")
 ITEM_VALUES = ("tie", "standing", "rule", "announced", "attempts")
 AGENT_TIMES = ("since", "idle_since", "rests_until")
 AGENT_VALUES = ("state", "reason", "shown", "outside", "is_reachable", "misses", "calls", "talk")
@@ -167,9 +167,7 @@ def _take_places(floor: Floor, items: dict[int, Item], saved: Mapping[str, Any],
             item.queue.order.add(item.rank, 0.0, 0.0, item.tie, item)
             if item.queue.pace.last is None:
                 item.queue.pace.begin(now)
-        item.stages = waiting.stages_of(floor, item)
-        while item.stage + 1 < len(item.stages) and item.stages[item.stage + 1].after <= now - item.clock:
-            item.stage += 1
+        waiting.find_stage(floor, item, now)
         matching.stand(floor, item)
         floor.arm(item, matching.next_due(item))
     for agent in floor.agents.values():

@@ -94,8 +94,7 @@ def enter(floor: Floor, item: Item) -> None:
 def begin(floor: Floor, item: Item, now: float) -> None:
     """Start waiting: arrange what time will bring, and look for an agent."""
     settings = item.queue.settings
-    item.stages = stages_of(floor, item)
-    item.stage_at = None
+    find_stage(floor, item, now)
     _next_rule(item)
     if item.work.kind != CALLBACK:
         if settings.announce is not None:
@@ -175,10 +174,25 @@ def on_due(floor: Floor, item: Item, now: float) -> None:
 
 def _advance(floor: Floor, item: Item, now: float) -> None:
     """Go on to the stage that the time waited has brought."""
-    waited = now - item.clock + 1e-9
-    while item.stage + 1 < len(item.stages) and item.stages[item.stage + 1].after <= waited:
+    while _next_stage_is_due(item, now):
         item.stage += 1
         floor.out.append(Widened(now, item.queue.name, item.work.id, item.stages[item.stage].why))
+    _set_stage_at(item)
+
+
+def find_stage(floor: Floor, item: Item, now: float) -> None:
+    """The stage that the time waited means, without a word: for who begins, and after changes of the rules."""
+    item.stages, item.stage = stages_of(floor, item), 0
+    while _next_stage_is_due(item, now):
+        item.stage += 1
+    _set_stage_at(item)
+
+
+def _next_stage_is_due(item: Item, now: float) -> bool:
+    return item.stage + 1 < len(item.stages) and item.stages[item.stage + 1].after <= now - item.clock + 1e-9
+
+
+def _set_stage_at(item: Item) -> None:
     is_last = item.stage + 1 >= len(item.stages)
     item.stage_at = None if is_last else item.clock + item.stages[item.stage + 1].after
 
@@ -333,9 +347,8 @@ def widen_orphans(floor: Floor, lane: Lane, now: float, most: int = DRAINED_AT_O
 def arrange(floor: Floor, item: Item, now: float) -> None:
     """Settings or agents have changed: stand where somebody stands who has waited as long."""
     matching.leave_lane(item)
-    item.stages, item.stage = stages_of(floor, item), 0
+    find_stage(floor, item, now)
     _next_rule(item)
-    _advance(floor, item, now)
     if matching.stand(floor, item):
         matching.seek(floor, item, now)
     floor.arm(item, matching.next_due(item))
@@ -355,7 +368,7 @@ def call_back(
     forget(floor, item)
     left(floor, item, "callback", now)
     after = Item(new, queue, item.rank, floor.next_tie(), now)
-    after.clock, after.stage = item.clock, item.stage
+    after.clock = item.clock
     enter(floor, after)
     position = position_of(after)
     floor.out.append(
