@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from santral.engine.cli.failure import Failure
+from santral.engine.cli.recorder import recorder, recordings
 
 UNEXPECTED: Final = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
@@ -136,6 +137,10 @@ def analyse(
     from santral.engine.cli.analyse import analyse as run  # noqa: PLC0415
 
     run(files, dtmf=dtmf, tones=tones, vad=vad)
+
+
+app.command()(recorder)
+app.add_typer(recordings, name="recordings")
 
 
 @app.command()

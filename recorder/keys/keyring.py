@@ -81,13 +81,17 @@ class DataKey:
 
 
 class Keyring:
-    """The wrapping keys of tenants: the first of each wraps, the others only open what they have wrapped before."""
+    """The wrapping keys of tenants: the first of each wraps, the others only open what they have wrapped before.
+
+    The keys of `""` are those of tenants without any, and open what they wrapped for tenants that have some now.
+    """
 
     def __init__(self, tenants: Mapping[str, Sequence[WrappingKey]]) -> None:
         self._tenants = {tenant: {key.id: key for key in keys} for tenant, keys in tenants.items() if keys}
+        self._common = self._tenants.get("", {})
 
     def encrypts(self, tenant: str) -> bool:
-        return tenant in self._tenants
+        return tenant in self._tenants or bool(self._common)
 
     def new(self, tenant: str, recording: str) -> tuple[DataKey, bytes]:
         """Make a data key; the second is its wrapped form. Raises `UnknownKeyError` for a tenant without keys."""
@@ -103,7 +107,8 @@ class Keyring:
 
     def unwrap(self, tenant: str, recording: str, wrapped: bytes) -> DataKey:
         """Raises `UnknownKeyError` or `WrongKeyError`."""
-        wrapping = self._tenants.get(tenant, {}).get(key_id(wrapped))
+        known = {**self._common, **self._tenants.get(tenant, {})}
+        wrapping = known.get(key_id(wrapped))
         if wrapping is None:
             raise UnknownKeyError(f"tenant {tenant} has no key {key_id(wrapped)}")
         nonce, sealed = wrapped[1 + ID_BYTES :][:NONCE_BYTES], wrapped[1 + ID_BYTES + NONCE_BYTES :]
@@ -117,7 +122,7 @@ class Keyring:
         return self.encrypts(tenant) and key_id(wrapped) == self._current(tenant).id
 
     def _current(self, tenant: str) -> WrappingKey:
-        for key in self._tenants.get(tenant, {}).values():
+        for key in self._tenants.get(tenant, self._common).values():
             return key
         raise UnknownKeyError(f"tenant {tenant} has no key")
 

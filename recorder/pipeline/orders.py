@@ -1,0 +1,191 @@
+"""Orders about recordings: erase, hold, release; kept on disk until they are carried out, and carried out once.
+
+Erasing destroys the data key first, then the files wherever they may be, and then says so in the ledger. A legal hold
+wins: what is held is not erased, by nobody. Wrapping keys are changed record by record.
+"""
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import msgpack
+
+from santral.recorder.keys import KeysError
+from santral.recorder.ledger import Place
+from santral.recorder.pipeline.job import Job, Lock
+from santral.recorder.pipeline.layout import checked, folder_of, is_id
+from santral.recorder.pipeline.records import Record
+from santral.recorder.pipeline.settings import LOCAL
+from santral.recorder.pipeline.steps import Tools
+from santral.recorder.storage import StorageError
+from santral.recorder.storage.disk import make_folders, write_whole
+
+KINDS: Final = ("hold", "release", "erase")  # in the order they are carried out in
+SUFFIX: Final = ".msgpack"
+DAY_S: Final = 86_400
+
+
+class Orders:
+    """One of each kind per recording."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._folder = tools.layout.orders
+
+    def take(self, kind: str, recording: str, said: Mapping[str, Any]) -> None:
+        """Remember an order. Raises OSError; ValueError for what is no id."""
+        make_folders(self._folder)
+        order = {name: said.get(name, "") for name in ("tenant", "by", "reason")}
+        order["at"] = time.time_ns() // 1_000_000
+        write_whole(self._path(recording, kind), msgpack.packb(order))
+        other = {"hold": "release", "release": "hold"}.get(kind)
+        if other:
+            self._path(recording, other).unlink(missing_ok=True)
+
+    def recordings(self) -> set[str]:
+        """Those that something was ordered about."""
+        with suppress(FileNotFoundError):
+            names = {path.name.partition(".")[0] for path in self._folder.glob(f"*{SUFFIX}")}
+            return {name for name in names if is_id(name)}
+        return set()
+
+    def carry_out(self, lock: Lock, job: Job) -> bool:
+        """Do what is ordered about a recording whose job is locked; True if it is erased. Raises `StorageError`."""
+        for kind in KINDS:
+            path = self._path(job.recording, kind)
+            try:
+                order = msgpack.unpackb(path.read_bytes())
+            except FileNotFoundError:
+                continue
+            is_erased = False
+            if kind == "erase":
+                is_erased = self._erase(job, order, path)
+            else:
+                self._hold(job, order, path, hold=kind == "hold")
+            path.unlink(missing_ok=True)
+            if is_erased:
+                lock.remove()
+                return True
+        return False
+
+    def _hold(self, job: Job, order: dict[str, Any], path: Path, *, hold: bool) -> None:
+        tools, tenant = self._tools, str(order["tenant"])
+        mark = {name: order[name] for name in ("by", "reason", "at")} if hold else None
+        known = tools.records.hold(tenant, job.recording, mark) is not None
+        if not known:
+            if not job.step and not job.capture.exists():
+                self._refuse(job, order, "hold" if hold else "release", "unknown")
+                return
+            job.hold = mark
+            job.save()
+        place = self._place(order, path)
+        kind = "hold" if hold else "released"
+        facts = {"recording": job.recording, "tenant": tenant, "by": order["by"], "reason": order["reason"]}
+        entry = tools.ledger.append(kind, facts, since=place)
+        report = "held" if hold else "released"
+        tools.outbox.drop(f"{job.recording}.{'released' if hold else 'held'}")
+        tools.outbox.put(
+            job.recording, report, recording=job.recording, tenant=tenant, by=order["by"], entry=entry.number
+        )
+
+    def _erase(self, job: Job, order: dict[str, Any], path: Path) -> bool:
+        tools, tenant = self._tools, str(order["tenant"])
+        record = tools.records.get(tenant, job.recording)
+        if (record and record.hold) or job.hold:
+            self._refuse(job, order, "erase", "held")
+            return False
+        if record is None and not job.step and not job.capture.exists() and "files" not in order:
+            self._refuse(job, order, "erase", "unknown")
+            return False
+        place = self._place(order, path, record, job)
+        job.capture.unlink(missing_ok=True)
+        tools.records.remove(tenant, job.recording)  # and with it the data key
+        job.key = b""
+        if job.step:
+            job.save()
+        for name in {*order["stores"], LOCAL}:
+            for file in order["files"]:
+                tools.faults.at("erased")
+                self._delete(name, file["name"])
+        facts = {"recording": job.recording, "tenant": tenant, "by": order["by"], "reason": order["reason"]}
+        proof = [{"name": file["name"], "sha256": file.get("sha256", "")} for file in order["files"]]
+        entry = tools.ledger.append("erased", {**facts, "files": proof}, since=place)
+        for kind in ("ready", "moved", "failed", "held", "released"):
+            tools.outbox.drop(f"{job.recording}.{kind}")
+        said = {name: facts[name] for name in ("recording", "tenant", "by", "reason")}
+        tools.outbox.put(job.recording, "erased", **said, entry=entry.number, hash=entry.hash)
+        return True
+
+    def _delete(self, store: str, name: str) -> None:
+        try:
+            self._tools.stores.get(store).delete(name)
+        except KeyError:
+            raise StorageError("gone", f"{store}: there is no such store in the settings") from None
+
+    def _place(self, order: dict[str, Any], path: Path, record: Record | None = None, job: Job | None = None) -> Place:
+        """What must be known to go on after a crash is written down before anything is done."""
+        if "place" not in order:
+            order["place"] = str(self._tools.ledger.place())
+            if job is not None:
+                order["files"] = list(record.files) if record else job.files
+                stores = {record.store} if record else set()
+                stores |= {job.store} - {""}
+                if job.files and not record:  # it may have been under way to the tenant's store
+                    stores.add(self._tools.settings.tenant(job.tenant).store)
+                order["stores"] = sorted(stores)
+            write_whole(path, msgpack.packb(order))
+        return Place.parse(order["place"])
+
+    def _refuse(self, job: Job, order: dict[str, Any], kind: str, why: str) -> None:
+        said = {"recording": job.recording, "tenant": order["tenant"], "order": kind, "why": why}
+        self._tools.outbox.put(job.recording, "refused", **said)
+
+    def _path(self, recording: str, kind: str) -> Path:
+        return self._folder / f"{checked(recording)}.{kind}{SUFFIX}"
+
+
+def order_expired(tools: Tools, orders: Orders, now_s: float) -> int:
+    """Order to erase what has outlived its tenant's retention and is not held; the count of them."""
+    count = 0
+    folders = {folder_of(name): name for name in tools.settings.tenants if name}
+    for folder in tools.records.tenants():
+        days = tools.settings.tenant(folders.get(folder, "")).retention_days
+        if days <= 0:
+            continue
+        last = time.strftime("%Y/%m/%d", time.gmtime(now_s - days * DAY_S))
+        for path in tools.records.paths(folder, before_day=last):
+            with suppress(ValueError, FileNotFoundError):
+                record = Record.parse(path.read_bytes())
+                if not record.hold:
+                    said = {"tenant": record.tenant, "by": "retention", "reason": f"{days} days"}
+                    orders.take("erase", record.recording, said)
+                    count += 1
+    return count
+
+
+def rewrap(tools: Tools, tenant: str) -> None:
+    """Wrap every data key of a tenant by its current key; audio stays as it is. What failed keeps its old form."""
+    ring, count, failed = tools.settings.keyring, 0, 0
+
+    def again(record: Record) -> Record:
+        if not record.key or ring.is_current(tenant, record.key):
+            return record
+        return replace(
+            record, key=ring.wrap(tenant, record.recording, ring.unwrap(tenant, record.recording, record.key))
+        )
+
+    for path in tools.records.paths(tenant):
+        try:
+            before = Record.parse(path.read_bytes())
+            if before.tenant == tenant and before.key and not ring.is_current(tenant, before.key):
+                tools.records.change(tenant, before.recording, again)
+                count += 1
+        except (KeysError, ValueError, OSError):
+            failed += 1
+    entry = tools.ledger.append("rewrapped", {"tenant": tenant, "count": count, "failed": failed})
+    tools.outbox.put(
+        f"tenant-{folder_of(tenant)}", "rewrapped", tenant=tenant, count=count, failed=failed, entry=entry.number
+    )
