@@ -1,6 +1,8 @@
 """From a claimed capture to the files that will be stored: mixing, encoding and sealing, by the rooms that know how."""
 
 import json
+import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +14,8 @@ from santral.recorder.pipeline.layout import SEALED
 from santral.recorder.storage.disk import NEW
 from santral.recorder.storage.errors import StorageError, reason_of
 
+MEMORY: Final = "/dev/shm"  # noqa: S108 - plain audio of sealed recordings lies here, not on a disk, while it is encoded
+COPY_BYTES: Final = 1 << 20
 DETAILS: Final = "-details.json"
 FINAL: Final = ("damaged", "key", "encoding", "unexpected")  # the same would come of the next try
 Create = Callable[[Path], BinaryIO]
@@ -83,7 +87,6 @@ class CaptureSource:
     def __init__(self, path: Path, unwrap: Unwrap) -> None:
         from santral.recorder.capture import CaptureFile, KeyNeeded, NotACapture  # noqa: PLC0415
 
-        self._wrong: tuple[type[Exception], ...] = (NotACapture,)
         try:
             self._capture = CaptureFile(path, unwrap)
         except NotACapture as problem:
@@ -94,39 +97,43 @@ class CaptureSource:
         self.wrapped_key = self._capture.header.wrapped
 
     def mix(self) -> None:
-        from santral.recorder.mixdown import Mixdown, Options, Unmixable  # noqa: PLC0415
+        from santral.recorder.mixdown import Mixdown, Options  # noqa: PLC0415
 
-        try:
-            self._mix = Mixdown([self._capture], Options.of(self._capture.header.meta))
-        except (*self._wrong, Unmixable) as problem:
-            raise PipelineError("damaged", f"the capture cannot be mixed: {problem}") from None
+        self._mix = Mixdown([self._capture], Options.of(self._capture.header.meta))
 
     def save(self, folder: Path, stem: str, create: Create | None) -> list[Made]:
-        from santral.recorder.encode import EncodeError, described, save  # noqa: PLC0415
-        from santral.recorder.mixdown import Unmixable  # noqa: PLC0415
+        from santral.recorder.capture import CaptureError  # noqa: PLC0415
+        from santral.recorder.encode import EncodeError, save  # noqa: PLC0415
 
         meta = self._capture.header.meta
         wanted = {"peaks": bool(meta.get("peaks")), "picture": bool(meta.get("picture"))}
-        form = str(meta.get("format", "wav"))
+        form, texts = str(meta.get("format", "wav")), _texts(meta.get("metadata"))
         try:
-            texts = described(self._capture.header, self._mix.summary, _texts(meta.get("metadata")))
-            written = save(self._mix, folder, stem, format=form, metadata=texts, create=create, **wanted)
-        except (*self._wrong, Unmixable) as problem:
+            if create is None:
+                written = save(self._mix, folder, stem, form, metadata=texts, **wanted)
+            else:
+                with tempfile.TemporaryDirectory(dir=MEMORY) as memory:
+                    written = save(self._mix, Path(memory), stem, form, metadata=texts, **wanted)
+                    for each in written:
+                        with each.path.open("rb") as plain, create(folder / each.path.name) as sealed:
+                            shutil.copyfileobj(plain, sealed, COPY_BYTES)
+        except CaptureError as problem:
             raise PipelineError("damaged", f"the capture cannot be mixed: {problem}") from None
         except EncodeError as problem:
             raise PipelineError("encoding", str(problem)) from None
-        return [Made(f.path, f.kind, f.format, f.seconds, f.channels, f.rate_hz, f.track) for f in written]
+        return [
+            Made(folder / f.path.name, f.kind, f.format, f.seconds, f.channels, f.rate_hz, f.track) for f in written
+        ]
 
     def facts(self) -> dict[str, Any]:
         summary = self._mix.summary
-        said = dict(summary.to_map())
         return {
             "started_at": summary.started_utc_ns // 1_000_000,
-            "seconds": summary.seconds,
+            "seconds": round(summary.seconds, 3),
             "masked_ms": summary.masked_ms,
             "is_cut": not self._capture.is_complete,
             "meta": dict(self._capture.header.meta),
-            "mixdown": said,
+            "mixdown": summary.to_map(),
         }
 
     def close(self) -> None:
