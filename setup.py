@@ -25,6 +25,8 @@ MODULES = [
     "codecs.shape.resample",
     "codecs.shape.stretch",
     "engine.media.core.backend",
+    "engine.media.core.capture.sink",
+    "engine.media.core.capture.sinks",
     "engine.media.core.command",
     "engine.media.core.deadlines",
     "engine.media.core.digits",

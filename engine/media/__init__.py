@@ -1,6 +1,7 @@
 """The media plane: RTP sockets, relay, transcoding, digits, players, rooms, RTCP. Audio never enters Python."""
 
 from santral.engine.media.audio import AudioError, AudioLibrary, PreparedAudio
+from santral.engine.media.capturing import Capture, CaptureEvent, CaptureReason, Captures, CaptureSummary
 from santral.engine.media.leg import MediaLeg
 from santral.engine.media.model import (
     Direction,
@@ -21,6 +22,11 @@ from santral.engine.media.taps import Tap, TapPacket
 __all__ = [
     "AudioError",
     "AudioLibrary",
+    "Capture",
+    "CaptureEvent",
+    "CaptureReason",
+    "CaptureSummary",
+    "Captures",
     "Direction",
     "LegClosed",
     "LegStats",

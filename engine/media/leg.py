@@ -25,7 +25,7 @@ from santral.engine.media.model import (
 )
 from santral.engine.media.paths import KeysPlan, VoicePlan, audio_keys, has_events, path_between
 from santral.engine.media.remote import RemoteWire, first_encodable, rate_of
-from santral.engine.media.taps import Tap, ring_bytes
+from santral.engine.media.taps import LentTap, Tap, ring_bytes
 from santral.engine.media.worker import MediaWorker
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class MediaLeg:
         self.worker = worker
         self.final: asyncio.Future[LegStats] | None = None  # set by close(): the leg takes no more commands
         self.playing: dict[int, Playlist] = {}  # kept until the media thread is done with them; so is `kept`
-        self.kept: dict[int, Stage | Voice | Tap | JitterMemory | Detectors | Secure] = {}
+        self.kept: dict[int, Stage | Voice | LentTap | JitterMemory | Detectors | Secure] = {}
         self._plane = plane
         self._destination = worker
         self._waiting: list[tuple[str, tuple[Any, ...]]] | None = (
@@ -85,6 +85,7 @@ class MediaLeg:
         self._is_gated = False
         self._fills = False
         self._wanted = 0  # bits of `DETECTED`
+        self._hiding: set[int] = set()  # serials of taps that hide digits
         self._heard = 0  # the same as the media thread knows it, `CONVERT` included
         self._detectors: Detectors | None = None
         self._voice_hz = 0  # the partner's rate they were chosen for
@@ -185,18 +186,11 @@ class MediaLeg:
 
         Behind `delay_ms` a masked digit takes back what had been let through before it was recognised.
         """
-        self.refuse_if_closed()
-        self.equip()
         serial = self._plane.next_serial()
         ring = TapRing(serial, ring_bytes(capacity_ms + delay_ms), delay_ms * 1_000_000)
-        tap = Tap(ring, serial, side, self._plane.codec_keys.name, self._untap)
-        self.kept[serial] = tap
-        self.post("give_tap", ring, side == "heard")
+        tap = Tap(ring, serial, side, self._plane.codec_keys.name, self.take_tap)
+        self.give_tap(tap)
         return tap
-
-    def _untap(self, tap: Tap) -> None:
-        if self.final is None:
-            self.post("take_tap", tap.serial, tap.side == "heard")
 
     def send_digits(self, digits: str, ms: int = DEFAULT_DIGIT_MS, gap_ms: int = DEFAULT_GAP_MS) -> int:
         """Press keys towards the peer, as events or as tones; audio to it is held back meanwhile.
@@ -217,6 +211,30 @@ class MediaLeg:
         return send_id
 
     # ---- the plane's own ----
+
+    def give_tap(self, tap: LentTap) -> None:
+        """Lend the tap to the media thread, until `take_tap` or the leg's end."""
+        self.refuse_if_closed()
+        self.equip()
+        self.kept[tap.serial] = tap
+        self.post("give_tap", tap.ring, tap.side == "heard")
+
+    def take_tap(self, tap: LentTap) -> None:
+        if self.final is None:
+            self.hide_digits(tap, on=False, delay_ms=None)
+            self.post("take_tap", tap.serial, tap.side == "heard")
+
+    def hide_digits(self, tap: LentTap, *, on: bool, delay_ms: int | None) -> None:
+        """Keep what the peer presses out of the tap, which waits so long for digits to be known. None: as it is."""
+        if self.final is not None:
+            return
+        if delay_ms is not None:
+            self.post("tune_tap", tap.serial, tap.side == "heard", on, delay_ms * 1_000_000)
+        if on:
+            self._hiding.add(tap.serial)
+        else:
+            self._hiding.discard(tap.serial)
+        self.listen()
 
     def pass_keys(self, plan: KeysPlan) -> None:
         """How its digits reach the far end."""
@@ -242,6 +260,8 @@ class MediaLeg:
     def listen(self) -> None:
         """Give it detectors, or take them back, as what is wanted of it has changed."""
         wanted = self._wanted
+        if self._hiding:
+            wanted |= DETECTED["dtmf"]
         if self._digits.converts or (self._is_gated and self.remote is not None and not has_events(self.remote)):
             wanted |= CONVERT
         if wanted == self._heard:
@@ -293,8 +313,8 @@ class MediaLeg:
     def returned(self, serial: int) -> None:
         """The media thread uses it no longer."""
         piece = self.kept.pop(serial, None)
-        if isinstance(piece, Tap):
-            piece.ring.close()
+        if isinstance(piece, LentTap):
+            piece.given_back()
 
     def let_go(self) -> None:
         """The media thread uses nothing of the leg's any longer."""

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Final, cast
 
 from santral.engine.media.audio import PreparedAudio
+from santral.engine.media.capturing import Captures
 from santral.engine.media.core.thread import LegTable
 from santral.engine.media.leg import MediaLeg, Seat
 from santral.engine.media.model import EventKind, LegStats, MediaError, MediaEvent, PlaneSettings, PortsExhausted
@@ -54,6 +55,7 @@ class MediaPlane:
         self._leg_ids = count(1)
         self._play_ids = count(1)
         self._serials = count(1)
+        self.captures: Final = Captures(self.codec_keys, self.next_serial)
         self._refused = 0
         self._is_running = False
 
@@ -77,6 +79,7 @@ class MediaPlane:
         for room in self.rooms.values():
             room.end()
         self.rooms.clear()
+        await self.captures.stop()
 
     def open_leg(self, address: str) -> MediaLeg:
         """Bind a port pair on `address`. Raises `PortsExhausted`; `OSError` when `address` is not ours."""

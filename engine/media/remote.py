@@ -61,6 +61,13 @@ class CodecKeys:
             self._numbers[key] = len(self._numbers) + 1
         return self._numbers[key]
 
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def all(self) -> list[tuple[int, str]]:
+        """Every number with its key. May be asked by any thread."""
+        return [(number, key) for key, number in list(self._numbers.items())]
+
     def name(self, number: int) -> str:
         """The key of a number, empty for one never given."""
         return next((key for key, one in self._numbers.items() if one == number), "")

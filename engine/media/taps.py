@@ -26,15 +26,26 @@ class TapPacket:
     octets: int
 
 
-class Tap:
-    """Made by `MediaLeg.tap`. `read` takes what has been published since; what found no room is in `overruns`."""
+class LentTap:
+    """A ring that a media thread has until `given_back`, which the event loop calls."""
 
-    def __init__(
-        self, ring: TapRing, serial: int, side: Side, names: Callable[[int], str], let_go: Callable[["Tap"], None]
-    ) -> None:
+    def __init__(self, ring: TapRing, serial: int, side: Side) -> None:
         self.serial: Final = serial
         self.side: Final = side
         self.ring: Final = ring
+
+    def given_back(self) -> None:
+        """Nothing more is put into the ring; what is in it can still be read."""
+        self.ring.close()
+
+
+class Tap(LentTap):
+    """Made by `MediaLeg.tap`. `read` takes what has been published since; what found no room is in `overruns`."""
+
+    def __init__(
+        self, ring: TapRing, serial: int, side: Side, names: Callable[[int], str], let_go: Callable[[LentTap], None]
+    ) -> None:
+        super().__init__(ring, serial, side)
         self._names = names
         self._let_go = let_go
         self._is_open = True

@@ -1,8 +1,12 @@
-"""How every capture begins: header, then a chunk with nothing but the note `meta`."""
+"""How every capture begins: locked before it has its name; a header, then a chunk with nothing but the note `meta`."""
 
+import errno
+import fcntl
+import os
 import secrets
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import msgpack
 
@@ -11,7 +15,8 @@ from santral.recorder.capture.header import SALT_BYTES, header_bytes
 from santral.recorder.capture.model import CaptureHeader, CaptureKey
 from santral.recorder.capture.seal import Seal
 
-MAX_META_BYTES = 1 << 16
+MAKING: Final = ".making"  # behind the name of a file that is not locked yet
+MAX_META_BYTES: Final = 1 << 16
 
 
 def opening_bytes(header: CaptureHeader, key: CaptureKey | None) -> tuple[bytes, Seal | None]:
@@ -31,3 +36,28 @@ def opening_bytes(header: CaptureHeader, key: CaptureKey | None) -> tuple[bytes,
 def note_fields(kind: str, fields: dict[str, Any]) -> bytes:
     """A note as it stands in a record."""
     return bytes(msgpack.packb({"kind": kind, **fields}))
+
+
+def create(path: Path, opening: bytes) -> int:
+    """A new file with its opening. Its name never stands there unlocked: who finds it so finds it finished.
+
+    Raises `OSError`; then nothing is left of it.
+    """
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    making = path.with_name(path.name + MAKING)
+    fd = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        write_all(fd, opening)
+        making.rename(path)
+    except BaseException:
+        os.close(fd)
+        making.unlink(missing_ok=True)
+        raise
+    return fd
+
+
+def write_all(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]

@@ -1,7 +1,5 @@
 """A capture written from Python: by tests and tools. The media plane writes the same chunks by itself."""
 
-import errno
-import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
@@ -9,9 +7,8 @@ from typing import Any, Final, Self
 
 from santral.recorder.capture.chunk import Chunk, chunk_of
 from santral.recorder.capture.model import MARKER, MASKED, CaptureHeader, CaptureKey
-from santral.recorder.capture.opening import note_fields, opening_bytes
+from santral.recorder.capture.opening import create, note_fields, opening_bytes, write_all
 
-MAKING: Final = ".making"  # behind the name of a file that is not locked yet
 CHUNK_BYTES: Final = 1 << 16
 BIGGEST_RECORD: Final = 32 + 0xFFFF
 
@@ -22,8 +19,7 @@ class CaptureWriter:
     def __init__(self, path: Path | str, header: CaptureHeader, key: CaptureKey | None = None) -> None:
         self.path: Final = Path(path)
         opening, self._seal = opening_bytes(header, key)
-        self._fd = create(self.path)
-        self._write(opening)
+        self._fd = create(self.path, opening)
         self._chunk = Chunk(CHUNK_BYTES + BIGGEST_RECORD)
         self._number = 1
 
@@ -89,20 +85,4 @@ class CaptureWriter:
             self.cut()
 
     def _write(self, data: bytes) -> None:
-        while data:
-            data = data[os.write(self._fd, data) :]
-
-
-def create(path: Path) -> int:
-    """A new file under the name, which never stands there unlocked: who finds it without its lock finds it finished."""
-    if path.exists():
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
-    making = path.with_name(path.name + MAKING)
-    fd = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        making.rename(path)
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd
+        write_all(self._fd, data)

@@ -1,6 +1,6 @@
 """What the event loop asks of a media thread: one record of the command ring."""
 
-from libc.stdint cimport uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 
 from santral.engine.media.core.leg cimport media_t, remote_t
 from santral.engine.media.core.mix.jitter cimport jitter_t
@@ -23,6 +23,7 @@ cdef enum command_kind_t:
     COMMAND_GIVE_VOICE
     COMMAND_GIVE_TAP
     COMMAND_TAKE_TAP
+    COMMAND_TUNE_TAP
     COMMAND_MUTE
     COMMAND_GATE
     COMMAND_PRESS
@@ -50,8 +51,10 @@ cdef struct open_t:
 
 cdef struct tap_order_t:
     tap_t *tap  # to be given
-    uint64_t serial  # to be taken back
+    uint64_t serial  # to be taken back, or tuned
     bint of_heard
+    bint hides_keys
+    int64_t delay_ns
 
 cdef struct link_t:
     int slot

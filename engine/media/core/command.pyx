@@ -25,7 +25,7 @@ from santral.engine.media.core.stage.listen cimport begin_listening
 from santral.engine.media.core.stage.mouth cimport fall_silent
 from santral.engine.media.core.stage.player cimport start_playing, stop_playing
 from santral.engine.media.core.stage.send cimport tell
-from santral.engine.media.core.stage.tap cimport tap_publish, tap_t
+from santral.engine.media.core.stage.tap cimport tap_mask, tap_publish, tap_t
 from santral.engine.media.core.stage.wheel cimport lay_aside, take_up
 from santral.engine.media.core.upkeep cimport plan_report, say_goodbye, send_keepalive
 
@@ -37,6 +37,7 @@ cdef enum:
     NOTES_OF_A_COMMAND = 4  # at most; without that much room the command waits, so that no acknowledgement is lost
     LOCK_AFTER = 3  # packets
     RTCP_LOCK_AFTER = 1  # five seconds apart: three would be a quarter of a minute
+    IN_DOUBT_NS = 100000000  # a tone is known for a digit by then
     FIRST_SEND_AFTER_NS = 1000000000  # a stream under way needs no opening packet
 
 
@@ -131,6 +132,8 @@ cdef void perform_on_stage(media_t *m, leg_t *leg, const command_t *command) noe
         give_tap(leg, command.argument.tap)
     elif command.kind == COMMAND_TAKE_TAP:
         take_tap(m, leg, command.argument.tap)
+    elif command.kind == COMMAND_TUNE_TAP:
+        tune_tap(leg, command.argument.tap)
     elif command.kind == COMMAND_JOIN:
         unlink(m, leg)
         join_room(m, leg, command.argument.join.room, command.argument.join.jitter, &command.argument.join.manner)
@@ -175,16 +178,47 @@ cdef void give_tap(leg_t *leg, tap_order_t order) noexcept nogil:
     at[0] = order.tap
 
 
+cdef void come_clean(media_t *m, tap_t *tap) noexcept nogil:
+    """Publish what the tap has held back."""
+    if tap.hides_keys:  # what might be the beginning of a digit nobody will recognise any more
+        tap_mask(tap, m.now_ns - IN_DOUBT_NS, m.now_ns)
+    tap.delay_ns = 0
+    tap_publish(tap, m.now_ns)
+
+
+cdef void come_clean_with_all(media_t *m, leg_t *leg) noexcept nogil:
+    cdef tap_t *tap
+    if leg.stage == NULL:
+        return
+    tap = leg.stage.said
+    while tap != NULL:
+        come_clean(m, tap)
+        tap = tap.next
+    tap = leg.stage.heard
+    while tap != NULL:
+        come_clean(m, tap)
+        tap = tap.next
+
+
 cdef void take_tap(media_t *m, leg_t *leg, tap_order_t order) noexcept nogil:
     cdef tap_t **at = &leg.stage.heard if order.of_heard else &leg.stage.said
     while at[0] != NULL:
         if at[0].serial == order.serial:
-            at[0].delay_ns = 0
-            tap_publish(at[0], m.now_ns)
+            come_clean(m, at[0])
             at[0] = at[0].next
             tell(m, leg, NOTE_RETURNED, <int64_t>order.serial, 0)
             return
         at = &at[0].next
+
+
+cdef void tune_tap(leg_t *leg, tap_order_t order) noexcept nogil:
+    """Whether it hides digits, and how long it waits for them."""
+    cdef tap_t *tap = leg.stage.heard if order.of_heard else leg.stage.said
+    while tap != NULL:
+        if tap.serial == order.serial:
+            tap.hides_keys = order.hides_keys
+            tap.delay_ns = order.delay_ns
+        tap = tap.next
 
 
 cdef void begin_latch(latch_t *latch, int lock_after, int64_t relatch_ns) noexcept nogil:
@@ -248,6 +282,7 @@ cdef void close_leg(media_t *m, leg_t *leg) noexcept nogil:
     stop_pressing(m, leg, False)
     say_goodbye(m, leg)
     let_go(m, leg)
+    come_clean_with_all(m, leg)
     close(leg.rtp_fd)
     close(leg.rtcp_fd)
     tell(m, leg, NOTE_CLOSED, 0, 0)
@@ -263,6 +298,7 @@ cdef void close_leg_sockets(media_t *m) noexcept nogil:
     for i in range(m.max_legs):
         if m.legs[i].id and m.legs[i].owner == m.number:
             stop_playing(m, &m.legs[i], PLAY_CLOSED)
+            come_clean_with_all(m, &m.legs[i])
             close(m.legs[i].rtp_fd)
             close(m.legs[i].rtcp_fd)
             m.legs[i].id = 0

@@ -15,7 +15,8 @@ from santral.engine.media.core.command cimport (
     COMMAND_GIVE_STAGE, COMMAND_GIVE_TAP, COMMAND_GIVE_VOICE, COMMAND_JOIN, COMMAND_LEAVE, COMMAND_LINK, COMMAND_LISTEN,
     COMMAND_MUTE, COMMAND_OPEN, COMMAND_OPEN_ROOM, COMMAND_PASS_KEYS, COMMAND_PLAY, COMMAND_PLAY_TO_ROOM, COMMAND_PRESS,
     COMMAND_RELEASE, COMMAND_SET_DIRECTION,
-    COMMAND_SET_REMOTE, COMMAND_STOP, COMMAND_STOP_PLAY, COMMAND_STOP_ROOM_PLAY, COMMAND_TAKE_TAP, COMMAND_UNLINK,
+    COMMAND_SET_REMOTE, COMMAND_STOP, COMMAND_STOP_PLAY, COMMAND_STOP_ROOM_PLAY, COMMAND_TAKE_TAP,
+    COMMAND_TUNE_TAP, COMMAND_UNLINK,
     TOKEN_COMMAND, TOKEN_TIMER, command_kind_t, command_t,
 )
 from santral.engine.media.core.latch cimport MAX_NETWORKS, read_endpoint, read_network
@@ -338,6 +339,16 @@ cdef class MediaThread:
             return False
         command.argument.tap.serial = serial
         command.argument.tap.of_heard = of_heard
+        return self.post()
+
+    def tune_tap(self, int slot, uint64_t leg, uint64_t serial, bint of_heard, bint hides_keys, int64_t delay_ns):
+        cdef command_t *command = self.begin(COMMAND_TUNE_TAP, slot, leg)
+        if command == NULL:
+            return False
+        command.argument.tap.serial = serial
+        command.argument.tap.of_heard = of_heard
+        command.argument.tap.hides_keys = hides_keys
+        command.argument.tap.delay_ns = delay_ns
         return self.post()
 
     def mute(self, int slot, uint64_t leg, bint on):

@@ -195,15 +195,15 @@ cdef struct stage_t:
     bint silences  # what it says now is decoded, to be replaced by silence
     gate_t gate
     detectors_t *detectors  # NULL: nobody listens
-    ear_t side  # where a side copy is
+    tap_t *said  # taps on what the peer says
+    tap_t *heard  # and on what it hears
+    voice_t *voice
+    int64_t spoke_ns  # its last packet of audio
     int told_code  # the digit told last, which a gateway may bring in both ways
     bint told_in_band
     bint passes_keys  # digits are pressed anew at the far end, which hears them in another way
     int64_t told_ns
-    voice_t *voice
-    tap_t *said  # taps on what the peer says
-    tap_t *heard  # and on what it hears
-    int64_t spoke_ns  # its last packet of audio
+    ear_t side  # where a side copy is
     noise_source_t noise  # what its pauses are filled with, for a far end that takes no comfort noise
     ear_t ear
     play_t play

@@ -12,7 +12,7 @@ from santral.engine.media.core.stage.block cimport GATE_MASK, GATE_PASS, PLAY_DI
 from santral.engine.media.core.stage.keys cimport hold_key, release_key
 from santral.engine.media.core.stage.player cimport stop_playing
 from santral.engine.media.core.stage.send cimport tell
-from santral.engine.media.core.stage.tap cimport tap_mask, tap_t
+from santral.engine.media.core.stage.tap cimport hides_keys, tap_mask, tap_t
 
 cdef enum:
     MASKED = 16  # beside the code of a digit
@@ -40,10 +40,17 @@ cdef bint takes_keys_of(const leg_t *to, int codec) noexcept nogil:
     return to.remote.keys == KEYS_IN_EVENTS and to.remote.sends[codec] != UNMAPPED
 
 
-cdef void mask_taps(media_t *m, leg_t *leg) noexcept nogil:
+cdef bint is_masking(const stage_t *stage) noexcept nogil:
+    return stage.gate == GATE_MASK or stage.said != NULL and hides_keys(stage.said)
+
+
+cdef void keep_masking(media_t *m, leg_t *leg) noexcept nogil:
+    """While a key is down: the tone is kept out of the taps that must not have it."""
     cdef tap_t *tap = leg.stage.said
+    cdef bint all = leg.stage.gate == GATE_MASK
     while tap != NULL:
-        tap_mask(tap, m.now_ns - BEFORE_MASK_NS, m.now_ns + KEY_NS)
+        if all or tap.hides_keys:
+            tap_mask(tap, m.now_ns - BEFORE_MASK_NS, m.now_ns + KEY_NS)
         tap = tap.next
 
 
@@ -55,8 +62,7 @@ cdef void key_down(media_t *m, leg_t *leg, int code) noexcept nogil:
         return
     if stage.play.list != NULL and stage.play.list.stop_on >> code & 1:
         stop_playing(m, leg, PLAY_DIGIT)
-    if stage.gate == GATE_MASK:
-        mask_taps(m, leg)
+    keep_masking(m, leg)
     to = far_end(m, leg)
     if to == NULL or to.stage == NULL or stage.gate != GATE_PASS or to.remote.keys == KEYS_BY_OTHERS:
         return
@@ -78,8 +84,8 @@ cdef void key_up(media_t *m, leg_t *leg, int code, int64_t ms, bint in_band) noe
         stage.told_code = code
         stage.told_in_band = in_band
         stage.told_ns = m.now_ns
-        if stage.gate == GATE_MASK:
-            mask_taps(m, leg)
+        if is_masking(stage):
+            keep_masking(m, leg)
             flags = MASKED
     tell(m, leg, NOTE_DIGIT, code | flags | (IN_BAND if in_band else 0), ms)
 

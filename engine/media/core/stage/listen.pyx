@@ -16,7 +16,7 @@ from santral.engine.media.core.stage.block cimport (
     DETECT_CONVERT, DETECT_DTMF, DETECT_FAX, DETECT_LEVEL, DETECT_TONES, DETECT_VOICE, LINE_SAMPLES, LOOK_BACK_MS,
     detectors_t,
 )
-from santral.engine.media.core.stage.heard cimport key_down, key_up
+from santral.engine.media.core.stage.heard cimport keep_masking, key_down, key_up
 from santral.engine.media.core.stage.send cimport tell
 
 cdef enum:
@@ -118,6 +118,8 @@ cdef void observe(media_t *m, leg_t *leg, const int16_t *samples, int n, int hz)
     d.heard += n
     if d.wanted & (DETECT_DTMF | DETECT_CONVERT):
         hear_keys(m, leg, d, samples, n)
+        if d.key_is_down:
+            keep_masking(m, leg)
 
 
 cdef int place_in_line(const detectors_t *d, int64_t at) noexcept nogil:

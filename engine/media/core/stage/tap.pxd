@@ -2,6 +2,15 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+cdef extern from *:
+    """
+    /* Sequentially consistent: each side stores its own counter, then loads the other's, and one must see the other. */
+    #define tap_load(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
+    #define tap_store(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
+    """
+    uint64_t tap_load(const uint64_t *at) nogil
+    void tap_store(uint64_t *at, uint64_t value) nogil
+
 cdef enum:
     TAP_HEAD_BYTES = 40
     TAP_ALIGNMENT = 8
@@ -17,13 +26,15 @@ cdef struct tap_record_t:  # before each payload in the ring
     uint16_t sequence
     uint8_t marker
     uint8_t masked  # the payload is not what came: render silence of the same length
-    uint8_t unused[4]
+    uint8_t is_key  # RFC 4733
+    uint8_t unused[3]
 
 cdef struct tap_t:
     uint64_t serial
     tap_t *next
     int64_t delay_ns  # records younger than this can still be masked, and are not published
     int64_t masked_until_ns
+    bint hides_keys  # digits that the peer presses are masked
     # The producer's, unpublished: what lies between `published` and `written`.
     uint64_t written
     uint64_t overruns  # packets the consumer was too slow for
@@ -32,13 +43,14 @@ cdef struct tap_t:
     uint8_t apart_too[64]
     uint64_t read  # stored by the consumer
     uint64_t size  # bytes, a power of two
-    int fd  # eventfd, rung when the ring was empty; -1: none
+    int fd  # eventfd, rung when the ring was empty; -1: none, the consumer comes by itself
     uint8_t *ring
 
 cdef void tap_put(
     tap_t *t, const tap_record_t *head, const uint8_t *payload, int64_t now_ns
 ) noexcept nogil
 cdef void tap_publish(tap_t *t, int64_t now_ns) noexcept nogil
+cdef bint hides_keys(const tap_t *taps) noexcept nogil
 cdef void tap_mask(tap_t *t, int64_t from_ns, int64_t until_ns) noexcept nogil
 
 cdef class TapRing:

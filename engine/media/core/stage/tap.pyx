@@ -10,15 +10,6 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-cdef extern from *:
-    """
-    /* Sequentially consistent: each side stores its own counter, then loads the other's, and one must see the other. */
-    #define tap_load(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
-    #define tap_store(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
-    """
-    uint64_t tap_load(const uint64_t *at) nogil
-    void tap_store(uint64_t *at, uint64_t value) nogil
-
 cdef extern from "<unistd.h>" nogil:
     long write(int fd, const void *buffer, size_t size)
 
@@ -38,6 +29,8 @@ cdef void tap_put(
     cdef uint64_t rest = t.size - (t.written & (t.size - 1))
     cdef uint64_t needed = bytes if bytes <= rest else rest + bytes
     cdef tap_record_t *record
+    if head.is_key and t.hides_keys:
+        return
     if needed + TAP_ALIGNMENT > t.size - (t.written - tap_load(&t.read)):
         t.overruns += 1
         tap_publish(t, now_ns)
@@ -73,8 +66,17 @@ cdef void tap_publish(tap_t *t, int64_t now_ns) noexcept nogil:
     if at == before:
         return
     tap_store(&t.published, at)
-    if tap_load(&t.read) == before and t.fd >= 0:  # the consumer may have seen nothing of this, and sleeps
+    if t.fd >= 0 and tap_load(&t.read) == before:  # the consumer may have seen nothing of this, and sleeps
         write(t.fd, &one, sizeof(one))
+
+
+cdef bint hides_keys(const tap_t *taps) noexcept nogil:
+    """Whether any of them does."""
+    while taps != NULL:
+        if taps.hides_keys:
+            return True
+        taps = taps.next
+    return False
 
 
 cdef void tap_mask(tap_t *t, int64_t from_ns, int64_t until_ns) noexcept nogil:
@@ -97,7 +99,7 @@ cdef void tap_mask(tap_t *t, int64_t from_ns, int64_t until_ns) noexcept nogil:
 cdef class TapRing:
     """The memory of one tap and its reading end. The media thread writes into it from `give_tap` until it returns it."""
 
-    def __cinit__(self, uint64_t serial, int capacity, int64_t delay_ns=0):
+    def __cinit__(self, uint64_t serial, int capacity, int64_t delay_ns=0, bint rings=True):
         self.tap.serial = serial
         self.tap.fd = -1
         self.tap.delay_ns = delay_ns
@@ -108,15 +110,16 @@ cdef class TapRing:
         if self.tap.ring == NULL:
             raise MemoryError
 
-    def __init__(self, uint64_t serial, int capacity, int64_t delay_ns=0):
-        self.tap.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+    def __init__(self, uint64_t serial, int capacity, int64_t delay_ns=0, bint rings=True):
+        if rings:
+            self.tap.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def __dealloc__(self):
         free(self.tap.ring)
 
     @property
     def fd(self):
-        """Readable when something was published into the empty ring; -1 once closed."""
+        """Readable when something was published into the empty ring; -1 once closed, or if it does not ring."""
         return self.tap.fd
 
     @property
