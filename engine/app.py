@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from santral.engine import figures, log, supply
+from santral.engine.acd.queues import Queues
 from santral.engine.calls import commanding
 from santral.engine.calls.actions import conferring
 from santral.engine.calls.call import Call
@@ -114,6 +115,7 @@ class Engine:
             trunks=Trunks(loop, self.signalling, locator, self.events),
             locator=locator,
             conferences=Conferences(loop, plane, self.events),
+            queues=Queues(loop, self.events, self.world.acd),
         )
         self.signalling.admits = self.services.guard.admits_bytes
         self.signalling.agent.door = self.services.guard
@@ -153,6 +155,9 @@ class Engine:
         await self.trace.start(self._loop, self._receptions)
         await self.services.registrations.start(self.signalling, self.world)
         self.services.trunks.start(self.world)
+        queues, registrations = self.services.queues, self.services.registrations
+        queues.contacts, registrations.on_change = registrations.contacts, queues.registered
+        queues.start(self.world)
         await self.control.start()
         if self.metrics is not None:
             await self.metrics.start()
@@ -170,6 +175,7 @@ class Engine:
             await self.metrics.close()
         await self.services.locator.close()
         await self.services.trunks.close()
+        self.services.queues.close()
         self.services.registrations.close()
         await self.signalling.close()
         await self.trace.close()
@@ -228,6 +234,7 @@ class Engine:
         self.services.guard.reconfigure(self.world)
         self.services.registrations.reconfigure(self.world)
         self.services.trunks.reconfigure(self.world)
+        self.services.queues.reconfigure(self.world)
         self.control.set_tokens(supply.tokens(config))
         changes = [f"needs a restart: {one}" for one in kept]
         self.events.emit("engine.reloaded", changes=changes)

@@ -43,6 +43,9 @@ MANNERS: Final = {
     "whisper_to": 'str: id of the only leg that hears it, "" for everybody',
 }
 
+WORK: Final = {"queue": "str", "work": "id: of the call, where it is one"}
+RESERVED: Final = {"reservation": "id", **WORK, "agent": "str"}
+
 EVENTS: Final[dict[str, EventType]] = {
     "engine.ready": EventType("The engine listens and takes calls."),
     "engine.draining": EventType("No new calls; the engine stops when the last one ends.", {"calls": "int"}),
@@ -119,6 +122,81 @@ EVENTS: Final[dict[str, EventType]] = {
     ),
     "conference.speaker": EventType("Another leg speaks in a conference, or nobody (leg nil).", {"name": "str"}),
     "conference.ended": EventType("Nobody is in it any more, or a command has ended it.", {"name": "str", "ms": "int"}),
+    "queue.joined": EventType(
+        "Somebody waits in a queue: a caller (`call`), or other work.",
+        {
+            **WORK,
+            "kind": "call, callback, or what `queue.join` said",
+            "priority": "int, points",
+            "started": "when the waiting began, UTC; earlier than the event behind a transfer or an overflow",
+            "position": "int, 1 is next",
+            "expected_wait": "float, seconds, or nil",
+        },
+    ),
+    "queue.refused": EventType(
+        "Somebody may not wait there, and goes on to another queue (`to`) or the next destination.",
+        {**WORK, "kind": "str", "reason": "closed, full, no_agents, overflow or already_there", "to": "str or nil"},
+    ),
+    "queue.announced": EventType(
+        "A caller is told how it stands.",
+        {**WORK, "position": "int", "expected_wait": "float or nil", "number": "int, the how many-th"},
+    ),
+    "queue.callback_offered": EventType("A caller is offered to be called back.", WORK),
+    "queue.callback_refused": EventType("No callback for this caller.", {**WORK, "number": "str", "reason": "str"}),
+    "queue.widened": EventType("Somebody has waited long enough to ask for less of an agent.", {**WORK, "why": "str"}),
+    "queue.overflowed": EventType(
+        "Somebody goes on to another queue (`to`) or the next destination.",
+        {**WORK, "kind": "str", "to": "str or nil", "why": "str", "waited": "float", "joined": "UTC"},
+    ),
+    "queue.left": EventType(
+        "Somebody waits there no more.",
+        {
+            **WORK,
+            "kind": "str",
+            "reason": "answered, abandoned, key, request, callback, closed, lost or unreached",
+            "waited": "float",
+            "joined": "UTC",
+            "agent": "str or nil",
+            "is_connecting": "bool: it gave up between an agent's answer and the connection",
+        },
+    ),
+    "reservation.created": EventType(
+        "An agent is reserved for somebody, and is rung.",
+        {**RESERVED, "kind": "str", "expires": "UTC", "order": "agent or customer", "why": "list of str"},
+    ),
+    "reservation.ringing": EventType("The agent's phone rings.", RESERVED),
+    "reservation.accepted": EventType("The agent takes it.", {**RESERVED, "kind": "str", "after": "float"}),
+    "reservation.refused": EventType(
+        "The agent does not take it.", {**RESERVED, "cause": "refused, no_answer, busy or unreachable", "after": "float"}
+    ),
+    "reservation.timed_out": EventType("The agent did not answer in time.", {**RESERVED, "after": "float"}),
+    "reservation.rescinded": EventType(
+        "The reservation is taken back, at no fault of the agent.",
+        {
+            **RESERVED,
+            "reason": "answered_elsewhere, caller_gone, agent_gone, overflowed, failed, unanswered, closed or removed",
+            "after": "float",
+        },
+    ),
+    "reservation.connected": EventType(
+        "Agent and caller hear each other.", {**RESERVED, "kind": "str", "waited": "float"}
+    ),
+    "reservation.wrapping": EventType(
+        "The agent has left the call, and wraps up.", {**RESERVED, "kind": "str", "talk": "float", "hold": "float"}
+    ),
+    "reservation.completed": EventType("The agent is done with it.", {**RESERVED, "kind": "str", "wrap": "float"}),
+    "agent.changed": EventType(
+        "An agent is in another state.",
+        {
+            "agent": "str",
+            "state": "offline, available, reserved, ringing, talking, wrapping, break, not_answering, busy or unreachable",
+            "before": "the same",
+            "for_s": "float, seconds in the state before",
+            "reason": "str",
+            "queue": "str or nil: what the agent is busy with",
+            "work": "str or nil",
+        },
+    ),
     "trunk.full": EventType("A call met the trunk's channel limit.", {"trunk": "str", "channels": "int"}),
     "trunk.up": EventType(
         "A target answers again, or a registration stands.", {"trunk": "str", "target": "str", "reason": "str"}

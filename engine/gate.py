@@ -104,6 +104,8 @@ class Gate:
             self._turn_down(invite, problem)
             return
         self._attach(leg, invite, call, who, decided.tenant)
+        if origin.user:
+            self._services.queues.called(leg, origin.user)
         self.counters["calls"] += 1
         self._services.take_turns(decided)
         self._on_call(call)
@@ -143,11 +145,14 @@ class Gate:
             self._turn_down(invite, problem)
             return
         self._attach(leg, invite, call, who, call.tenant)
+        if side.party.user:
+            self._services.queues.called(leg, side.party.user)
         call.post(Input.REPLACE, Replacing(gone, leg))
         if leg not in call.legs:
             if leg.is_open:
                 leg.reject(NO_SUCH_CALL)
             self._services.limits.release(leg.id)
+            self._services.queues.gone(leg)
 
     def originate(
         self, world: World, tenant: str, numbers: tuple[str, str], caller: str, custom: dict[str, str]

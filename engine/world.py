@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import SecretStr
 
 from santral.codecs.tones import Tone
+from santral.engine.acd.settings import Acd
 from santral.engine.calls.crossing import Policy
 from santral.engine.calls.leg import Leg, Party
 from santral.engine.calls.tones import tone_of
@@ -37,6 +38,7 @@ from santral.sip.session import SessionTimer
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
+    from santral.engine.acd.queues import Queues
     from santral.engine.guard import Guard
     from santral.engine.registration import Registrations
     from santral.engine.trunks import Trunks
@@ -95,6 +97,7 @@ class World:
     max_duration_s: Mapping[str, float]
     hold_music: Mapping[str, Sound]  # by tenant, as are those that follow
     ringback: Mapping[str, Sound | Tone]
+    acd: Acd
     rooms: Mapping[tuple[str, str], RoomSettings]  # by tenant and name
     limits: LimitSettings
 
@@ -116,6 +119,7 @@ class World:
             max_duration_s={tenant.name: float(tenant.max_duration) for tenant in config.tenant},
             hold_music={one.name: find_sound(HOLD_MUSIC, one.sounds, one.language) for one in config.tenant},
             ringback={one.name: _ringback(one) for one in config.tenant},
+            acd=Acd.of(config),
             rooms=_rooms(config),
             limits=LimitSettings(
                 max_calls=config.sip.max_calls,
@@ -327,6 +331,7 @@ class Services:
     registrations: "Registrations"
     trunks: "Trunks"
     conferences: Conferences
+    queues: "Queues"
     media_owners: dict[int, tuple["Call", Leg]] = field(default_factory=dict)
     turns: Counter[str] = field(default_factory=Counter)  # calls of each trunk, for those that share them out in turn
 

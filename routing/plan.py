@@ -14,9 +14,11 @@ from santral.routing.routes import (
     Destination,
     Route,
     RoutingTable,
+    ToAgent,
     ToConference,
     ToEcho,
     ToPlay,
+    ToQueue,
     ToReject,
     ToTrunk,
     ToUser,
@@ -118,6 +120,25 @@ class Confer:
 
 
 @dataclass(frozen=True, slots=True)
+class Enqueue:
+    """Wait in this queue, for `timeout_s` at most (None: as long as the queue lets callers wait)."""
+
+    queue: str
+    timeout_s: float | None = None
+    why: str = ""
+    points: int = 0  # against others in the queue
+    skills: tuple[tuple[str, int], ...] = ()  # that the agent must have, and their least levels
+
+
+@dataclass(frozen=True, slots=True)
+class ActAsAgent:
+    """Answer, and do this to the state of the agent whose phone calls."""
+
+    what: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """Refuse with this SIP status."""
 
@@ -125,7 +146,7 @@ class Reject:
     why: str = ""
 
 
-Attempt = Dialled | Echo | Play | Confer | Reject
+Attempt = Dialled | Echo | Play | Confer | Enqueue | ActAsAgent | Reject
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +303,11 @@ class _Decision:
                     if confer is not None:
                         yield confer
                     continue
+                case ToQueue() as way:
+                    yield Enqueue(way.queue, way.timeout_s, f"{label}, queue {way.queue}", way.points, way.skills)
+                    continue
+                case ToAgent(what=what):
+                    yield ActAsAgent(what, f"{label}, agent {what}")
                 case ToEcho():
                     yield Echo(label)
                 case ToReject(status=status):

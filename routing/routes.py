@@ -55,6 +55,23 @@ class ToConference:
 
 
 @dataclass(frozen=True, slots=True)
+class ToQueue:
+    """Wait in a queue of the route's tenant, for `timeout_s` at most (None: as long as the queue lets callers wait)."""
+
+    queue: str
+    timeout_s: float | None = None
+    points: int = 0  # of its callers against others in the queue
+    skills: tuple[tuple[str, int], ...] = ()  # that the agent must have, and their least levels
+
+
+@dataclass(frozen=True, slots=True)
+class ToAgent:
+    """A phone of an agent does this to who it is: logs in or out, takes a break, stays on the line."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToReject:
     """Refuse with a SIP status, 400 to 699."""
 
@@ -65,7 +82,7 @@ class ToReject:
 class Destination:
     """One place a route leads to. Lower priorities first; within one, by weight where any has one, else as written."""
 
-    what: ToTrunk | ToUser | ToEcho | ToPlay | ToConference | ToReject
+    what: ToTrunk | ToUser | ToEcho | ToPlay | ToConference | ToQueue | ToAgent | ToReject
     priority: int = 0
     weight: int | None = None
 

@@ -45,6 +45,15 @@ class Outcome:
             self.cause, self.by = cause, by
 
 
+@dataclass(slots=True)
+class Service:
+    """What queues have done for a call: the last it waited in, the last agent it spoke to, and how long it waited."""
+
+    queue: str = ""
+    agent: str = ""
+    waited_ms: int | None = None
+
+
 def end_cause(how: str) -> str:
     """The record's cause for how a leg ended."""
     return END_CAUSES.get(how, how or "normal")
@@ -109,6 +118,9 @@ def closed(call: "Call", node: str) -> CallRecord:
         hung_up_by=call.outcome.by,
         duration_ms=max(0, ended - caller.times.started),
         billed_s=billed_seconds(answered_for_ms),
+        queue=call.service.queue,
+        agent=call.service.agent,
+        waited_ms=call.service.waited_ms,
         **ties(call),
         legs=tuple(leg_record(leg) for leg in call.legs),
     )
@@ -161,6 +173,8 @@ def snapshot(call: "Call") -> dict[str, Any]:
         "route": call.plan.route,
         "plan": list(call.plan.why),
         **ties(call),
+        "queue": call.service.queue or None,
+        "agent": call.service.agent or None,
         "started": utc.text_of(times.started),
         "answered": None if times.answered is None else utc.text_of(times.answered),
         "legs": [leg_snapshot(leg) for leg in call.legs],

@@ -8,7 +8,7 @@ before the next, so there is no lock and no half-applied state; a call that is o
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from santral.codecs.tones import Tone
 from santral.engine import log
@@ -29,6 +29,9 @@ from santral.engine.ids import new_id
 from santral.engine.media import MediaEvent, PreparedAudio
 from santral.engine.world import Services, World
 from santral.routing.plan import CallFacts, Dialled, Plan
+
+if TYPE_CHECKING:
+    from santral.engine.acd.waiting import Waiting
 
 CALLER_NEWS: Final = {
     News.CANCELLED: Input.CALLER_CANCELLED,
@@ -90,6 +93,9 @@ class Call:
         self.pressed: dict[tuple[str, str], float] = {}  # leg and digit -> when it last came by media
         self.sending: set[int] = set()  # digits that a command asked for, by the media plane's number
         self.waiting_audio: tuple[PreparedAudio, str] | None = None
+        self.waiting: Waiting | None = None  # in a queue
+        self.queued_since: float | None = None  # when its waiting began, over all queues it goes through
+        self.service = account.Service()  # what queues have done for it
         self.is_finished = False
         self.log = log.get("call").bind(call=self.id)
         self._on_end = on_end
@@ -323,6 +329,7 @@ class Call:
     def let_go(self, leg: Leg) -> None:
         """A leg is done with: its channel is free now, its ports when its last counters have come."""
         self.services.limits.release(leg.id)
+        self.services.queues.gone(leg)
         if (collecting := self.collecting.get(leg.id)) is not None:
             collecting.finish("ended")
         self.spawn(self.close_media(leg))
@@ -338,7 +345,7 @@ class Call:
         the last reference.
         """
         self._on_end(self)
-        self.join, self.waiting_audio, self.transfer = None, None, None
+        self.join, self.waiting_audio, self.transfer, self.waiting = None, None, None, None
         self._inbox.clear()
         self.probes.clear()
         self.plays.clear()

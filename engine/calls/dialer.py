@@ -9,7 +9,19 @@ from enum import StrEnum, auto
 from itertools import groupby
 from typing import Final, Literal
 
-from santral.routing.plan import Attempt, Confer, DialAddress, Dialled, DialTrunk, DialUser, Echo, Play, Reject
+from santral.routing.plan import (
+    ActAsAgent,
+    Attempt,
+    Confer,
+    DialAddress,
+    Dialled,
+    DialTrunk,
+    DialUser,
+    Echo,
+    Enqueue,
+    Play,
+    Reject,
+)
 from santral.sip.events import Hop
 from santral.sip.identity.redirection import Diverted
 from santral.sip.reasons import PHRASES, q850_from_status
@@ -72,7 +84,14 @@ class Dial:
 class AnswerHere:
     """Answer the caller ourselves; the media plane echoes, plays or mixes."""
 
-    endpoint: Echo | Play | Confer
+    endpoint: Echo | Play | Confer | ActAsAgent
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Have the caller wait in a queue."""
+
+    attempt: Enqueue
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +105,7 @@ class GiveUp:
     contacts: tuple[str, ...] = ()  # numbers of a redirect, in their normal form
 
 
-Step = Dial | AnswerHere | GiveUp
+Step = Dial | AnswerHere | Wait | GiveUp
 
 # The caller is told what the far end decided about the call; what it said about one hop's protocol stays on that hop.
 PASSED_ON: Final = frozenset({403, 404, 408, 410, 480, 484, 486, 487, 488, 600, 603, 604, 606, 607, 608})
@@ -159,7 +178,9 @@ class Dialer:
             case DialUser() as attempt:
                 group = self._groups.pop(0)
                 return Dial(attempt, tuple(one.uri for one in group), group, diverted)
-            case Echo() | Play() | Confer() as endpoint:
+            case Enqueue() as attempt:
+                return Wait(attempt)
+            case Echo() | Play() | Confer() | ActAsAgent() as endpoint:
                 return AnswerHere(endpoint)
             case Reject(status=status):
                 return GiveUp(status)

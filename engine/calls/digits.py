@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from santral.engine.calls import playing
 from santral.engine.calls.joins import Bridge
 from santral.engine.calls.leg import DTMF_RELAY, Leg
+from santral.engine.calls.table import Heard, Input
 from santral.engine.media import MediaEvent
 from santral.sip.message import Request
 
@@ -105,6 +106,8 @@ def heard(call: "Call", leg: Leg, digit: Digit) -> None:
         collecting.press(digit.digit)
     elif isinstance(call.join, Bridge) and leg in call.join.legs:
         _pass_on(call.join.other(leg), digit)
+    else:
+        call.post(Input.PRESSED, Heard(leg, digit.digit))
 
 
 def _pass_on(to: Leg, digit: Digit) -> None:

@@ -23,6 +23,7 @@ class State(StrEnum):
     DIALING = "dialing"
     RINGING = "ringing"
     PREPARING = "preparing"  # an endpoint of our own gets its audio ready
+    QUEUED = "queued"  # the caller waits; agents may be rung meanwhile
     CONNECTED = "connected"
     TRANSFERRING = "transferring"  # one leg waits, with or without who transfers it, while another is dialled
     ENDED = "ended"
@@ -36,6 +37,13 @@ class Input(StrEnum):
     DIAL = auto()  # (Dial)
     LOCATED = auto()  # (Branch): the hops of its target are known
     ANSWER_HERE = auto()  # (AnswerHere)
+    WAIT = auto()  # (Wait)
+    QUEUE_TIMEOUT = auto()  # it has waited as long as its route says
+    OFFER = auto()  # (Offer): ring an agent
+    WITHDRAW = auto()  # (Withdrawal): ring that agent no more
+    OPEN_AUDIO = auto()  # (str): a reservation was accepted, its agent's audio is to be opened now
+    CONFIRMED = auto()  # (Heard): an agent whose phone has answered takes the call
+    AGENT_READY = auto()  # (Heard): and may hear the caller now
     GIVE_UP = auto()  # (GiveUp)
     AUDIO_READY = auto()  # (PreparedAudio)
     CALLEE_TRYING = auto()  # (Heard)
@@ -66,6 +74,7 @@ class Input(StrEnum):
     UNITE = auto()  # … and again
     JOIN = auto()  # (Joining): a leg of another call comes over
     TRANSFERRED = auto()  # a leg of ours went on to another call
+    PRESSED = auto()  # (Heard: str): a key that nothing else waits for
     PLAYED = auto()
     MEDIA_TIMEOUT = auto()  # (Leg)
     MEDIA_LOST = auto()
@@ -94,6 +103,18 @@ class Do(StrEnum):
     CONNECT = auto()
     PREPARE_ENDPOINT = auto()
     CONNECT_ENDPOINT = auto()
+    ENTER_QUEUE = auto()
+    RING_AGENT = auto()
+    STOP_RINGING = auto()
+    OPEN_AUDIO = auto()
+    NOTE_RINGING = auto()
+    ASK_AGENT = auto()
+    TAKE_AGENT = auto()
+    DROP_AGENT = auto()
+    HEAR_KEY = auto()
+    WAITED_ENOUGH = auto()
+    LEAVE_QUEUE = auto()
+    CONNECT_AGENT = auto()
     CARRY_CHANGE = auto()
     JUDGE_REFERRAL = auto()
     REFUSE_REFERRAL = auto()
@@ -146,6 +167,7 @@ def _dialling(here: State) -> dict[Input, Row]:
         Input.ATTEMPT_FAILED: (State.DIALING, (Do.TAKE_NEXT_STEP,)),
         Input.DIAL: (State.DIALING, (Do.DIAL,)),
         Input.ANSWER_HERE: (State.PREPARING, (Do.PREPARE_ENDPOINT,)),
+        Input.WAIT: (State.QUEUED, (Do.ENTER_QUEUE,)),
         Input.GIVE_UP: (State.ENDED, (Do.REFUSE_CALLER, Do.FINISH)),
         Input.CALLER_CANCELLED: (State.ENDED, (Do.CANCEL_DIALLED, Do.FINISH)),
         Input.CALLER_ENDED: (State.ENDED, (Do.CANCEL_DIALLED, Do.FINISH)),
@@ -176,6 +198,39 @@ def _originating() -> dict[Input, Row]:
     }
 
 
+def _queued() -> dict[Input, Row]:
+    """Rows of a caller who waits. Whose phone rings meanwhile, and who gets the call, is decided by the queue."""
+    here = State.QUEUED
+    gone: Row = (State.ENDED, (Do.CANCEL_DIALLED, Do.FINISH))
+    cut: Row = (State.ENDED, (Do.CANCEL_DIALLED, Do.HANG_UP_BOTH, Do.FINISH))
+    return {
+        Input.WAIT: (here, (Do.LEAVE_QUEUE, Do.ENTER_QUEUE)),
+        Input.QUEUE_TIMEOUT: (here, (Do.WAITED_ENOUGH,)),
+        Input.OFFER: (here, (Do.RING_AGENT,)),
+        Input.WITHDRAW: (here, (Do.STOP_RINGING,)),
+        Input.OPEN_AUDIO: (here, (Do.OPEN_AUDIO,)),
+        Input.LOCATED: (here, (Do.INVITE,)),
+        Input.CALLEE_TRYING: (here, (Do.STOP_TRY_TIMER,)),
+        Input.CALLEE_RINGING: (here, (Do.NOTE_RINGING,)),
+        Input.CALLEE_ANSWERED: (here, (Do.ASK_AGENT,)),
+        Input.CALLEE_FAILED: (here, (Do.DROP_AGENT,)),
+        Input.CALLEE_ENDED: (here, (Do.DROP_AGENT,)),
+        Input.NO_TRY: (here, (Do.DROP_AGENT,)),
+        Input.NO_PROGRESS: (here, (Do.DROP_AGENT,)),
+        Input.CONFIRMED: (here, (Do.TAKE_AGENT,)),
+        Input.AGENT_READY: (State.CONNECTED, (Do.CONNECT_AGENT,)),
+        Input.PRESSED: (here, (Do.HEAR_KEY,)),
+        Input.ATTEMPT_FAILED: (State.DIALING, (Do.LEAVE_QUEUE, Do.TAKE_NEXT_STEP)),
+        Input.REFERRED: (here, (Do.REFUSE_REFERRAL,)),
+        Input.MEDIA_TIMEOUT: (here, (Do.PROBE,)),
+        Input.CALLER_CANCELLED: gone,
+        Input.CALLER_ENDED: gone,
+        Input.HANG_UP: (State.ENDED, (Do.CANCEL_DIALLED, Do.REFUSE_BY_COMMAND, Do.FINISH)),
+        Input.TOO_LONG: cut,
+        Input.MEDIA_LOST: cut,
+    }
+
+
 def _transferring() -> dict[Input, Row]:
     """Rows of an answered call while the place it goes on to is dialled."""
     here = State.TRANSFERRING
@@ -196,6 +251,7 @@ def _transferring() -> dict[Input, Row]:
         Input.ATTEMPT_FAILED: (here, (Do.TAKE_NEXT_STEP,)),
         Input.ANSWER_HERE: (here, (Do.PREPARE_ENDPOINT,)),
         Input.AUDIO_READY: (State.CONNECTED, (Do.HAND_OVER, Do.CONNECT_ENDPOINT)),
+        Input.WAIT: (State.QUEUED, (Do.HAND_OVER, Do.ENTER_QUEUE)),
         Input.GIVE_UP: (here, (Do.FAIL_TRANSFER,)),
         Input.RETURN: (State.CONNECTED, (Do.GO_BACK,)),
         Input.ABANDONED: (State.ENDED, (Do.REFUSE_CALLER, Do.FINISH)),
@@ -221,6 +277,7 @@ TABLE: Final[dict[tuple[State, Input], Row]] = {  # a missing row means: ignore
     **{(State.ORIGINATING, what): row for what, row in _originating().items()},
     (State.NEW, Input.START): (State.DIALING, (Do.TAKE_FIRST_STEP,)),
     **{(here, what): row for here in (State.DIALING, State.RINGING) for what, row in _dialling(here).items()},
+    **{(State.QUEUED, what): row for what, row in _queued().items()},
     (State.PREPARING, Input.AUDIO_READY): (State.CONNECTED, (Do.CONNECT_ENDPOINT,)),
     (State.PREPARING, Input.ATTEMPT_FAILED): (State.DIALING, (Do.TAKE_NEXT_STEP,)),
     (State.PREPARING, Input.CALLER_CANCELLED): (State.ENDED, (Do.FINISH,)),

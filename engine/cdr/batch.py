@@ -7,8 +7,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, Insert, Table, bindparam, delete, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from santral.engine.cdr import bindings, recordings
+from santral.engine.cdr import bindings, queues, recordings
 from santral.engine.cdr.bindings import BindingGone, BindingRow
+from santral.engine.cdr.queues import AcdState, QueueInterval
+from santral.engine.cdr.queues import Item as AcdItem
 from santral.engine.cdr.record import CallOpen, CallRecord, LegRecord
 from santral.engine.cdr.recordings import Item as Recorded
 from santral.engine.cdr.recordings import Peak, RecordingChange, RecordingRow
@@ -30,7 +32,7 @@ class Answered:
     moment: int
 
 
-Item = CallOpen | Answered | CallRecord | BindingRow | BindingGone | Recorded
+Item = CallOpen | Answered | CallRecord | BindingRow | BindingGone | Recorded | AcdItem
 
 
 @dataclass(slots=True)
@@ -44,6 +46,7 @@ class Batch:
     gone: list[str] = field(default_factory=list)
     bindings: list[BindingRow | BindingGone] = field(default_factory=list)
     recorded: list[Recorded] = field(default_factory=list)
+    acd: list[AcdItem] = field(default_factory=list)
 
     @classmethod
     def of(cls, items: Iterable[Item]) -> "Batch":
@@ -62,6 +65,8 @@ class Batch:
                     batch._end(item)
                 case BindingRow() | BindingGone():
                     batch.bindings.append(item)
+                case AcdState() | QueueInterval():
+                    batch.acd.append(item)
                 case RecordingRow() | RecordingChange() | Peak():
                     batch.recorded.append(item)
         return batch
@@ -87,6 +92,8 @@ class Batch:
             connection.execute(insert_once(legs, dialect), self.legs)
         if self.bindings:
             bindings.write(connection, self.bindings)
+        if self.acd:
+            queues.write(connection, self.acd)
         if self.recorded:
             recordings.write(connection, self.recorded)
         if self.gone:

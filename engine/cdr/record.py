@@ -102,6 +102,9 @@ class CallRecord:
     hung_up_by: str = ""
     duration_ms: int = 0
     billed_s: int = 0
+    queue: str = ""  # the last it waited in
+    agent: str = ""  # the last it spoke to
+    waited_ms: int | None = None  # in queues, until it heard an agent or left them
     linked: str | None = None
     parent: str | None = None
     custom: Mapping[str, Any] = field(default_factory=dict)

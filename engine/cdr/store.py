@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
 from santral.engine import log, utc
-from santral.engine.cdr import bindings, database, queries, recordings
+from santral.engine.cdr import bindings, database, queries, queues, recordings
 from santral.engine.cdr.batch import Answered, Batch, Item
 from santral.engine.cdr.bindings import BindingGone, BindingRow
 from santral.engine.cdr.database import MAX_LIST
@@ -115,6 +115,11 @@ class CdrStore:
             self._queue.put(change)
         else:
             self._log.error("a recording's row is not written", change=repr(change))
+
+    def keep(self, item: queues.Item) -> None:
+        """Write the state of an agent, or figures of queues. Never blocks; what cannot be written is kept in memory."""
+        if self.waiting < self._max_waiting and not self._stop.is_set():
+            self._queue.put(item)
 
     async def ask(self, work: Callable[[Engine], Result]) -> Result:
         """What this read of the database finds. StoreError when it does not answer."""

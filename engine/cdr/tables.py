@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from santral.engine import utc
 
-SCHEMA_HEAD: Final = "0004"  # the migration this code needs
+SCHEMA_HEAD: Final = "0005"  # the migration this code needs
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -80,6 +80,9 @@ calls: Final = Table(
     Column("hung_up_by", Text, nullable=False),
     Column("duration_ms", BigInteger, nullable=False),
     Column("billed_s", BigInteger, nullable=False),
+    Column("queue", Text, nullable=False, server_default=""),
+    Column("agent", Text, nullable=False, server_default=""),
+    Column("waited_ms", BigInteger),
     identifier("linked"),
     identifier("parent"),
     Column("custom", json_type(), nullable=False),
@@ -215,4 +218,27 @@ registrations: Final = Table(
     Column("path", json_type(), nullable=False),
     Column("is_block", Boolean, nullable=False),
     Column("user_agent", Text, nullable=False),
+)
+
+acd_states: Final = Table(
+    "acd_states",
+    metadata,
+    Column("node", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("state", json_type(), nullable=False),
+    Column("saved", Moment, nullable=False),
+)
+
+queue_intervals: Final = Table(
+    "queue_intervals",
+    metadata,
+    Column("node", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("started", Moment, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("seconds", Integer, nullable=False),
+    Column("figures", json_type(), nullable=False),
+    Index("queue_intervals_by_tenant", "tenant", "started"),
 )

@@ -17,9 +17,11 @@ from santral.routing.routes import (
     Route,
     RoutingTable,
     Tenant,
+    ToAgent,
     ToConference,
     ToEcho,
     ToPlay,
+    ToQueue,
     ToReject,
     ToTrunk,
     ToUser,
@@ -146,7 +148,7 @@ def _route(config: Config, route: RouteTable) -> Route:
 
 
 def _destination(config: Config, tenant: str, table: DestinationTable) -> Destination:
-    what: ToTrunk | ToUser | ToEcho | ToPlay | ToConference | ToReject
+    what: ToTrunk | ToUser | ToEcho | ToPlay | ToConference | ToQueue | ToAgent | ToReject
     if table.trunk is not None:
         called: Template = table.called or THE_SAME
         what = ToTrunk(table.trunk, called, RING_S if table.timeout is None else table.timeout)
@@ -157,6 +159,10 @@ def _destination(config: Config, tenant: str, table: DestinationTable) -> Destin
         what = ToPlay(str(sound.file), str(sound.folder))
     elif table.conference is not None:
         what = ToConference(table.conference)
+    elif table.queue is not None:
+        what = ToQueue(table.queue, table.timeout, table.points or 0, tuple((table.skills or {}).items()))
+    elif table.agent is not None:
+        what = ToAgent(table.agent)
     elif table.reject is not None:
         what = ToReject(table.reject)
     else:

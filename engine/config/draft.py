@@ -29,6 +29,7 @@ from santral.engine.config.tables.node import (
 )
 from santral.engine.config.tables.peers import TrunkTable, UserTable
 from santral.engine.config.tables.recording import RecordingTable
+from santral.engine.config.tables.queues import AgentTable, QueueTable
 from santral.engine.config.tables.routes import ConferenceTable, NumberTable, RouteTable, TenantTable
 
 T = TypeVar("T", bound=Table)
@@ -96,6 +97,8 @@ class Draft:
         self.users = self.many("user", UserTable)
         self.numbers = self.many("number", NumberTable)
         self.conferences = self.many("conference", ConferenceTable)
+        self.queues = self.many("queue", QueueTable)
+        self.agents = self.many("agent", AgentTable)
         self.routes = self.many("route", RouteTable)
 
     def config(self, source: str) -> Config:
@@ -116,6 +119,8 @@ class Draft:
             user=tuple(placed.table for placed in self.users),
             number=tuple(placed.table for placed in self.numbers),
             conference=tuple(placed.table for placed in self.conferences),
+            queue=tuple(placed.table for placed in self.queues),
+            agent=tuple(placed.table for placed in self.agents),
             route=tuple(placed.table for placed in self.routes),
         )
         config.remember(source, tuple(sorted(self.warnings)))
@@ -203,7 +208,7 @@ class Draft:
     def known(self) -> set[tuple[str, str]]:
         """Kind and name of everything a key can refer to."""
         found = set(self.broken)
-        for kind in ("interface", "tenant", "trunk", "route"):
+        for kind in ("interface", "tenant", "trunk", "queue", "agent", "route"):
             found.update((kind, one.table.name) for one in getattr(self, f"{kind}s"))
         if self.sip is None or self.sip.listen:
             found.add(("interface", DEFAULT_INTERFACE))

@@ -12,6 +12,7 @@ from pydantic.types import Strict
 
 from santral.engine.calls.crossing.rules import MAX_VALUE, TEMPLATE_NAMES
 from santral.engine.config.values import (
+    AgentEndpoint,
     HostPort,
     Listen,
     PortRange,
@@ -130,6 +131,14 @@ UserName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$"), 
 ScannerName = Annotated[str, Field(min_length=4, max_length=64, pattern=r"^[\x21-\x7e]+$"), Words("text")]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$"), Words("language tag, as `tr` or `en-GB`")]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$"), Words("two letters (ISO 3166)")]
+
+CallQueueName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"), Words("name")]
+DialKey = Annotated[str, Field(pattern=r"^[0-9*#]$"), Words("key")]
+DialKeys = Annotated[str, Field(pattern=r"^[0-9*#]{0,12}$"), Words("keys")]
+SkillLevel = Annotated[Whole, Field(ge=1, le=10), Words("1 to 10")]
+Endpoint = Annotated[
+    AgentEndpoint, parsed(AgentEndpoint.parse, AgentEndpoint), Words("`user:NAME`, `sip:…` or `trunk:NAME/NUMBER`")
+]
 
 ConfigPath = Annotated[Path, PlainValidator(_path), Words("path")]
 Database = Annotated[str, PlainValidator(_database), Words("URL")]

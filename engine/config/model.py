@@ -24,6 +24,16 @@ from santral.engine.config.tables.node import (
 )
 from santral.engine.config.tables.peers import HeaderTable, TargetTable, TrunkTable, UserTable
 from santral.engine.config.tables.recording import RecordingTable, StoreTable
+from santral.engine.config.tables.queues import (
+    AgentTable,
+    AnnounceTable,
+    CallbackTable,
+    MembershipTable,
+    NeedTable,
+    OverflowTable,
+    QueueTable,
+    ServiceLevelTable,
+)
 from santral.engine.config.tables.routes import ConferenceTable, DestinationTable, NumberTable, RouteTable, TenantTable
 
 
@@ -43,6 +53,8 @@ class Config(Table):
     user: tuple[UserTable, ...] = ()
     number: tuple[NumberTable, ...] = ()
     conference: tuple[ConferenceTable, ...] = ()
+    queue: tuple[QueueTable, ...] = ()
+    agent: tuple[AgentTable, ...] = ()
     route: tuple[RouteTable, ...] = ()
 
     _source: str = PrivateAttr(default="")
@@ -110,6 +122,14 @@ TABLES: Final[Mapping[str, type[Table]]] = {  # every table by its name in the f
     "user": UserTable,
     "number": NumberTable,
     "conference": ConferenceTable,
+    "queue": QueueTable,
+    "queue.service_level": ServiceLevelTable,
+    "queue.skills": NeedTable,
+    "queue.overflow": OverflowTable,
+    "queue.announce": AnnounceTable,
+    "queue.callback": CallbackTable,
+    "agent": AgentTable,
+    "agent.queues": MembershipTable,
     "route": RouteTable,
     "route.destinations": DestinationTable,
 }

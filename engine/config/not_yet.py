@@ -19,13 +19,10 @@ class NotYet:
 
 
 _KIND: Final = (
-    "This kind of destination comes with a later version; there are trunk, user, conference, echo, play, reject."
+    "This kind of destination comes with a later version; there are trunk, user, queue, conference, agent, echo, play, reject."
 )
 
 KEYS: Final[Mapping[str, NotYet]] = {
-    "queue": NotYet("Queues come with a later version."),
-    "agent": NotYet("Agents come with a later version."),
-    "route.destinations.queue": NotYet(_KIND),
     "route.destinations.flow": NotYet(_KIND),
     "route.destinations.webhook": NotYet(_KIND),
     "route.destinations.app": NotYet(_KIND),

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final, NamedTuple, Self
+from typing import Final, Literal, NamedTuple, Self
 
 MAX_PORT: Final = 65535
 DNS_PORT: Final = 53
@@ -140,6 +140,39 @@ class TargetUri(NamedTuple):
 
     def __str__(self) -> str:
         return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class AgentEndpoint:
+    """Where an agent is reached: `user:101`, `sip:ayse@192.0.2.7:5060`, `trunk:carrier/+905551112233`."""
+
+    kind: Literal["user", "sip", "trunk"]
+    name: str  # of the user or the trunk; of a sip: endpoint its user part
+    where: str = ""  # the number on the trunk; the URI without its user part
+
+    @classmethod
+    def parse(cls, text: str) -> "AgentEndpoint":
+        """Raises ValueError."""
+        kind, colon, rest = text.partition(":")
+        if kind == "user" and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}", rest):
+            return cls("user", rest)
+        if kind == "trunk":
+            trunk, slash, number = rest.rpartition("/")
+            if trunk and slash and re.fullmatch(r"[0-9A-Za-z+*#._-]{1,64}", number):
+                return cls("trunk", trunk, number)
+        if kind in ("sip", "sips"):
+            user, at, address = rest.partition("@")
+            if at and re.fullmatch(r"[0-9A-Za-z+*#._!~'()-]{1,64}", user):
+                return cls("sip", user, str(TargetUri.parse(f"{kind}:{address}")))
+        raise ValueError(
+            f"{text[:80]} is no endpoint: expected as in user:101, sip:ayse@192.0.2.7:5060 or trunk:carrier/+905551112233"
+        )
+
+    def __str__(self) -> str:
+        if self.kind == "sip":
+            scheme, _, address = self.where.partition(":")
+            return f"{scheme}:{self.name}@{address}"
+        return f"user:{self.name}" if self.kind == "user" else f"trunk:{self.name}/{self.where}"
 
 
 def _is_address(host: str) -> bool:

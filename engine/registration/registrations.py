@@ -5,7 +5,7 @@ Who may register is the gate's to say. Bindings of UDP survive a restart; those 
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from santral.engine import log, utc
@@ -40,6 +40,7 @@ class Registrations:
         self._timer: asyncio.TimerHandle | None = None
         self._signalling: Signalling | None = None
         self._world: World | None = None
+        self.on_change: Callable[[str], None] = _nobody_asks  # told the address of record
         self._random = random.Random()  # noqa: S311 - spreads pings, guards nothing
         self._log = log.get("registration")
 
@@ -92,6 +93,7 @@ class Registrations:
         for binding in outcome.added:
             who, left = self._about(aor, binding), binding.left(now)
             self._events.emit("user.registered", **who, expires_s=left)
+            self.on_change(aor)
             self._log.info("registered", user=aor, source=who["source"], expires_s=left)
         self._forget([(aor, one) for one in outcome.removed], "unregistered")
         response = make_response(request, outcome.status)
@@ -170,6 +172,7 @@ class Registrations:
             self._cdrs.bound(BindingGone(self._node, aor, binding.key))
             who = self._about(aor, binding)
             self._events.emit("user.unregistered", **who, reason=reason)
+            self.on_change(aor)
             self._log.info("unregistered", user=aor, source=who["source"], reason=reason)
 
     def _about(self, aor: str, binding: Binding) -> dict[str, Any]:
@@ -177,6 +180,10 @@ class Registrations:
         user = self._world.users.get(aor) if self._world is not None else None
         tenant = user.tenant if user is not None else None
         return {"tenant": tenant, "user": aor, "contact": binding.contact, "source": text_of(binding.source)}
+
+
+def _nobody_asks(_aor: str) -> None:
+    """Until queues are there."""
 
 
 def _row(node: str, aor: str, binding: Binding, now: float) -> BindingRow:

@@ -43,6 +43,38 @@ CLOSED: Final = (
     155,
     50,
 )
+VOICES: Final = {"en": ("gmw/en+f2", 155, 50), "tr": ("trk/tr+f3", 160, 55)}
+PHRASES: Final = {  # of queues and their agents, by language
+    "en": {
+        "queue-position": "Your place in the queue is:",
+        "queue-wait": "Your expected waiting time, in minutes, is:",
+        "number-many": "more than twenty",
+        "number-star": "star",
+        "number-hash": "hash",
+        "callback-offer": "We can call you back when it is your turn. You keep your place. To hang up and be called back, press:",
+        "callback-thanks": "Thank you. We will call you back. Goodbye.",
+        "agent-confirm": "There is a call for you. To take it, press:",
+        "agent-login": "You are logged in.",
+        "agent-logout": "You are logged out.",
+        "agent-pause": "You are on a break.",
+        "agent-resume": "Your break is over.",
+    },
+    "tr": {
+        "queue-position": "Kuyruktaki sıranız:",
+        "queue-wait": "Dakika olarak tahmini bekleme süreniz:",
+        "number-many": "yirmiden fazla",
+        "number-star": "yıldız",
+        "number-hash": "kare",
+        "callback-offer": "Sıranız gelince sizi arayabiliriz, yeriniz korunur. Telefonu kapatıp aranmak için tuşlayın:",
+        "callback-thanks": "Teşekkür ederiz. Sizi arayacağız. İyi günler.",
+        "agent-confirm": "Size bir çağrı var. Almak için tuşlayın:",
+        "agent-login": "Giriş yaptınız.",
+        "agent-logout": "Çıkış yaptınız.",
+        "agent-pause": "Moladasınız.",
+        "agent-resume": "Molanız bitti.",
+    },
+}
+NUMBERS: Final = range(21)
 
 
 def resample(audio: Audio, from_hz: int, to_hz: int) -> Audio:
@@ -149,6 +181,16 @@ def main(folder: Path) -> None:
     for name, line in PASSAGES.items():
         write(folder / name, spoken(speaker, line, NARROW_HZ), NARROW_HZ)
     write(folder / "closed.wav", spoken(speaker, CLOSED, WIDE_HZ), WIDE_HZ)
+    speak_phrases(speaker, folder)
+
+
+def speak_phrases(speaker: Speaker, folder: Path) -> None:
+    for language, (voice, words_per_minute, pitch) in VOICES.items():
+        (folder / language).mkdir(exist_ok=True)
+        numbers = {f"number-{n}": str(n) for n in NUMBERS}
+        for name, text in {**PHRASES[language], **numbers}.items():
+            line = (voice, text, words_per_minute, pitch)
+            write(folder / language / f"{name}.wav", spoken(speaker, line, NARROW_HZ), NARROW_HZ)
 
 
 if __name__ == "__main__":

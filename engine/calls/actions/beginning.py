@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
-from santral.engine.calls.dialer import AnswerHere, Dial, GiveUp, Step
+from santral.engine.calls.dialer import AnswerHere, Dial, GiveUp, Step, Wait
 from santral.engine.calls.table import Input
 from santral.engine.media import PortsExhausted
 
@@ -34,6 +34,8 @@ def go(call: "Call", step: Step) -> None:
             call.post(Input.DIAL, step)
         case AnswerHere():
             call.post(Input.ANSWER_HERE, step)
+        case Wait():
+            call.post(Input.WAIT, step)
         case GiveUp():
             call.post(Input.GIVE_UP, step)
 

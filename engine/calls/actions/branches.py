@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from santral.engine.calls.dialer import Contact
-from santral.engine.calls.leg import Leg
+from santral.engine.calls.leg import HeaderLines, Leg
 from santral.engine.calls.table import Input
 from santral.routing.plan import Dialled
 from santral.sip.events import Hop
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 TIMERS: Final = (Input.NO_TRY, Input.NO_PROGRESS)  # of each branch
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a branch came to be dialled."""
+
+    contact: Contact | None = None  # of a user: the phone it rings
+    diverted: tuple[Diverted, ...] = ()  # by redirects on the way to here: newest first
+    agent: str = ""  # of a queue that it is rung for
+    lines: HeaderLines = ()  # of the INVITE, beside those that cross
+
+
 @dataclass(slots=True)
 class Branch:
     """One leg being dialled, and the hops its target has left."""
@@ -27,10 +37,9 @@ class Branch:
     side: "TrunkSide"
     target: str
     leg: Leg
+    way: Way = Way()
     offer: bytes = b""
     hops: deque[Hop] = field(default_factory=deque)
-    diverted: tuple[Diverted, ...] = ()  # by redirects on the way to here: newest first
-    contact: Contact | None = None  # of a user: the phone it rings
 
 
 def give_up(call: "Call", legs: Iterable[Leg], reasons: tuple[str, ...] = ()) -> None:

@@ -13,15 +13,18 @@ from santral.engine.calls.leg import Leg, Role, sure
 from santral.engine.calls.negotiation import Agreement
 from santral.engine.calls.playing import Playing
 from santral.engine.calls.table import Heard, Input
+from santral.engine.calls.tones import rendered, tone_of
 from santral.engine.calls.waiting import entertain
-from santral.engine.media import MediaError, PreparedAudio
-from santral.routing.plan import Confer, Play
+from santral.engine.media import MediaError, PreparedAudio, rate_of
+from santral.routing.plan import ActAsAgent, Confer, Play
 from santral.sip.errors import NotAcceptable
 from santral.sip.uri import Uri
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
 
+FORBIDDEN: Final = 403
+STAYS: Final = "stays"  # an agent on the line: nothing is said to it
 ELSEWHERE: Final = ('SIP;cause=200;text="Call completed elsewhere"',)  # RFC 3326, to phones that rang in vain
 
 
@@ -116,17 +119,8 @@ async def _look_up(call: "Call", leg: Leg, uri: Uri) -> None:
 
 def prepare_endpoint(call: "Call", _what: Input, step: AnswerHere) -> None:
     """Echo is ready at once; a file is decoded first, so that the caller never hears silence for a broken one."""
-    caller = call.caller
     try:
-        if caller.remote is None:
-            codecs = negotiation.offer_alone(caller.party.codecs[:1], caller.party.dtmf)
-            caller.offer(codecs)
-            codec = codecs[0].key
-        else:
-            if caller.agreement is None:  # no early media of an earlier attempt has settled it
-                agreement = negotiation.answer_locally(caller.remote, caller.party.codecs, caller.party.dtmf)
-                caller.prepare_answer(agreement, "sendrecv")
-            codec = caller.agreed.audio.key
+        codec = settle_alone(call)
     except NotAcceptable as problem:
         call.post(Input.ATTEMPT_FAILED, Failure(Fault.REFUSED, problem.status))
         return
@@ -134,8 +128,26 @@ def prepare_endpoint(call: "Call", _what: Input, step: AnswerHere) -> None:
         call.spawn(_prepare_audio(call, step.endpoint, codec))
     elif isinstance(step.endpoint, Confer):
         call.spawn(conferring.prepare_conference(call, step.endpoint))
+    elif isinstance(step.endpoint, ActAsAgent):
+        call.spawn(_act_as_agent(call, step.endpoint, codec))
     else:
         call.post(Input.AUDIO_READY)
+
+
+def settle_alone(call: "Call") -> str:
+    """Settle our answer (or, to a late offer, our offer) to a caller who is to hear the engine; the codec it will hear.
+
+    Raises `NotAcceptable`.
+    """
+    caller = call.caller
+    if caller.remote is None:
+        codecs = negotiation.offer_alone(caller.party.codecs[:1], caller.party.dtmf)
+        caller.offer(codecs)
+        return codecs[0].key
+    if caller.agreement is None:  # no early media of an earlier attempt has settled it
+        agreement = negotiation.answer_locally(caller.remote, caller.party.codecs, caller.party.dtmf)
+        caller.prepare_answer(agreement, "sendrecv")
+    return caller.agreed.audio.key
 
 
 async def _prepare_audio(call: "Call", what: Play, codec: str) -> None:
@@ -146,7 +158,21 @@ async def _prepare_audio(call: "Call", what: Play, codec: str) -> None:
         call.post(Input.AUDIO_READY, (audio, what.file))
 
 
-def connect_endpoint(call: "Call", _what: Input, sound: tuple[PreparedAudio, str] | Attending | None) -> None:
+async def _act_as_agent(call: "Call", what: ActAsAgent, codec: str) -> None:
+    """A feature code: done before the answer, so that a refusal is one; what was done is said by a sound."""
+    done = call.services.queues.act_as_agent(call, what.what)
+    if done is None:
+        call.post(Input.ATTEMPT_FAILED, Failure(Fault.REFUSED, FORBIDDEN))
+        return
+    if done == STAYS:
+        call.post(Input.AUDIO_READY, STAYS)
+        return
+    sound = call.services.queues.sound(call, f"agent-{done}.wav")
+    audio = await playing.prepare(call, call.caller, str(sound.file), str(sound.folder), codec)
+    call.post(Input.AUDIO_READY, (audio or rendered(tone_of(None, "beep"), rate_of(codec)), sound.file.name))
+
+
+def connect_endpoint(call: "Call", _what: Input, sound: tuple[PreparedAudio, str] | Attending | str | None) -> None:
     call.end_join()
     endpoint = call.join = Endpoint(call, call.caller)
     if isinstance(sound, Attending):
@@ -160,6 +186,9 @@ def connect_endpoint(call: "Call", _what: Input, sound: tuple[PreparedAudio, str
         endpoint.align()
     else:
         answer(call)
+    if isinstance(sound, str):
+        call.services.queues.stays(call)
+        return
     if isinstance(sound, Attending):
         return
     if sound is None:

@@ -5,14 +5,15 @@ an attempt has failed when no branch is left. The first leg that answers wins, t
 """
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine.calls import negotiation, outgoing
 from santral.engine.calls.actions.beginning import OWN_OVERLOAD, OWN_OVERLOAD_RETRY_S, go, open_media
-from santral.engine.calls.actions.branches import Branch, give_up
+from santral.engine.calls.actions.branches import Branch, Way, give_up
 from santral.engine.calls.actions.redirecting import follow
 from santral.engine.calls.crossing import Outbound, Presented
-from santral.engine.calls.dialer import Contact, Dial, Failure, Fault, best, may_try_elsewhere
+from santral.engine.calls.dialer import Dial, Failure, Fault, best, may_try_elsewhere
 from santral.engine.calls.leg import Leg, Role
 from santral.engine.calls.table import Heard, Input
 from santral.engine.calls.waiting import entertain
@@ -21,7 +22,6 @@ from santral.engine.media import PortsExhausted
 from santral.routing.plan import DialAddress, Dialled, DialTrunk, DialUser
 from santral.sip.errors import NotAcceptable
 from santral.sip.events import Hop
-from santral.sip.identity.redirection import Diverted
 from santral.sip.offer_answer import Codec
 from santral.sip.uri import Uri
 
@@ -34,39 +34,36 @@ GLOBAL_FAILURE: Final = 600  # and above: no other place can be better (RFC 3261
 
 
 def dial(call: "Call", _what: Input, step: Dial) -> None:
-    """A leg for each target of this step. Any of them may fail at once."""
     call.failures.clear()
+    dial_all(call, step, Way(diverted=step.diverted))
+
+
+def dial_all(call: "Call", step: Dial, way: Way) -> None:
+    """A leg for each target of this step. Any of them may fail at once."""
     for contact in step.contacts:
-        _add_branch(call, step.attempt, contact.uri, deque((contact.hop,)), (contact, step.diverted))
+        add_branch(call, step.attempt, contact.uri, deque((contact.hop,)), replace(way, contact=contact))
     for target in () if step.contacts else step.targets:
-        _add_branch(call, step.attempt, target, None, (None, step.diverted))
+        add_branch(call, step.attempt, target, None, way)
 
 
-def _add_branch(
-    call: "Call",
-    attempt: Dialled,
-    target: str,
-    hops: deque[Hop] | None,
-    way: tuple[Contact | None, tuple[Diverted, ...]],
-) -> None:
-    """A leg for this target: channel, look-up of its name unless its hops are known, media, offer, INVITE.
-
-    `way`: the phone that is called, and the redirects that led there.
-    """
-    side, (contact, diverted) = call.world.side_of(attempt), way
+def add_branch(call: "Call", attempt: Dialled, target: str, hops: deque[Hop] | None, way: Way) -> None:
+    """A leg for this target: channel, look-up of its name unless its hops are known, media, offer, INVITE."""
+    side = call.world.side_of(attempt)
     leg = Leg(Role.CALLEE, side.party, call.services.signalling, call.hear)
     leg.target = target
     leg.presented = _called(call, attempt, side)
     leg.max_forwards = call.caller.max_forwards - 1
-    branch = Branch(attempt, side, target, leg, contact=contact, diverted=diverted)
+    branch = Branch(attempt, side, target, leg, way)
     call.branches[leg.id] = branch
     exempt = isinstance(attempt, DialTrunk) and attempt.is_emergency
     limits, now = call.services.limits, call.services.signalling.now()
-    group = call.id if contact is not None else None  # all the phones of a user take one channel
+    group = call.id if way.contact is not None else None  # all the phones of a user take one channel
     refusal = None if exempt else limits.take_channel(leg.id, side.name, now, group)
     if refusal is not None:
         call.post(Input.CALLEE_FAILED, Heard(leg, _full(call, side, refusal)))
         return
+    if not way.agent:
+        call.services.queues.dialled(leg, attempt)
     call.add_leg(leg)
     call.emit("leg.started", leg=leg.id, role=leg.role.value, trunk=side.name, target=target)
     if hops is None:
@@ -159,9 +156,9 @@ def invite(call: "Call", _what: Input, branch: Branch) -> None:
         return
     call.arm(Input.NO_TRY, side.try_timeout_s, Heard(leg))
     call.arm(Input.NO_PROGRESS, side.progress_timeout_s, Heard(leg))
-    lines = () if call.transfer is None else call.transfer.headers
+    lines = branch.way.lines if call.transfer is None else call.transfer.headers
     out = _outbound(call, branch)
-    wanted = outgoing.Invite(call.caller, leg, out, branch.offer, branch.side.name, branch.contact, lines)
+    wanted = outgoing.Invite(call.caller, leg, out, branch.offer, branch.side.name, branch.way.contact, lines)
     outgoing.send(wanted, hop, call.services)
 
 
@@ -176,7 +173,7 @@ def _outbound(call: "Call", branch: Branch) -> Outbound:
         call=call.id,
         tenant=call.tenant,
         trunk=branch.side.name,
-        diverted=branch.diverted,
+        diverted=branch.way.diverted,
         caller_name=row.caller_name if row is not None and row.tenant == call.tenant else "",
     )
 
@@ -188,14 +185,9 @@ def drop_branch(call: "Call", what: Input, heard: Heard) -> None:
     """One leg failed, as it said itself or as its timer says. The next hop of its target may do better; when no leg of
     the attempt is left, the attempt has failed.
     """
-    leg, said = heard
-    branch = call.branches.get(leg.id)
-    if branch is None:
-        return
-    failure = said if isinstance(said, Failure) else Failure(FAULTS.get(what, Fault.NO_PROGRESS), rang=leg.rang)
-    give_up(call, (leg,))
-    if branch.hops and may_try_elsewhere(failure):
-        _add_branch(call, branch.attempt, branch.target, branch.hops, (branch.contact, branch.diverted))
+    branch = call.branches.get(heard.leg.id)
+    failure = fail_branch(call, what, heard)
+    if branch is None or failure is None:
         return
     if failure.contacts:
         failure = follow(call, branch, failure)
@@ -204,6 +196,20 @@ def drop_branch(call: "Call", what: Input, heard: Heard) -> None:
         give_up(call, call.dialled)
     if not call.branches:
         call.post(Input.ATTEMPT_FAILED, best(call.failures))
+
+
+def fail_branch(call: "Call", what: Input, heard: Heard) -> Failure | None:
+    """Give this branch up, and why; None when it was none any more, or the next hop of its target is tried."""
+    leg, said = heard
+    branch = call.branches.get(leg.id)
+    if branch is None:
+        return None
+    failure = said if isinstance(said, Failure) else Failure(FAULTS.get(what, Fault.NO_PROGRESS), rang=leg.rang)
+    give_up(call, (leg,))
+    if branch.hops and may_try_elsewhere(failure):
+        add_branch(call, branch.attempt, branch.target, branch.hops, branch.way)
+        return None
+    return failure
 
 
 def drop_attempt(call: "Call", _what: Input, _data: Any) -> None:

@@ -113,11 +113,14 @@ def finish(call: "Call", _what: Input, _data: Any) -> None:
     """Over for everyone: limits are given back now, the record follows with the final counters."""
     call.is_finished = True
     call.disarm_all()
+    call.services.queues.over(call)
     for collecting in list(call.collecting.values()):
         collecting.finish("ended")
     call.end_join()
     for leg in call.legs:
         leg.close()
+    for leg in call.legs:
+        call.services.queues.gone(leg)
     if call.transfer is not None:
         call.services.limits.release(call.transfer.id)
     call.services.limits.release(call.id, *(leg.id for leg in call.legs), *call.branches)

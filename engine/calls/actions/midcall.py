@@ -50,12 +50,15 @@ def carry_change(call: "Call", what: Input, change: tuple[Leg, News, Any]) -> No
         return
     if call.join is not None and leg in call.join.legs:
         call.join.hear(leg, news, data)
+        call.services.queues.held_leg(leg, on=leg.is_held)
     elif news is News.ASKED:
         key, request = data
         leg.reply(key, request, UNABLE)
     else:
         hear_alone(call, leg, news)
         ringing.hear_another(call, what, data)  # the caller's PRACK may have made it ready for early media
+    if news is News.CHANGED and call.waiting is not None and leg is call.caller:
+        call.services.queues.audible(call)  # a late offer: the ACK brought the address
     if news is News.CHANGED and call.waiting_audio is not None:
         sound, call.waiting_audio = call.waiting_audio, None
         start_playing(call, *sound)

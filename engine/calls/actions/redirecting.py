@@ -32,7 +32,7 @@ def follow(call: "Call", branch: Branch, failure: Failure) -> Failure:
     if leg.party.redirect == "refuse":
         return failure
     told = failure.diverted or (_by(leg, rang=failure.rang),)
-    diverted = (*told, *branch.diverted)
+    diverted = (*told, *branch.way.diverted)
     try:
         check_loop((*diverted, *call.caller.presented.diversions))
     except LoopDetected:

@@ -4,5 +4,6 @@ from santral.engine.calls.joins.attendance import Attendance
 from santral.engine.calls.joins.bridge import Bridge
 from santral.engine.calls.joins.endpoint import Endpoint, hear_alone
 from santral.engine.calls.joins.join import Join
+from santral.engine.calls.joins.lent import Lent
 
-__all__ = ["Attendance", "Bridge", "Endpoint", "Join", "hear_alone"]
+__all__ = ["Attendance", "Bridge", "Endpoint", "Join", "Lent", "hear_alone"]

@@ -2,6 +2,7 @@
 
 from santral.engine.config.checks.node import check_node
 from santral.engine.config.checks.recording import check_recording
+from santral.engine.config.checks.queues import check_queues
 from santral.engine.config.checks.routes import check_conferences, check_routes
 from santral.engine.config.checks.tls import check_tls
 from santral.engine.config.checks.trunks import check_trunks
@@ -17,4 +18,5 @@ def check(draft: Draft) -> None:
     check_users(draft)
     check_recording(draft)
     check_conferences(draft)
+    check_queues(draft)
     check_routes(draft)

@@ -29,6 +29,8 @@ def check_routes(draft: Draft) -> None:
                 check_template(draft, path, destination, names)
             if destination.user is not None:
                 check_ring(draft, path, destination.user, names, tenants[route.table.name])
+            if destination.queue is not None:
+                check_queue(draft, (*path, "queue"), destination.queue, tenants[route.table.name])
             if destination.conference is not None:
                 check_slots(draft, (*path, "conference"), destination.conference, names)
             if destination.play is not None:
@@ -120,7 +122,7 @@ def check_order(draft: Draft, route: Placed[RouteTable]) -> None:
         draft.blame((*path, bare[0]), "needs a priority, as other destinations of this route have one")
     if all(one.priority is None and one.weight is None for one in destinations):
         for place, one in enumerate(destinations[:-1]):
-            if one.echo or one.reject is not None:
+            if one.echo or one.agent or one.reject is not None:
                 draft.warn((*path, place + 1), f"is never tried: destination {place + 1} always ends the call")
                 break
 
@@ -138,6 +140,14 @@ def check_dial(
         draft.blame(here, f"trunk {trunk.name} has no targets")
     if route.from_trunk is None and not any(one.table.tenant == tenant for one in draft.users):
         draft.blame(here, f"calls between trunks need from_trunk in route {route.name}")
+
+
+def check_queue(draft: Draft, path: KeyPath, name: str, tenant: str | None) -> None:
+    """It is there, and of the tenant."""
+    draft.refer(path, "queue", name)
+    owner = next((one.table.tenant for one in draft.queues if one.table.name == name), None)
+    if tenant is not None and owner not in (None, tenant):
+        draft.blame(path, f"queue {name} belongs to tenant {owner}")
 
 
 def check_template(draft: Draft, path: KeyPath, destination: DestinationTable, names: frozenset[str]) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, SecretStr, model_validator
 
 from santral.engine.config.fields import (
+    CallQueueName,
     ConfigPath,
     Count,
     Country,
@@ -19,6 +20,7 @@ from santral.engine.config.fields import (
     OpenHours,
     Remark,
     RingTime,
+    SkillLevel,
     Whole,
     Words,
     Yes,
@@ -84,11 +86,11 @@ class NumberTable(Table):
     record: Record | None = Field(None, description=RECORD)
 
 
-KINDS: Final = ("trunk", "user", "conference", "echo", "play", "reject")  # of destinations
+KINDS: Final = ("trunk", "user", "queue", "conference", "agent", "echo", "play", "reject")  # of destinations
 
 
 class DestinationTable(Table):
-    """One destination of a route: exactly one of `trunk`, `user`, `conference`, `echo`, `play`, `reject`."""
+    """One destination of a route: exactly one of `trunk`, `user`, `queue`, `conference`, `agent`, `echo`, `play`, `reject`."""
 
     trunk: Name | None = Field(None, description="Dial on this trunk.")
     called: Annotated[NumberTemplate | None, Remark('`"{called}"`')] = Field(
@@ -97,11 +99,23 @@ class DestinationTable(Table):
     user: NumberTemplate | None = Field(
         None, description="Ring the phones of this user of the route's tenant; `{called}` and groups can be used."
     )
-    timeout: Annotated[RingTime | None, Remark(f"`{RING_S:g}`")] = Field(
-        None, description="With `trunk` or `user`: seconds of ringing before the next."
+    queue: CallQueueName | None = Field(None, description="Wait in this queue of the route's tenant for an agent.")
+    timeout: Annotated[RingTime | None, Remark(f"`{RING_S:g}`; in a queue as long as that lets callers wait")] = Field(
+        None, description="With `trunk` or `user`: seconds of ringing before the next; with `queue` seconds of waiting."
+    )
+    points: Annotated[Whole | None, Field(ge=-1000, le=1000), Words("integer, -1000 to 1000"), Remark("`0`")] = Field(
+        None, description="With `queue`: points of these callers against others; one is worth a minute of waiting."
+    )
+    skills: Annotated[dict[CustomName, SkillLevel] | None, Words("table of levels 1 to 10")] = Field(
+        None, max_length=16, description="With `queue`: skills that the agent must have, beside those of the queue."
     )
     conference: NumberTemplate | None = Field(
         None, description="Answer and join this conference of the route's tenant; `{called}` and groups can be used."
+    )
+    agent: Literal["login", "logout", "pause", "resume", "toggle", "stay"] | None = Field(
+        None,
+        description="A feature code: the agent with the phone of the user who calls logs in or out, takes a break or ends "
+        "it, is toggled between in and out, or stays on the line (`persistent`).",
     )
     echo: Literal[True] | None = Field(None, description="Answer and send back what is heard.")
     play: Label | None = Field(None, description="Answer, play this sound file, hang up.")
@@ -123,8 +137,10 @@ class DestinationTable(Table):
             raise ValueError(f"needs exactly one of {', '.join(KINDS)}, and {said}")
         if self.trunk is None and self.called is not None:
             raise ValueError("called goes with trunk only")
-        if self.trunk is None and self.user is None and self.timeout is not None:
-            raise ValueError("timeout goes with trunk and user only")
+        if self.trunk is None and self.user is None and self.queue is None and self.timeout is not None:
+            raise ValueError("timeout goes with trunk, user and queue only")
+        if self.queue is None and (self.points is not None or self.skills is not None):
+            raise ValueError("points and skills go with queue only")
         return self
 
 

@@ -1,0 +1,138 @@
+"""What the distributor decides, as inputs of calls: whom to ring, whom no longer, where a caller goes on to."""
+
+from typing import TYPE_CHECKING, Final
+
+from santral.engine.acd.phones import headers_for, way_to
+from santral.engine.calls.actions.connecting import ELSEWHERE
+from santral.engine.calls.actions.queueing import Offer, Withdrawal
+from santral.engine.calls.dialer import Dialer, Failure, Fault, Wait
+from santral.engine.calls.table import Input
+from santral.routing.acd import events
+from santral.routing.acd.tables import Cause
+from santral.routing.acd.settings import CALL, CALLBACK
+from santral.routing.plan import Enqueue
+
+if TYPE_CHECKING:
+    from santral.engine.acd.queues import Held, Queues
+    from santral.engine.acd.settings import AgentManner
+    from santral.engine.calls.call import Call
+
+NOT_NOW: Final = Failure(Fault.REFUSED, 480)
+MOST_SPOKEN: Final = 20  # places and minutes there are files for
+
+
+def carry_out(queues: "Queues", event: events.Event) -> None:
+    """Do what this event asks; most ask for nothing."""
+    match event:
+        case events.Announced():
+            _announce(queues, event)
+        case events.CallbackOffered():
+            if queues.callbacks is not None and (call := queues.calls.get(event.work)) is not None:
+                queues.callbacks.offer(call)
+        case events.CallbackRefused():
+            pass
+        case events.Overflowed():
+            _go_on(queues, event.work, event.to)
+        case events.Left(reason="closed"):
+            _go_on(queues, event.work, None)
+        case events.Left() if event.kind == CALLBACK and queues.callbacks is not None:
+            queues.callbacks.ended(event.work)
+        case events.Created():
+            _offer(queues, event)
+        case events.TimedOut() | events.Refused():
+            _withdraw(queues, event.reservation, ())
+        case events.Rescinded():
+            _withdraw(queues, event.reservation, ELSEWHERE if event.reason == "answered_elsewhere" else ())
+        case events.Completed():
+            queues.held.pop(event.reservation, None)
+
+
+def _go_on(queues: "Queues", work: str, to: str | None) -> None:
+    call = queues.calls.get(work)
+    if call is None:
+        return
+    if to is None:
+        call.post(Input.ATTEMPT_FAILED, NOT_NOW)
+    else:
+        call.post(Input.WAIT, Wait(Enqueue(to)))
+
+
+# ---- reservations ----
+
+
+def _offer(queues: "Queues", event: events.Created) -> None:
+    held = queues.hold(event)
+    agent = queues.acd.agents.get(event.agent)
+    if event.kind == CALLBACK:
+        if queues.callbacks is not None:
+            queues.callbacks.begin(held, event)
+        return
+    if event.kind != CALL:
+        return  # whoever follows the events shows it to the agent
+    call = queues.calls.get(event.work)
+    if call is None or agent is None or call.waiting is None:
+        queues.refuse(held.id, Cause.UNREACHABLE)
+        return
+    held.call = call
+    try:
+        offer = _made(queues, call, agent, event)
+    except KeyError:
+        queues.refuse(held.id, Cause.UNREACHABLE)
+        return
+    call.post(Input.OFFER, offer)
+    if agent.auto_accept and agent.connection != "on_demand":
+        queues.accept_for(held.id)
+
+
+def _made(queues: "Queues", call: "Call", agent: "AgentManner", event: events.Created) -> Offer:
+    """Raises KeyError when its phone is configured no more."""
+    waiting = call.waiting
+    whisper = () if waiting is None else waiting.queue.whisper
+    if agent.connection == "persistent":
+        _, leg = queues.standing[agent.name]
+        return Offer(event.reservation, agent.name, None, whisper=whisper, standing=leg)
+    way = way_to(call.world, agent, event.expires - queues.now)
+    return Offer(
+        reservation=event.reservation,
+        agent=agent.name,
+        dialer=Dialer((way,), call.services.registrations.contacts),
+        lines=headers_for(call.world, agent),
+        confirm=agent.confirm,
+        prompt=agent.prompt,
+        whisper=whisper,
+        is_silent=agent.connection == "auto_answer",
+    )
+
+
+def _withdraw(queues: "Queues", reservation: str, reasons: tuple[str, ...]) -> None:
+    held = queues.held.get(reservation)
+    if held is None:
+        return
+    queues.forget(reservation)
+    if held.kind == CALLBACK and queues.callbacks is not None:
+        queues.callbacks.withdrawn(held)
+    elif held.call is not None:
+        held.call.post(Input.WITHDRAW, Withdrawal(held.agent, reasons))
+
+
+# ---- announcements ----
+
+
+def _announce(queues: "Queues", event: events.Announced) -> None:
+    call = queues.calls.get(event.work)
+    if call is None or call.waiting is None or (told := call.waiting.queue.announcing) is None:
+        return
+    sounds = []
+    if told.position:
+        sounds += [queues.sound(call, "queue-position.wav"), queues.sound(call, _number(event.position))]
+    if told.wait and event.expected_wait is not None:
+        minutes = -(-int(event.expected_wait) // 60)
+        sounds += [queues.sound(call, "queue-wait.wav"), queues.sound(call, _number(max(1, minutes)))]
+    if told.files:
+        sounds.append(told.files[(event.number - 1) % len(told.files)])
+    if sounds:
+        call.waiting.audio.say(*sounds)
+
+
+def _number(value: int) -> str:
+    return f"number-{value}.wav" if value <= MOST_SPOKEN else "number-many.wav"

@@ -1,0 +1,48 @@
+"""What queues decide, as events of the node: moments as UTC text, durations in seconds to the millisecond."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from santral.engine import utc
+from santral.routing.acd import events
+from santral.routing.acd.settings import CALL
+
+if TYPE_CHECKING:
+    from santral.engine.acd.queues import Queues
+
+MOMENTS: Final = frozenset({"started", "joined", "expires"})
+
+
+def tell(queues: "Queues", event: events.Event) -> None:
+    fields = shown(event, utc.now_ms() - round(1000 * queues.now))
+    tenant = fields.pop("tenant", None) or tenant_of(queues, fields)
+    queues.events.emit(events.name_of(event), tenant=tenant, call=call_of(queues, event), **fields)
+
+
+def shown(event: events.Event, offset_ms: int) -> dict[str, Any]:
+    """The fields of an event; `offset_ms` is UTC where the loop's clock is 0."""
+    found = events.fields_of(event)
+    for name, value in found.items():
+        if isinstance(value, float):
+            found[name] = utc.text_of(offset_ms + round(1000 * value)) if name in MOMENTS else round(value, 3)
+    if isinstance(event, events.Created):
+        found["why"] = list(event.why.words())
+    return found
+
+
+def tenant_of(queues: "Queues", fields: dict[str, Any]) -> str | None:
+    queue = queues.acd.queues.get(fields.get("queue") or "")
+    return None if queue is None else queue.tenant
+
+
+def call_of(queues: "Queues", event: events.Event) -> str | None:
+    """The call that waits or waited, as long as it stands: nothing is told of a call behind its end."""
+    match event:
+        case events.AgentChanged() | events.Completed():
+            return None
+        case events.Refused() | events.TimedOut() | events.Rescinded() | events.Ringing():
+            held = queues.held.get(event.reservation)
+            return None if held is None or held.call is None else held.call.id
+        case events.Announced() | events.CallbackOffered() | events.CallbackRefused() | events.Widened():
+            return event.work
+        case _:
+            return event.work if event.kind == CALL else None

@@ -1,0 +1,467 @@
+"""The owner of all queues of the node: what happens to calls and agents goes to the distributor as facts, and what it
+decides is carried out. Everything on the engine's loop, one fact after the other, so that nothing is decided twice.
+"""
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from santral.engine import log
+from santral.engine.acd import carrying, journal
+from santral.engine.acd.phones import Occupancy, place_of, way_to
+from santral.engine.acd.settings import Acd, AgentManner, embedded
+from santral.engine.acd.waiting import HoldAudio, Waiting
+from santral.engine.calls.dialer import Failure, Fault
+from santral.engine.calls.table import Input
+from santral.engine.config.sounds import Sound
+from santral.engine.ids import new_id
+from santral.routing.acd.distributor import Distributor
+from santral.routing.acd.events import Created, Event, TurnedAway
+from santral.routing.acd.settings import CALLBACK, Need, Work
+from santral.routing.acd.statistics import Statistics
+from santral.routing.acd.tables import Cause, Leave
+from santral.routing.plan import Enqueue
+
+if TYPE_CHECKING:
+    from santral.engine.acd.callbacks import Callbacks
+    from santral.engine.acd.keeping import Keeping
+    from santral.engine.calls.actions.queueing import Offer
+    from santral.engine.calls.call import Call
+    from santral.engine.calls.leg import Leg
+    from santral.engine.events import EventLog
+    from santral.engine.world import World
+    from santral.routing.plan import Dialled
+
+MOST_QUEUES: Final = 8  # that one caller goes through, one overflowing into the next
+HOURS_EVERY_S: Final = 5.0  # opening hours are looked at
+LAST_AGENTS: Final = 20_000  # callers whose last agent is remembered
+NOT_NOW: Final = Failure(Fault.REFUSED, 480)  # nobody takes the call here; another destination may
+FULL: Final = Failure(Fault.REFUSED, 486)
+BUSY: Final = frozenset({486, 600})
+SAYS_NO: Final = frozenset({403, 433, 603, 607, 608})
+
+
+@dataclass(slots=True)
+class Held:
+    """A reservation as it is carried out. `call` is nil for work that is no call."""
+
+    id: str
+    queue: str
+    work: str
+    kind: str
+    agent: str
+    call: "Call | None" = None
+
+
+class Queues:
+    """All queues and agents. Facts come by methods, in any order of crossings; unknown ids are history."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, events: "EventLog", acd: Acd) -> None:
+        self.loop, self.events = loop, events
+        self.acd = acd
+        self.distributor = Distributor(acd.settings, new_id=new_id, draw=secrets.SystemRandom().random)
+        self.statistics = Statistics(acd.settings)
+        self.calls: Final[dict[str, Call]] = {}  # that wait, by id, which is that of their work
+        self.held: Final[dict[str, Held]] = {}
+        self.by_leg: Final[dict[str, str]] = {}  # agents' legs in calls -> reservation
+        self.lent: Final[dict[str, str]] = {}  # calls that an agent's standing leg is lent to -> reservation
+        self.standing: Final[dict[str, tuple[Call, Leg]]] = {}  # agents who stay on the line
+        self.occupancy = Occupancy(self._occupied)
+        self.keeping: Keeping | None = None  # what survives a restart
+        self.callbacks: Callbacks | None = None
+        self.forced: Final[dict[str, bool]] = {}  # queues that a command has opened or closed
+        self._world: World | None = None
+        self._is_open: dict[str, bool] = {}
+        self._last: dict[tuple[str, str], str] = {}  # tenant and caller -> the agent it last spoke to
+        self._on_hold: set[str] = set()  # agents' legs
+        self._pending: deque[Event] = deque()
+        self._is_busy = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._clock: asyncio.TimerHandle | None = None
+        self.log = log.get("queues")
+
+    # ---- life ----
+
+    @property
+    def now(self) -> float:
+        return self.loop.time()
+
+    @property
+    def world(self) -> "World":
+        if self._world is None:
+            raise RuntimeError("queues are used before the engine has started")
+        return self._world
+
+    def start(self, world: "World", kept: Mapping[str, Any] | None = None) -> None:
+        """Go on with what was kept: who was logged in is, who was talking is not any more."""
+        self._world = world
+        if kept is not None:
+            self.distributor, events = Distributor.restore(
+                self.acd.settings,
+                kept,
+                lambda work: self.callbacks is not None and self.callbacks.survives(work),
+                self.now,
+                new_id=new_id,
+                draw=secrets.SystemRandom().random,
+            )
+            self.apply(events)
+        else:
+            for agent in self.acd.agents.values():
+                if agent.logged_in:
+                    self.apply(self.distributor.login(agent.name, self.now))
+        self._look_at_hours()
+        self.look_at_phones()
+
+    def reconfigure(self, world: "World") -> None:
+        """New settings: people of queues that are gone go on to their next destinations."""
+        fresh = set(world.acd.agents) - set(self.acd.agents)
+        self._world, self.acd = world, world.acd
+        self.apply(self.distributor.configure(world.acd.settings, self.now))
+        self.statistics.configure(world.acd.settings)
+        for name in fresh:
+            if world.acd.agents[name].logged_in:
+                self.apply(self.distributor.login(name, self.now))
+        self._look_at_hours()
+        self.look_at_phones()
+
+    def close(self) -> None:
+        for timer in (self._timer, self._clock):
+            if timer is not None:
+                timer.cancel()
+
+    def _look_at_hours(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+        at = datetime.now(UTC)
+        for name, queue in self.acd.queues.items():
+            is_open = self.forced.get(name, not queue.hours or any(hours.is_open(at) for hours in queue.hours))
+            if is_open != self._is_open.get(name, True):
+                self._is_open[name] = is_open
+                self.apply(self.distributor.open_queue(name, is_open, self.now))
+        self._clock = self.loop.call_later(HOURS_EVERY_S, self._look_at_hours)
+
+    def force(self, queue: str, is_open: bool | None) -> None:
+        """Open or close a queue whatever its hours say; None: as they say."""
+        if is_open is None:
+            self.forced.pop(queue, None)
+        else:
+            self.forced[queue] = is_open
+        self._look_at_hours()
+
+    # ---- facts to events, events to orders ----
+
+    def apply(self, events: Iterable[Event]) -> None:
+        """Tell what happened, count it, and do what it asks. What that leads to comes behind it."""
+        self._pending.extend(events)
+        if self._is_busy:
+            return
+        self._is_busy = True
+        try:
+            while self._pending:
+                event = self._pending.popleft()
+                self.statistics.add(event)
+                journal.tell(self, event)
+                carrying.carry_out(self, event)
+        finally:
+            self._is_busy = False
+            self._rearm()
+        if self.keeping is not None:
+            self.keeping.changed()
+
+    def _rearm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self.distributor.next_deadline()
+        if due is not None:
+            self._timer = self.loop.call_at(due, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.apply(self.distributor.tick(self.now))
+
+    # ---- what calls say: joining and leaving ----
+
+    def answers(self, call: "Call", queue: str) -> bool:
+        """Whether callers of this queue are answered as they come."""
+        manner = call.world.acd.queues.get(queue)
+        return manner is not None and manner.answers
+
+    def enter(self, call: "Call", attempt: Enqueue) -> Failure | None:
+        """The call waits from now on; or why it cannot, after all the queues it would have gone on to."""
+        for _ in range(MOST_QUEUES):
+            manner = self.acd.queues.get(attempt.queue)
+            if manner is None or manner.tenant != call.tenant:
+                return NOT_NOW
+            if call.queued_since is None:
+                call.queued_since = self.now
+            said = self.distributor.join(self._work_of(call, attempt), self.now)
+            refused = next((one for one in said if isinstance(one, TurnedAway)), None)
+            if refused is None:
+                call.waiting = Waiting(manner, call.queued_since, HoldAudio(call, manner.music))
+                call.service.queue = manner.name
+                self.calls[call.id] = call
+                if attempt.timeout_s is not None:
+                    call.arm(Input.QUEUE_TIMEOUT, attempt.timeout_s)
+                self.apply(said)
+                return None
+            self.apply(said)
+            if refused.to is None:
+                return FULL if refused.reason == "full" else NOT_NOW
+            attempt = replace(attempt, queue=refused.to)
+        return NOT_NOW
+
+    def _work_of(self, call: "Call", attempt: Enqueue) -> Work:
+        caller, manner = call.facts.caller, self.acd.queues[attempt.queue]
+        last = self._last.get((call.tenant, caller)) if manner.sticky_s else None
+        return Work(
+            id=call.id,
+            queue=attempt.queue,
+            priority=attempt.points,
+            needs=tuple(Need(skill, level) for skill, level in attempt.skills),
+            sticky=last if last in self.acd.agents else None,
+            sticky_for=manner.sticky_s,
+            started=call.queued_since,
+            number=caller,
+        )
+
+    def entered(self, call: "Call") -> None:
+        """The caller is answered, or hears that it rings."""
+        self.audible(call)
+
+    def audible(self, call: "Call") -> None:
+        if call.waiting is not None:
+            call.waiting.audio.begin()
+
+    def timed_out(self, call: "Call") -> None:
+        """It has waited as long as its route says."""
+        if call.waiting is not None:
+            call.waiting.by = "timeout"
+            call.post(Input.ATTEMPT_FAILED, NOT_NOW)
+
+    def pressed(self, call: "Call", key: str) -> None:
+        """A key that the caller has pressed while it waits."""
+        waiting = call.waiting
+        if waiting is None:
+            return
+        back = waiting.queue.calling_back
+        if key in waiting.queue.exit_keys:
+            waiting.by = "key"
+            call.post(Input.ATTEMPT_FAILED, NOT_NOW)
+        elif back is not None and key == back.key and self.callbacks is not None:
+            self.callbacks.take(call, waiting)
+
+    def over(self, call: "Call") -> None:
+        """The call waits no more, if it did, and speaks to no lent leg any more, if it has ended."""
+        waiting, call.waiting = call.waiting, None
+        self.calls.pop(call.id, None)
+        if waiting is not None:
+            waiting.audio.end()
+            call.disarm(Input.QUEUE_TIMEOUT)
+            call.service.waited_ms = round(1000 * (self.now - waiting.since))
+            self.apply(self.distributor.leave(call.id, _leave(call, waiting), self.now))
+        if call.is_finished and (reservation := self.lent.pop(call.id, None)) is not None:
+            self._finished(reservation)
+
+    # ---- what calls say: reservations ----
+
+    def ringing(self, call: "Call", offer: "Offer") -> None:
+        self.apply(self.distributor.ringing(offer.reservation, self.now))
+
+    def accept(self, call: "Call", offer: "Offer") -> bool:
+        """The agent takes the call by its phone; False when somebody else has, or nobody is asked any more."""
+        if offer.reservation not in self.held:
+            return False
+        said = self.distributor.accept(offer.reservation, self.now)
+        self.apply(said)
+        return bool(said)
+
+    def failed(self, call: "Call", offer: "Offer", failure: Failure) -> None:
+        """No phone of this agent has brought it."""
+        self.forget(offer.reservation)
+        if offer.accepted:
+            self.apply(self.distributor.failed(offer.reservation, self.now))
+        else:
+            self.apply(self.distributor.refuse(offer.reservation, cause_of(failure), self.now))
+
+    def connected(self, call: "Call", offer: "Offer", leg: "Leg") -> None:
+        """Caller and agent hear each other."""
+        waiting, call.waiting = call.waiting, None
+        self.calls.pop(call.id, None)
+        call.disarm(Input.QUEUE_TIMEOUT)
+        if waiting is not None:
+            call.service.waited_ms = round(1000 * (self.now - waiting.since))
+        call.queued_since = None
+        call.service.agent = offer.agent
+        self._remember(call, offer.agent)
+        if offer.standing is not None:
+            self.lent[call.id] = offer.reservation
+        else:
+            self.by_leg[leg.id] = offer.reservation
+        self.apply(self.distributor.connected(offer.reservation, self.now))
+
+    def _remember(self, call: "Call", agent: str) -> None:
+        """Whom the caller spoke to last, for the next time."""
+        key = (call.tenant, call.facts.caller)
+        self._last.pop(key, None)
+        self._last[key] = agent
+        if len(self._last) > LAST_AGENTS:
+            del self._last[next(iter(self._last))]
+
+    def held_leg(self, leg: "Leg", *, on: bool) -> None:
+        """The agent holds the caller, or talks again."""
+        reservation = self.by_leg.get(leg.id)
+        if reservation is not None and on != (leg.id in self._on_hold):
+            (self._on_hold.add if on else self._on_hold.discard)(leg.id)
+            self.apply(self.distributor.hold(reservation, on, self.now))
+
+    def _finished(self, reservation: str) -> None:
+        self.forget(reservation)
+        self.apply(self.distributor.finished(reservation, self.now))
+
+    def hold(self, event: Created) -> Held:
+        """A reservation begins."""
+        held = self.held[event.reservation] = Held(event.reservation, event.queue, event.work, event.kind, event.agent)
+        return held
+
+    def forget(self, reservation: str) -> None:
+        """It is over, as the distributor says."""
+        self.held.pop(reservation, None)
+
+    def refuse(self, reservation: str, cause: Cause) -> None:
+        self.apply(self.distributor.refuse(reservation, cause, self.now))
+
+    def accept_for(self, reservation: str) -> bool:
+        """The agent takes it without its phone: by command, or since it takes all. Its audio is opened now."""
+        held = self.held.get(reservation)
+        if held is None or not (said := self.distributor.accept(reservation, self.now)):
+            return False
+        self.apply(said)
+        if held.call is not None:
+            held.call.post(Input.OPEN_AUDIO, held.agent)
+        elif held.kind != CALLBACK:
+            self.apply(self.distributor.connected(reservation, self.now))
+        return True
+
+    # ---- what calls say: phones ----
+
+    def dialled(self, leg: "Leg", attempt: "Dialled") -> None:
+        """A leg to this phone that no queue has made."""
+        self.occupancy.began(leg.id, place_of(attempt))
+
+    def called(self, leg: "Leg", user: str) -> None:
+        """This user calls."""
+        self.occupancy.began(leg.id, user)
+
+    def gone(self, leg: "Leg") -> None:
+        """A leg is over, whatever it was."""
+        self.occupancy.gone(leg.id)
+        self._on_hold.discard(leg.id)
+        reservation = self.by_leg.pop(leg.id, None)
+        if reservation is not None:
+            self._finished(reservation)
+        for agent, (_, standing) in list(self.standing.items()):
+            if standing is leg:
+                del self.standing[agent]
+                self._unreachable(agent)
+
+    def _unreachable(self, agent: str) -> None:
+        """Its standing leg has gone: who spoke to it is alone, who it is offered to is offered to others."""
+        for call_id, reservation in list(self.lent.items()):
+            held = self.held.get(reservation)
+            if held is not None and held.agent == agent and held.call is not None and held.call.id == call_id:
+                held.call.hang_up(None, "callee")
+        self.apply(self.distributor.reach(agent, False, self.now))
+
+    def _occupied(self, place: str, legs: int) -> None:
+        for agent in self.acd.agents.values():
+            if self.place(agent) == place:
+                self.apply(self.distributor.occupy(agent.name, legs, self.now))
+
+    def place(self, agent: AgentManner) -> str:
+        try:
+            return place_of(way_to(self.world, agent, 0))
+        except KeyError:
+            return ""
+
+    def look_at_phones(self) -> None:
+        """Which agents can be reached at all: those of users by their registrations, standing ones by their leg."""
+        for agent in self.acd.agents.values():
+            self.look_at(agent)
+
+    def look_at(self, agent: AgentManner) -> None:
+        reached = True
+        if agent.connection == "persistent":
+            reached = agent.name in self.standing
+        elif agent.aor:
+            reached = bool(self.contacts(agent.aor))
+        self.apply(self.distributor.reach(agent.name, reached, self.now))
+
+    contacts: Callable[[str], Any] = staticmethod(lambda _aor: ())
+
+    def registered(self, aor: str) -> None:
+        """A phone of this user came or went."""
+        for agent in self.acd.agents.values():
+            if agent.aor == aor:
+                self.look_at(agent)
+
+    # ---- agents by their phones ----
+
+    def agent_of(self, user: str) -> AgentManner | None:
+        """The agent whose phone this user is."""
+        return next((one for one in self.acd.agents.values() if user and one.aor == user), None)
+
+    def act_as_agent(self, call: "Call", what: str) -> str | None:
+        """A feature code: what was done, as the sound that says so; None when it cannot be."""
+        agent = self.agent_of(call.facts.user)
+        if agent is None:
+            return None
+        now, d = self.now, self.distributor
+        if what == "toggle":
+            what = "login" if d.agent(agent.name, now).state == "offline" else "logout"
+        if what == "stay":
+            return "stays" if agent.connection == "persistent" else None
+        match what:
+            case "login":
+                self.apply(d.login(agent.name, now))
+            case "logout":
+                self.apply(d.logout(agent.name, now, "phone"))
+            case "pause":
+                self.apply(d.pause(agent.name, "phone", now))
+            case _:
+                self.apply(d.resume(agent.name, now))
+        return what
+
+    def stays(self, call: "Call") -> None:
+        """This agent's leg stands from now on; it is logged in by that."""
+        agent = self.agent_of(call.facts.user)
+        if agent is not None:
+            self.occupancy.gone(call.caller.id)
+            self.standing[agent.name] = (call, call.caller)
+            self.apply(self.distributor.login(agent.name, self.now))
+            self.apply(self.distributor.reach(agent.name, True, self.now))
+
+    def sound(self, call: "Call", name: str) -> Sound:
+        return embedded(name, call.world.config.tenants[call.tenant])
+
+
+def _leave(call: "Call", waiting: Waiting) -> Leave:
+    """Why a call leaves that waited until now: by itself, by a key, by command; or the distributor knows already."""
+    if not call.is_finished:
+        return Leave.KEY if waiting.by == "key" else Leave.REQUEST
+    return Leave.HUNG_UP if call.outcome.by in {"caller", ""} else Leave.LOST
+
+
+def cause_of(failure: Failure) -> Cause:
+    """What an agent's phone has said, or not: only no answer and refusals count against it."""
+    if failure.fault is Fault.FULL or failure.status in BUSY:
+        return Cause.BUSY
+    if failure.fault is Fault.NO_ANSWER:
+        return Cause.NO_ANSWER
+    if failure.fault is Fault.REFUSED and (failure.rang or failure.status in SAYS_NO):
+        return Cause.REFUSED
+    return Cause.UNREACHABLE

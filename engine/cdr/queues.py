@@ -1,0 +1,84 @@
+"""What queues leave in the database: the state of agents and callbacks, for the time after a restart, and statistics.
+
+Written in the batches of the call records, by their thread.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select
+
+from santral.engine.cdr.tables import acd_states, queue_intervals
+
+STATE_KEY: Final = ("node", "kind", "name")
+INTERVAL_KEY: Final = (*STATE_KEY, "started")
+
+
+@dataclass(frozen=True, slots=True)
+class AcdState:
+    """What is known of one agent, or of one callback; no `state`: nothing any more. `saved` is UTC milliseconds."""
+
+    node: str
+    kind: str
+    name: str
+    saved: int
+    state: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueInterval:
+    """The figures of one queue or agent for one interval; `started` is UTC milliseconds. Written again, it is replaced."""
+
+    node: str
+    kind: str
+    name: str
+    started: int
+    tenant: str
+    seconds: int
+    figures: Mapping[str, Any]
+
+
+Item = AcdState | QueueInterval
+
+
+def write(connection: Connection, items: Iterable[Item]) -> None:
+    """Bring the tables to what these say; the last word on one thing counts."""
+    states: dict[tuple[str, ...], AcdState] = {}
+    intervals: dict[tuple[str, str, str, int], QueueInterval] = {}
+    for item in items:
+        if isinstance(item, AcdState):
+            states[item.node, item.kind, item.name] = item
+        else:
+            intervals[item.node, item.kind, item.name, item.started] = item
+    if states:
+        connection.execute(_gone(acd_states, STATE_KEY), [_key(one, STATE_KEY) for one in states.values()])
+        rows = [asdict(one) for one in states.values() if one.state is not None]
+        if rows:
+            connection.execute(insert(acd_states), rows)
+    if intervals:
+        connection.execute(_gone(queue_intervals, INTERVAL_KEY), [_key(one, INTERVAL_KEY) for one in intervals.values()])
+        connection.execute(insert(queue_intervals), [asdict(one) for one in intervals.values()])
+
+
+def _gone(table: Any, key: tuple[str, ...]) -> Any:
+    return delete(table).where(*(table.c[name] == bindparam(f"its_{name}") for name in key))
+
+
+def _key(item: Item, key: tuple[str, ...]) -> dict[str, Any]:
+    return {f"its_{name}": getattr(item, name) for name in key}
+
+
+def states(engine: Engine, node: str) -> list[AcdState]:
+    """What this node knew."""
+    with engine.connect() as connection:
+        found = connection.execute(select(acd_states).where(acd_states.c.node == node)).mappings().all()
+    return [AcdState(**row) for row in found]
+
+
+def intervals(engine: Engine, kind: str, name: str, since: int, until: int) -> list[QueueInterval]:
+    """The intervals that began in this time (UTC milliseconds), oldest first, of all nodes."""
+    rows, at = queue_intervals.c, queue_intervals.c.started
+    wanted = select(queue_intervals).where(rows.kind == kind, rows.name == name, at >= since, at < until).order_by(at)
+    with engine.connect() as connection:
+        return [QueueInterval(**row) for row in connection.execute(wanted).mappings().all()]

@@ -1,0 +1,66 @@
+"""What must hold for queues and agents: tenants agree, endpoints may be dialled, sounds exist."""
+
+from santral.engine.config.checks.routes import check_queue, check_sound
+from santral.engine.config.draft import Draft, Placed
+from santral.engine.config.problems import KeyPath
+from santral.engine.config.tables.queues import AgentTable, QueueTable
+
+
+def check_queues(draft: Draft) -> None:
+    for queue in draft.queues:
+        draft.refer((*queue.path, "tenant"), "tenant", queue.table.tenant)
+        check_waiting(draft, queue)
+    for agent in draft.agents:
+        draft.refer((*agent.path, "tenant"), "tenant", agent.table.tenant)
+        check_endpoint(draft, agent)
+        for place, row in enumerate(agent.table.queues):
+            check_queue(draft, (*agent.path, "queues", place), row.queue, agent.table.tenant)
+        if agent.table.confirm_sound is not None:
+            check_sound(draft, (*agent.path, "confirm_sound"), agent.table.confirm_sound, agent.table.tenant)
+        if agent.table.confirm is not None and agent.table.connection == "persistent":
+            draft.blame((*agent.path, "confirm"), "means nothing for a leg that stays up")
+
+
+def check_waiting(draft: Draft, queue: Placed[QueueTable]) -> None:
+    """What callers hear is there, where they go on to, too; a key does one thing."""
+    row, path = queue.table, queue.path
+    sounds: list[tuple[KeyPath, str | None]] = [((*path, "music"), row.music)]
+    sounds += [((*path, "whisper", place), file) for place, file in enumerate(row.whisper)]
+    if row.announce is not None:
+        sounds += [((*path, "announce", "files", place), file) for place, file in enumerate(row.announce.files)]
+    if row.callback is not None:
+        sounds += [((*path, "callback", "offer"), row.callback.offer), ((*path, "callback", "thanks"), row.callback.thanks)]
+        if row.callback.key in row.exit_keys:
+            draft.blame((*path, "callback", "key"), f"{row.callback.key} leaves the queue already (exit_keys)")
+        if row.answer == "agent":
+            draft.blame((*path, "callback"), 'callers press keys only when they are answered: answer = "join"')
+    for place, sound in sounds:
+        if sound is not None:
+            check_sound(draft, place, sound, row.tenant)
+    for place, rule in enumerate(row.overflow):
+        if rule.queue is not None:
+            check_queue(draft, (*path, "overflow", place, "queue"), rule.queue, row.tenant)
+            if rule.queue == row.name:
+                draft.blame((*path, "overflow", place, "queue"), "leads back to itself")
+    if row.answer == "agent" and (row.exit_keys or row.announce):
+        draft.warn((*path, "answer"), "callers who are not answered hear and press nothing")
+
+
+def check_endpoint(draft: Draft, agent: Placed[AgentTable]) -> None:
+    """A user or trunk of the tenant, or an address that may be dialled at all."""
+    row, path = agent.table, (*agent.path, "endpoint")
+    end = row.endpoint
+    if end.kind == "user":
+        if not any(one.table.name == end.name and one.table.tenant == row.tenant for one in draft.users):
+            draft.blame(path, f"there is no user {end.name} of tenant {row.tenant}")
+    elif end.kind == "trunk":
+        draft.refer(path, "trunk", end.name)
+        trunk = draft.trunk_named.get(end.name)
+        if trunk is not None and trunk.tenant != row.tenant and not trunk.shared:
+            draft.blame(path, f"trunk {trunk.name} belongs to tenant {trunk.tenant} and is not shared")
+        if trunk is not None and not trunk.targets:
+            draft.blame(path, f"trunk {trunk.name} has no targets")
+    elif draft.sip is not None and not draft.sip.dial_networks:
+        draft.blame(path, "sip.dial_networks names no network that may be dialled")
+    if row.interface is not None:
+        draft.refer((*agent.path, "interface"), "interface", row.interface)
