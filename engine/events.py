@@ -44,7 +44,7 @@ MANNERS: Final = {
 }
 
 WORK: Final = {"queue": "str", "work": "id: of the call, where it is one"}
-RESERVED: Final = {"reservation": "id", **WORK, "agent": "str"}
+RESERVED: Final = {"reservation": "id", **WORK, "kind": "str", "agent": "str"}
 
 EVENTS: Final[dict[str, EventType]] = {
     "engine.ready": EventType("The engine listens and takes calls."),
@@ -162,12 +162,13 @@ EVENTS: Final[dict[str, EventType]] = {
     ),
     "reservation.created": EventType(
         "An agent is reserved for somebody, and is rung.",
-        {**RESERVED, "kind": "str", "expires": "UTC", "order": "agent or customer", "why": "list of str"},
+        {**RESERVED, "expires": "UTC", "order": "agent or customer", "why": "list of str"},
     ),
     "reservation.ringing": EventType("The agent's phone rings.", RESERVED),
-    "reservation.accepted": EventType("The agent takes it.", {**RESERVED, "kind": "str", "after": "float"}),
+    "reservation.accepted": EventType("The agent takes it.", {**RESERVED, "after": "float"}),
     "reservation.refused": EventType(
-        "The agent does not take it.", {**RESERVED, "cause": "refused, no_answer, busy or unreachable", "after": "float"}
+        "The agent does not take it.",
+        {**RESERVED, "cause": "refused, no_answer, busy or unreachable", "after": "float"},
     ),
     "reservation.timed_out": EventType("The agent did not answer in time.", {**RESERVED, "after": "float"}),
     "reservation.rescinded": EventType(
@@ -178,18 +179,16 @@ EVENTS: Final[dict[str, EventType]] = {
             "after": "float",
         },
     ),
-    "reservation.connected": EventType(
-        "Agent and caller hear each other.", {**RESERVED, "kind": "str", "waited": "float"}
-    ),
+    "reservation.connected": EventType("Agent and caller hear each other.", {**RESERVED, "waited": "float"}),
     "reservation.wrapping": EventType(
-        "The agent has left the call, and wraps up.", {**RESERVED, "kind": "str", "talk": "float", "hold": "float"}
+        "The agent has left the call, and wraps up.", {**RESERVED, "talk": "float", "hold": "float"}
     ),
-    "reservation.completed": EventType("The agent is done with it.", {**RESERVED, "kind": "str", "wrap": "float"}),
+    "reservation.completed": EventType("The agent is done with it.", {**RESERVED, "wrap": "float"}),
     "agent.changed": EventType(
         "An agent is in another state.",
         {
             "agent": "str",
-            "state": "offline, available, reserved, ringing, talking, wrapping, break, not_answering, busy or unreachable",
+            "state": "offline, available, reserved, ringing, talking, wrapping, break, not_answering or busy",
             "before": "the same",
             "for_s": "float, seconds in the state before",
             "reason": "str",

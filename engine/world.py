@@ -37,8 +37,8 @@ from santral.sip.locating import is_within
 from santral.sip.session import SessionTimer
 
 if TYPE_CHECKING:
-    from santral.engine.calls.call import Call
     from santral.engine.acd.queues import Queues
+    from santral.engine.calls.call import Call
     from santral.engine.guard import Guard
     from santral.engine.registration import Registrations
     from santral.engine.trunks import Trunks

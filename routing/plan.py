@@ -146,6 +146,7 @@ class Reject:
     why: str = ""
 
 
+GoesOn = ToTrunk | ToUser | ToPlay | ToConference | ToQueue
 Attempt = Dialled | Echo | Play | Confer | Enqueue | ActAsAgent | Reject
 
 
@@ -285,36 +286,34 @@ class _Decision:
         for place, destination in enumerate(order, start=1):
             label = f"route {route.name}: destination {place} of {len(order)}"
             match destination.what:
-                case ToTrunk() as way:
-                    dial = self.dial(route, way, groups, label)
-                    if dial is not None:
-                        yield dial
-                    continue
-                case ToUser() as way:
-                    ring = self.ring(route, way, groups, label)
-                    if ring is not None:
-                        yield ring
-                    continue
-                case ToPlay(file=file, folder=folder):
-                    yield Play(file, folder, label)
-                    continue
-                case ToConference(room=room):
-                    confer = self.confer(room, groups, label)
-                    if confer is not None:
-                        yield confer
-                    continue
-                case ToQueue() as way:
-                    yield Enqueue(way.queue, way.timeout_s, f"{label}, queue {way.queue}", way.points, way.skills)
-                    continue
                 case ToAgent(what=what):
                     yield ActAsAgent(what, f"{label}, agent {what}")
                 case ToEcho():
                     yield Echo(label)
                 case ToReject(status=status):
                     yield Reject(status, label)
+                case way:
+                    attempt = self.attempt(route, way, groups, label)
+                    if attempt is not None:
+                        yield attempt
+                    continue
             if place < len(order):
                 self.why.append(f"route {route.name}: nothing after destination {place}, which always ends the call")
             return
+
+    def attempt(self, route: Route, way: GoesOn, groups: Mapping[str, str], label: str) -> Attempt | None:
+        """The attempt at a destination behind which there may be others; None when it cannot be made."""
+        match way:
+            case ToTrunk():
+                return self.dial(route, way, groups, label)
+            case ToUser():
+                return self.ring(route, way, groups, label)
+            case ToPlay(file=file, folder=folder):
+                return Play(file, folder, label)
+            case ToConference(room=room):
+                return self.confer(room, groups, label)
+            case ToQueue():
+                return Enqueue(way.queue, way.timeout_s, f"{label}, queue {way.queue}", way.points, way.skills)
 
     def in_order(self, destinations: tuple[Destination, ...]) -> list[Destination]:
         """Lower priorities first; within one by weight if any has one (the others count 1), else as written."""

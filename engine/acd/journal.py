@@ -15,7 +15,7 @@ MOMENTS: Final = frozenset({"started", "joined", "expires"})
 def tell(queues: "Queues", event: events.Event) -> None:
     fields = shown(event, utc.now_ms() - round(1000 * queues.now))
     tenant = fields.pop("tenant", None) or tenant_of(queues, fields)
-    queues.events.emit(events.name_of(event), tenant=tenant, call=call_of(queues, event), **fields)
+    queues.events.emit(events.name_of(event), tenant=tenant, call=call_of(event), **fields)
 
 
 def shown(event: events.Event, offset_ms: int) -> dict[str, Any]:
@@ -34,14 +34,11 @@ def tenant_of(queues: "Queues", fields: dict[str, Any]) -> str | None:
     return None if queue is None else queue.tenant
 
 
-def call_of(queues: "Queues", event: events.Event) -> str | None:
+def call_of(event: events.Event) -> str | None:
     """The call that waits or waited, as long as it stands: nothing is told of a call behind its end."""
     match event:
         case events.AgentChanged() | events.Completed():
             return None
-        case events.Refused() | events.TimedOut() | events.Rescinded() | events.Ringing():
-            held = queues.held.get(event.reservation)
-            return None if held is None or held.call is None else held.call.id
         case events.Announced() | events.CallbackOffered() | events.CallbackRefused() | events.Widened():
             return event.work
         case _:

@@ -23,7 +23,9 @@ def way_to(world: "World", agent: AgentManner, ring_s: float) -> Dialled:
         trunk = world.table.trunks[end.name]
         number = trunk.numbering.write(end.where)
         return DialTrunk(trunk.name, number, ring_s, tuple(one.uri for one in trunk.targets), why)
-    interface = agent.interface or (DEFAULT_INTERFACE if DEFAULT_INTERFACE in world.networks else next(iter(world.networks)))
+    interface = agent.interface or (
+        DEFAULT_INTERFACE if DEFAULT_INTERFACE in world.networks else next(iter(world.networks))
+    )
     return DialAddress(end.name, end.where, interface, ring_s, why)
 
 

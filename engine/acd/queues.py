@@ -5,7 +5,7 @@ decides is carried out. Everything on the engine's loop, one fact after the othe
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -22,13 +22,10 @@ from santral.engine.ids import new_id
 from santral.routing.acd.distributor import Distributor
 from santral.routing.acd.events import Created, Event, TurnedAway
 from santral.routing.acd.settings import CALLBACK, Need, Work
-from santral.routing.acd.statistics import Statistics
 from santral.routing.acd.tables import Cause, Leave
 from santral.routing.plan import Enqueue
 
 if TYPE_CHECKING:
-    from santral.engine.acd.callbacks import Callbacks
-    from santral.engine.acd.keeping import Keeping
     from santral.engine.calls.actions.queueing import Offer
     from santral.engine.calls.call import Call
     from santral.engine.calls.leg import Leg
@@ -64,15 +61,12 @@ class Queues:
         self.loop, self.events = loop, events
         self.acd = acd
         self.distributor = Distributor(acd.settings, new_id=new_id, draw=secrets.SystemRandom().random)
-        self.statistics = Statistics(acd.settings)
         self.calls: Final[dict[str, Call]] = {}  # that wait, by id, which is that of their work
         self.held: Final[dict[str, Held]] = {}
         self.by_leg: Final[dict[str, str]] = {}  # agents' legs in calls -> reservation
         self.lent: Final[dict[str, str]] = {}  # calls that an agent's standing leg is lent to -> reservation
         self.standing: Final[dict[str, tuple[Call, Leg]]] = {}  # agents who stay on the line
         self.occupancy = Occupancy(self._occupied)
-        self.keeping: Keeping | None = None  # what survives a restart
-        self.callbacks: Callbacks | None = None
         self.forced: Final[dict[str, bool]] = {}  # queues that a command has opened or closed
         self._world: World | None = None
         self._is_open: dict[str, bool] = {}
@@ -96,23 +90,12 @@ class Queues:
             raise RuntimeError("queues are used before the engine has started")
         return self._world
 
-    def start(self, world: "World", kept: Mapping[str, Any] | None = None) -> None:
-        """Go on with what was kept: who was logged in is, who was talking is not any more."""
+    def start(self, world: "World") -> None:
+        """Agents who are always there log in."""
         self._world = world
-        if kept is not None:
-            self.distributor, events = Distributor.restore(
-                self.acd.settings,
-                kept,
-                lambda work: self.callbacks is not None and self.callbacks.survives(work),
-                self.now,
-                new_id=new_id,
-                draw=secrets.SystemRandom().random,
-            )
-            self.apply(events)
-        else:
-            for agent in self.acd.agents.values():
-                if agent.logged_in:
-                    self.apply(self.distributor.login(agent.name, self.now))
+        for agent in self.acd.agents.values():
+            if agent.logged_in:
+                self.apply(self.distributor.login(agent.name, self.now))
         self._look_at_hours()
         self.look_at_phones()
 
@@ -121,7 +104,6 @@ class Queues:
         fresh = set(world.acd.agents) - set(self.acd.agents)
         self._world, self.acd = world, world.acd
         self.apply(self.distributor.configure(world.acd.settings, self.now))
-        self.statistics.configure(world.acd.settings)
         for name in fresh:
             if world.acd.agents[name].logged_in:
                 self.apply(self.distributor.login(name, self.now))
@@ -163,14 +145,11 @@ class Queues:
         try:
             while self._pending:
                 event = self._pending.popleft()
-                self.statistics.add(event)
                 journal.tell(self, event)
                 carrying.carry_out(self, event)
         finally:
             self._is_busy = False
             self._rearm()
-        if self.keeping is not None:
-            self.keeping.changed()
 
     def _rearm(self) -> None:
         if self._timer is not None:
@@ -248,12 +227,9 @@ class Queues:
         waiting = call.waiting
         if waiting is None:
             return
-        back = waiting.queue.calling_back
         if key in waiting.queue.exit_keys:
             waiting.by = "key"
             call.post(Input.ATTEMPT_FAILED, NOT_NOW)
-        elif back is not None and key == back.key and self.callbacks is not None:
-            self.callbacks.take(call, waiting)
 
     def over(self, call: "Call") -> None:
         """The call waits no more, if it did, and speaks to no lent leg any more, if it has ended."""
@@ -269,10 +245,10 @@ class Queues:
 
     # ---- what calls say: reservations ----
 
-    def ringing(self, call: "Call", offer: "Offer") -> None:
+    def ringing(self, offer: "Offer") -> None:
         self.apply(self.distributor.ringing(offer.reservation, self.now))
 
-    def accept(self, call: "Call", offer: "Offer") -> bool:
+    def accept(self, offer: "Offer") -> bool:
         """The agent takes the call by its phone; False when somebody else has, or nobody is asked any more."""
         if offer.reservation not in self.held:
             return False
@@ -280,7 +256,7 @@ class Queues:
         self.apply(said)
         return bool(said)
 
-    def failed(self, call: "Call", offer: "Offer", failure: Failure) -> None:
+    def failed(self, offer: "Offer", failure: Failure) -> None:
         """No phone of this agent has brought it."""
         self.forget(offer.reservation)
         if offer.accepted:

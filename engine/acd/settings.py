@@ -136,7 +136,12 @@ def _queue(row: QueueTable) -> acd.QueueSettings:
         callback=None
         if back is None
         else acd.CallbackSettings(
-            back.offer_after, back.offer_every, acd.DialFirst(back.order), back.attempts, back.retry_after, back.ring_timeout
+            back.offer_after,
+            back.offer_every,
+            acd.DialFirst(back.order),
+            back.attempts,
+            back.retry_after,
+            back.ring_timeout,
         ),
     )
 
@@ -198,8 +203,12 @@ def _agent_manner(config: Config, row: AgentTable) -> AgentManner:
     prompt: tuple[Sound, ...] = ()
     if row.confirm is not None:
         own = row.confirm_sound
-        prompt = (find_sound(own, tenant.sounds, tenant.language),) if own else _spoken(tenant, "agent-confirm", row.confirm)
-    user = next((one for one in config.user if end.kind == "user" and (one.name, one.tenant) == (end.name, row.tenant)), None)
+        prompt = (
+            (find_sound(own, tenant.sounds, tenant.language),) if own else _spoken(tenant, "agent-confirm", row.confirm)
+        )
+    user = next(
+        (one for one in config.user if end.kind == "user" and (one.name, one.tenant) == (end.name, row.tenant)), None
+    )
     return AgentManner(
         name=row.name,
         tenant=row.tenant,

@@ -28,7 +28,7 @@ class AcdState:
 
 @dataclass(frozen=True, slots=True)
 class QueueInterval:
-    """The figures of one queue or agent for one interval; `started` is UTC milliseconds. Written again, it is replaced."""
+    """The figures of a queue or agent for one interval, replaced when written again; `started` is UTC milliseconds."""
 
     node: str
     kind: str
@@ -57,7 +57,9 @@ def write(connection: Connection, items: Iterable[Item]) -> None:
         if rows:
             connection.execute(insert(acd_states), rows)
     if intervals:
-        connection.execute(_gone(queue_intervals, INTERVAL_KEY), [_key(one, INTERVAL_KEY) for one in intervals.values()])
+        connection.execute(
+            _gone(queue_intervals, INTERVAL_KEY), [_key(one, INTERVAL_KEY) for one in intervals.values()]
+        )
         connection.execute(insert(queue_intervals), [asdict(one) for one in intervals.values()])
 
 

@@ -11,6 +11,7 @@ from santral.engine.cli.failure import Failure
 from santral.engine.config import Config, ConfigError, load
 from santral.engine.config.convert import home_numbering, routing_table
 from santral.routing.plan import (
+    ActAsAgent,
     Attempt,
     CallFacts,
     Confer,
@@ -18,6 +19,7 @@ from santral.routing.plan import (
     DialTrunk,
     DialUser,
     Echo,
+    Enqueue,
     Plan,
     Play,
     Reject,
@@ -104,17 +106,22 @@ def shown(attempt: Attempt) -> str:
             return f"ring {user} for {timeout_s:g} s"
         case DialAddress(called=called, target=target, timeout_s=timeout_s):
             return f"dial {called} at {target} for {timeout_s:g} s"
-        case Echo() | Play() | Confer():
+        case Enqueue(queue=queue, timeout_s=timeout_s):
+            limit = "" if timeout_s is None else f" for {timeout_s:g} s"
+            return f"wait in queue {queue}{limit}"
+        case Echo() | Play() | Confer() | ActAsAgent():
             return f"answer and {_answered_here(attempt)}"
         case Reject(status=status):
             return f"refuse with {status}"
 
 
-def _answered_here(attempt: Echo | Play | Confer) -> str:
+def _answered_here(attempt: Echo | Play | Confer | ActAsAgent) -> str:
     match attempt:
         case Echo():
             return "echo"
         case Play(file=file):
             return f"play {file}"
+        case ActAsAgent(what=what):
+            return f"{what} the agent who calls"
         case Confer(room=room):
             return f"join conference {room}"

@@ -28,8 +28,8 @@ from santral.engine.config.tables.node import (
     TraceTable,
 )
 from santral.engine.config.tables.peers import TrunkTable, UserTable
-from santral.engine.config.tables.recording import RecordingTable
 from santral.engine.config.tables.queues import AgentTable, QueueTable
+from santral.engine.config.tables.recording import RecordingTable
 from santral.engine.config.tables.routes import ConferenceTable, NumberTable, RouteTable, TenantTable
 
 T = TypeVar("T", bound=Table)

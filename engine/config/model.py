@@ -23,7 +23,6 @@ from santral.engine.config.tables.node import (
     TraceTable,
 )
 from santral.engine.config.tables.peers import HeaderTable, TargetTable, TrunkTable, UserTable
-from santral.engine.config.tables.recording import RecordingTable, StoreTable
 from santral.engine.config.tables.queues import (
     AgentTable,
     AnnounceTable,
@@ -34,6 +33,7 @@ from santral.engine.config.tables.queues import (
     QueueTable,
     ServiceLevelTable,
 )
+from santral.engine.config.tables.recording import RecordingTable, StoreTable
 from santral.engine.config.tables.routes import ConferenceTable, DestinationTable, NumberTable, RouteTable, TenantTable
 
 

@@ -19,9 +19,9 @@ class NotYet:
 
 
 _KIND: Final = (
-    "This kind of destination comes with a later version; there are trunk, user, queue, conference, agent, echo, play, reject."
+    "This kind of destination comes with a later version; there are trunk, user, queue, conference, agent, echo, play, "
+    "reject."
 )
-
 KEYS: Final[Mapping[str, NotYet]] = {
     "route.destinations.flow": NotYet(_KIND),
     "route.destinations.webhook": NotYet(_KIND),

@@ -153,7 +153,7 @@ class AgentEndpoint:
     @classmethod
     def parse(cls, text: str) -> "AgentEndpoint":
         """Raises ValueError."""
-        kind, colon, rest = text.partition(":")
+        kind, _, rest = text.partition(":")
         if kind == "user" and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}", rest):
             return cls("user", rest)
         if kind == "trunk":
@@ -165,7 +165,7 @@ class AgentEndpoint:
             if at and re.fullmatch(r"[0-9A-Za-z+*#._!~'()-]{1,64}", user):
                 return cls("sip", user, str(TargetUri.parse(f"{kind}:{address}")))
         raise ValueError(
-            f"{text[:80]} is no endpoint: expected as in user:101, sip:ayse@192.0.2.7:5060 or trunk:carrier/+905551112233"
+            f"{text[:80]} is no endpoint: expected as in user:101, sip:ayse@192.0.2.7:5060, trunk:carrier/+905551112233"
         )
 
     def __str__(self) -> str:

@@ -51,7 +51,8 @@ PHRASES: Final = {  # of queues and their agents, by language
         "number-many": "more than twenty",
         "number-star": "star",
         "number-hash": "hash",
-        "callback-offer": "We can call you back when it is your turn. You keep your place. To hang up and be called back, press:",
+        "callback-offer": "We can call you back when it is your turn. You keep your place. To hang up and be called "
+        "back, press:",
         "callback-thanks": "Thank you. We will call you back. Goodbye.",
         "agent-confirm": "There is a call for you. To take it, press:",
         "agent-login": "You are logged in.",

@@ -127,6 +127,11 @@ def test_routes(text: str, tmp_path: Path) -> None:
     check(TRUNKS + text, tmp_path)
 
 
+@pytest.mark.parametrize("text", cases("queues.txt"))
+def test_queues(text: str, tmp_path: Path) -> None:
+    check(TRUNKS + text, tmp_path)
+
+
 @pytest.mark.parametrize("text", cases("users.txt"))
 def test_users(text: str, tmp_path: Path) -> None:
     check(USERS + AROUND_USERS + text, tmp_path)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.calls.conftest import Peer, make_peer, sounds, start, streams, talkers  # noqa: F401 - fixtures
 
 from santral.engine.control.client import Client
-from tests.calls.conftest import Peer, make_peer, sounds, start, streams, talkers  # noqa: F401 - fixtures
 
 Start = Callable[..., Awaitable[Any]]
 

@@ -8,7 +8,7 @@ before it hears the caller; the caller hears music until then.
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from santral.engine.calls import negotiation, playing
+from santral.engine.calls import playing
 from santral.engine.calls.actions import connecting
 from santral.engine.calls.actions.branches import TIMERS, Way, give_up
 from santral.engine.calls.actions.dialling import dial_all, fail_branch
@@ -135,7 +135,7 @@ def note_ringing(call: "Call", _what: Input, heard: Heard) -> None:
     for timer in TIMERS:
         call.disarm(timer, leg=heard.leg)
     if (offer := _offer_of(call, heard.leg)) is not None:
-        call.services.queues.ringing(call, offer)
+        call.services.queues.ringing(offer)
 
 
 def stop_ringing(call: "Call", _what: Input, what: Withdrawal) -> None:
@@ -163,7 +163,7 @@ def drop_agent(call: "Call", what: Input, heard: Heard) -> None:
 def _fail(call: "Call", offer: Offer, failure: Failure) -> None:
     if call.waiting is not None:
         call.waiting.offers.pop(offer.agent, None)
-        call.services.queues.failed(call, offer, failure)
+        call.services.queues.failed(offer, failure)
 
 
 # ---- an agent answers ----
@@ -203,7 +203,7 @@ def take_agent(call: "Call", _what: Input, heard: Heard) -> None:
     leg, offer = heard.leg, _offer_of(call, heard.leg)
     if offer is None or leg.id not in call.branches:
         return
-    if not offer.accepted and not call.services.queues.accept(call, offer):
+    if not offer.accepted and not call.services.queues.accept(offer):
         give_up(call, _phones(call, offer.agent), connecting.ELSEWHERE)
         return
     offer.accepted = True

@@ -14,12 +14,12 @@ class Lent(Endpoint):
 
     def __init__(self, call: "Call", leg: Leg, lent: Leg) -> None:
         super().__init__(call, leg)
-        self.lent = lent
+        self.leg, self.lent = leg, lent
         call.services.plane.bridge(leg.rtp, lent.rtp)
         call.emit("bridge.started", legs=[leg.id, lent.id])
 
     def end(self) -> None:
-        leg = self._leg
+        leg = self.leg
         self._call.emit("bridge.ended", legs=[leg.id, self.lent.id])
         for one in (leg, self.lent):
             if one.media is not None and one.media.final is None:

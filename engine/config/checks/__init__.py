@@ -1,8 +1,8 @@
 """What must hold between tables. Blames on a `Draft`; changes nothing."""
 
 from santral.engine.config.checks.node import check_node
-from santral.engine.config.checks.recording import check_recording
 from santral.engine.config.checks.queues import check_queues
+from santral.engine.config.checks.recording import check_recording
 from santral.engine.config.checks.routes import check_conferences, check_routes
 from santral.engine.config.checks.tls import check_tls
 from santral.engine.config.checks.trunks import check_trunks

@@ -25,11 +25,14 @@ def check_waiting(draft: Draft, queue: Placed[QueueTable]) -> None:
     """What callers hear is there, where they go on to, too; a key does one thing."""
     row, path = queue.table, queue.path
     sounds: list[tuple[KeyPath, str | None]] = [((*path, "music"), row.music)]
-    sounds += [((*path, "whisper", place), file) for place, file in enumerate(row.whisper)]
+    sounds += [((*path, "whisper", number), file) for number, file in enumerate(row.whisper)]
     if row.announce is not None:
-        sounds += [((*path, "announce", "files", place), file) for place, file in enumerate(row.announce.files)]
+        sounds += [((*path, "announce", "files", number), file) for number, file in enumerate(row.announce.files)]
     if row.callback is not None:
-        sounds += [((*path, "callback", "offer"), row.callback.offer), ((*path, "callback", "thanks"), row.callback.thanks)]
+        sounds += [
+            ((*path, "callback", "offer"), row.callback.offer),
+            ((*path, "callback", "thanks"), row.callback.thanks),
+        ]
         if row.callback.key in row.exit_keys:
             draft.blame((*path, "callback", "key"), f"{row.callback.key} leaves the queue already (exit_keys)")
         if row.answer == "agent":
@@ -37,11 +40,11 @@ def check_waiting(draft: Draft, queue: Placed[QueueTable]) -> None:
     for place, sound in sounds:
         if sound is not None:
             check_sound(draft, place, sound, row.tenant)
-    for place, rule in enumerate(row.overflow):
+    for number, rule in enumerate(row.overflow):
         if rule.queue is not None:
-            check_queue(draft, (*path, "overflow", place, "queue"), rule.queue, row.tenant)
+            check_queue(draft, (*path, "overflow", number, "queue"), rule.queue, row.tenant)
             if rule.queue == row.name:
-                draft.blame((*path, "overflow", place, "queue"), "leads back to itself")
+                draft.blame((*path, "overflow", number, "queue"), "leads back to itself")
     if row.answer == "agent" and (row.exit_keys or row.announce):
         draft.warn((*path, "answer"), "callers who are not answered hear and press nothing")
 

@@ -79,7 +79,9 @@ class CallbackTable(Table):
         None, description="Seconds from one offer to the next; left out: offered once."
     )
     offer: Annotated[Label | None, Remark("spoken by us")] = Field(None, description="Sound file of the offer.")
-    thanks: Annotated[Label | None, Remark("spoken by us")] = Field(None, description="Sound file said when it is taken.")
+    thanks: Annotated[Label | None, Remark("spoken by us")] = Field(
+        None, description="Sound file said when it is taken."
+    )
     order: Literal["agent", "customer"] = Field("agent", description="Whose phone rings first.")
     attempts: Few = Field(3, description="How often a customer who does not answer is called.")
     retry_after: Seconds = Field(300, description="Seconds between these attempts.")
@@ -111,17 +113,22 @@ class QueueTable(Table):
     priority: Points = Field(0, description="Points of its callers against those of other queues.")
     answer: Literal["join", "agent"] = Field(
         "join",
-        description="When callers are answered: as they come, or by the agent. Carriers end unanswered calls after 90 s "
-        "to 3 min, and music is heard by answered callers only.",
+        description="When callers are answered: as they come, or by the agent. Carriers end unanswered calls after "
+        "90 s to 3 min, and music is heard by answered callers only.",
     )
     hours: tuple[OpenHours, ...] = Field((), description="Takes callers only at these times; any of them is enough.")
     at_close: Literal["serve", "send_away"] = Field(
-        "serve", description="What becomes of those who wait when it closes: served yet, or sent to the next destination."
+        "serve",
+        description="Those who wait when it closes are served yet, or sent to the next destination.",
     )
     join_when: Literal["always", "logged_in", "available"] = Field(
-        "always", description="Takes callers always, or only while agents are logged in (on a break, too), or not on a break (busy ones count)."
+        "always",
+        description="Takes callers always, or only while agents are logged in (on a break, too), or not on a break "
+        "(busy ones count).",
     )
-    leave_when_empty: Yes = Field(False, description="Those who wait go on to the next destination with the last agent.")
+    leave_when_empty: Yes = Field(
+        False, description="Those who wait go on to the next destination with the last agent."
+    )
     max_waiting: Few | None = Field(None, description="Callers at once; the next go on to the next destination.")
     max_wait: Annotated[Seconds | None, Field(gt=0)] = Field(
         None, description="Seconds after which a caller goes on to the next destination."
@@ -129,7 +136,9 @@ class QueueTable(Table):
     overflow: tuple[OverflowTable, ...] = Field((), max_length=16, description="Further rules for going on.")
     ring_timeout: RingTime = Field(20, description="Seconds an agent is rung.")
     retry_delay: Seconds = Field(5, description="Seconds an agent is left alone who did not answer, or refused.")
-    wrap_up: Seconds = Field(0, description="Seconds an agent is left alone after a call, unless the agent says another.")
+    wrap_up: Seconds = Field(
+        0, description="Seconds an agent is left alone after a call, unless the agent says another."
+    )
     ring_limit: Few = Field(20, description="`ring_all`, `ring_progressively`: agents rung at once.")
     ring_every: Seconds = Field(5, description="`ring_progressively`: seconds before one more is rung.")
     tier_wait: Seconds = Field(0, description="Seconds of waiting for each further tier; 0: tiers only order.")
@@ -142,7 +151,8 @@ class QueueTable(Table):
         0, description="Seconds for which the agent a caller last spoke to is waited for; 0: any agent at once."
     )
     release_reserved: Annotated[Seconds | None, Field(gt=0)] = Field(
-        None, description="Seconds of waiting after which agents kept for higher priorities (`min_priority`) are rung, too."
+        None,
+        description="Seconds of waiting after which agents kept for more points (`min_priority`) are rung, too.",
     )
     service_level: ServiceLevelTable = Field(
         default_factory=ServiceLevelTable, description="What callers may expect, for statistics."
@@ -180,7 +190,9 @@ class AgentTable(Table):
 
     name: CallQueueName = Field(description="Name of the agent, unique on the node.")
     tenant: Name = Field(description="Whose it is.")
-    endpoint: Endpoint = Field(description="The phone: a user, an address inside `sip.dial_networks`, a number on a trunk.")
+    endpoint: Endpoint = Field(
+        description="The phone: a user, an address inside `sip.dial_networks`, a number on a trunk."
+    )
     queues: Annotated[tuple[MembershipTable, ...], Words("list of names or tables")] = Field(
         (), max_length=200, description="The queues."
     )
@@ -199,8 +211,8 @@ class AgentTable(Table):
     mixes: Yes = Field(False, description="May have work of several kinds at once.")
     connection: Literal["on_demand", "auto_answer", "persistent"] = Field(
         "on_demand",
-        description="How its audio is opened: its phone rings, and answering accepts; its phone is told to answer by itself; "
-        "it stays on the line, by a call to `{ agent = \"stay\" }`.",
+        description="How its audio is opened: its phone rings, and answering accepts; its phone is told to answer by "
+        'itself; it stays on the line, by a call to `{ agent = "stay" }`.',
     )
     auto_accept: Yes = Field(
         False, description="Other than `on_demand`: takes what is offered at once, without `agent.accept`."

@@ -90,7 +90,9 @@ KINDS: Final = ("trunk", "user", "queue", "conference", "agent", "echo", "play",
 
 
 class DestinationTable(Table):
-    """One destination of a route: exactly one of `trunk`, `user`, `queue`, `conference`, `agent`, `echo`, `play`, `reject`."""
+    """One destination of a route: exactly one of `trunk`, `user`, `queue`, `conference`, `agent`, `echo`, `play` and
+    `reject`.
+    """
 
     trunk: Name | None = Field(None, description="Dial on this trunk.")
     called: Annotated[NumberTemplate | None, Remark('`"{called}"`')] = Field(
@@ -114,8 +116,8 @@ class DestinationTable(Table):
     )
     agent: Literal["login", "logout", "pause", "resume", "toggle", "stay"] | None = Field(
         None,
-        description="A feature code: the agent with the phone of the user who calls logs in or out, takes a break or ends "
-        "it, is toggled between in and out, or stays on the line (`persistent`).",
+        description="A feature code: the agent with the phone of the user who calls logs in or out, takes a break or "
+        "ends it, is toggled between in and out, or stays on the line (`persistent`).",
     )
     echo: Literal[True] | None = Field(None, description="Answer and send back what is heard.")
     play: Label | None = Field(None, description="Answer, play this sound file, hang up.")
