@@ -48,12 +48,17 @@ class Control:
                 raise OSError("the engine closed the control connection")
             self._unpacker.feed(data)
 
-    def told(self, quiet_s: float) -> list[dict[str, Any]]:
-        """The events that come until none has come for this long. Raises OSError when the connection fails."""
+    def told(self, quiet_s: float, enough: int = 0) -> list[dict[str, Any]]:
+        """The events that come until none has come for this long, or there are `enough` of them.
+
+        Raises OSError when the connection fails.
+        """
         found: list[dict[str, Any]] = []
         self._socket.settimeout(quiet_s)
         while True:
             found += [frame[2][0] for frame in self._unpacker if frame[0] == NOTIFICATION]
+            if 0 < enough <= len(found):
+                return found
             try:
                 data = self._socket.recv(65_536)
             except TimeoutError:

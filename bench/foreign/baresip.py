@@ -1,7 +1,8 @@
 """baresip (Debian `baresip-core`) as a phone: plays a file, records what it hears, presses keys, reports keys.
 
 Its ways: it refuses the interface name `lo` but takes 127.0.0.1; it ends the call when the played file ends, hence the
-silence after the speech; it can record (module sndfile) but not play into a file.
+silence after the speech; it can record (module sndfile) but not play into a file, and records what it hears up to the
+first hold only.
 """
 
 import json

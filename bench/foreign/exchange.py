@@ -12,9 +12,9 @@ from santral.bench.process import Child
 from santral.bench.scene.stage import SceneError
 from santral.bench.subject import serve_words
 
-POLL_S: Final = 0.1
+POLL_S: Final = 0.05
 RECORD_S: Final = 10.0
-QUIET_S: Final = 0.3
+QUIET_S: Final = 0.1
 PAGE: Final = 100
 
 
@@ -40,10 +40,11 @@ class Exchange:
 
     def wait_event(self, kind: str, more_than: int = 0) -> dict[str, Any]:
         """The latest event of this type, once there are more than so many. Raises SceneError when it does not come."""
-        give_up = time.monotonic() + RECORD_S
-        while len(found := self.events(kind)) <= more_than:
-            if time.monotonic() > give_up:
-                raise SceneError(f"no {kind}")
+        with Control(self.folder / "data" / "control.sock") as control:
+            control.ask("events.subscribe", since=0, types=[kind])
+            found = control.told(RECORD_S, enough=more_than + 1)
+        if len(found) <= more_than:
+            raise SceneError(f"no {kind}")
         return found[-1]
 
     def records(self, count: int = 1) -> list[dict[str, Any]]:
