@@ -145,6 +145,31 @@ def speak(exchange: Exchange, folder: Path, number: str, onto: str) -> dict[str,
     return exchange.record()
 
 
+def beside_sippy(flow: Flow, port: int) -> str:
+    """sippy knows no UDP in capitals, and SIPp reads no name before a Contact: it is told whom it talks to."""
+    return str(flow).replace(";transport=[transport]", "").replace("[next_url]", f"sip:{HOST}:{port}")
+
+
+@pytest.mark.usefixtures("_sippy")
+@pytest.mark.parametrize("hangs_up", ["caller", "callee"])
+@pytest.mark.parametrize("stands", ["behind", "before"])
+def test_hold_crosses_both_b2buas(exchange: Exchange, tmp_path: Path, stands: str, hangs_up: str) -> None:
+    """A re-INVITE of the caller's reaches the callee through sippy's B2BUA and ours, and its answer comes back."""
+    at = exchange.at
+    exchange.forget()
+    number, onto, onward = ("2001", "sip", "far") if stands == "behind" else ("3001", "before", "sip")
+    words = (f"{HOST}:{at[onto]}", "-s", number, "-m", "1")
+    near = beside_sippy(caller(hangs_up=hangs_up == "caller"), at[onto])
+    far = beside_sippy(callee(hangs_up=hangs_up == "callee"), at["behind" if stands == "behind" else "sip"])
+    with servers.sippy_b2bua(tmp_path, at[stands], onward=at[onward]):
+        converse(
+            Sipp(tmp_path, "caller", at["near"], *words, scenario=near, media_port=free_block(10)),
+            Sipp(tmp_path, "callee", at["far"], "-m", "1", scenario=far, media_port=free_block(10)),
+        )
+        record = exchange.record()
+    assert (record["cause"], record["status"], record["hung_up_by"]) == ("normal", 200, hangs_up)
+
+
 @pytest.mark.usefixtures("_sippy")
 def test_sippy_behind_us(exchange: Exchange, tmp_path: Path) -> None:
     at = exchange.at

@@ -82,6 +82,16 @@ tenant = "acme"
 interface = "six"
 accept_from = ["::1"]
 [[route]]
+name = "closed"
+from_trunk = "near"
+called = "9197"
+destinations = [{{ play = "closed.wav" }}]
+[[route]]
+name = "busy"
+from_trunk = "near"
+called = "9486"
+destinations = [{{ reject = 486 }}]
+[[route]]
 name = "phone"
 from_trunk = "near"
 called = "101"
@@ -296,6 +306,42 @@ def test_the_callee_holds_and_resumes(play: Play) -> None:
     callee.pause(100).send("BYE").expect(200)
     caller = Flow.caller("held").send("INVITE", sdp="sendrecv").expect(200).send("ACK")
     caller = reinvited(reinvited(caller, "sendonly", "recvonly"), "sendrecv", "sendrecv")
+    assert play(ends(caller), callee)["hung_up_by"] == "callee"
+
+
+# -- transfer (RFC 3515, 3420) --
+
+
+def refers(flow: Flow, number: str) -> Flow:
+    """This side asks for the other one to be connected with a number, and is told that this is tried."""
+    flow.send("REFER", f"Refer-To: <sip:{number}@{HOST}>").expect(202)
+    return flow.expect("NOTIFY", *SIPFRAG, "SIP/2.0 100", "Subscription-State: *active").answer(200)
+
+
+SIPFRAG = ("Event: *refer", "Content-Type: *message/sipfrag")
+OVER = "Subscription-State: *terminated"
+
+
+def test_who_transfers_is_told_that_it_worked_and_hung_up(play: Play, exchange: Exchange) -> None:
+    caller = Flow.caller("refers").send("INVITE", sdp="sendrecv").expect(200).send("ACK").pause(100)
+    caller = refers(caller, "9197").expect("NOTIFY", *SIPFRAG, "SIP/2.0 200", OVER).answer(200)
+    callee = Flow.callee("goes on").expect("INVITE").answer(200, sdp="sendrecv", invite=True).expect("ACK")
+    record = play(ends(caller), callee.pause(600).send("BYE").expect(200))
+    assert (record["cause"], record["hung_up_by"]) == ("normal", "caller")  # who stayed is the caller now
+    assert exchange.wait_event("call.transferred")["target"] == "9197"
+
+
+def test_who_transfers_is_told_that_it_failed_and_talks_on(play: Play) -> None:
+    caller = Flow.caller("refers").send("INVITE", sdp="sendrecv").expect(200).send("ACK").pause(100)
+    caller = refers(caller, "9486").expect("NOTIFY", *SIPFRAG, "SIP/2.0 486", OVER).answer(200)
+    record = play(caller.pause(100).send("BYE").expect(200), plain_callee())
+    assert (record["cause"], record["hung_up_by"]) == ("normal", "caller")
+
+
+def test_who_may_not_transfer_is_refused(play: Play) -> None:
+    callee = Flow.callee("refers").expect("INVITE").answer(200, sdp="sendrecv", invite=True).expect("ACK").pause(100)
+    callee.send("REFER", f"Refer-To: <sip:9197@{HOST}>").expect(603).send("BYE").expect(200)
+    caller = Flow.caller("talks").send("INVITE", sdp="sendrecv").expect(200).send("ACK")
     assert play(ends(caller), callee)["hung_up_by"] == "callee"
 
 
