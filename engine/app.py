@@ -31,6 +31,7 @@ from santral.engine.limits import Limits
 from santral.engine.locating import Locator
 from santral.engine.media import AudioError, AudioLibrary, MediaEvent, MediaPlane, PlaneSettings
 from santral.engine.metrics import Histogram, MetricsServer, Sample
+from santral.engine.recordings.studio import Studio
 from santral.engine.registration import Registrations
 from santral.engine.signalling import Signalling
 from santral.engine.trace import Ladder, Reception, Trace
@@ -101,6 +102,7 @@ class Engine:
         self.trace = Trace(supply.trace(config), self.signalling.transports.addresses)
         if not self.trace.is_off:
             self.signalling.tap = self.trace
+        self.studio = Studio(loop, config, plane, self.cdrs, self.events)
         locator = Locator(loop, self.signalling.transports.addresses, config.sip.nameservers)
         self.services = Services(
             loop=loop,
@@ -116,7 +118,9 @@ class Engine:
             locator=locator,
             conferences=Conferences(loop, plane, self.events),
             queues=Queues(loop, self.events, self.world.acd),
+            recordings=self.studio.recordings,
         )
+        self.services.conferences.on_change = self.studio.recordings.follow_conference
         self.signalling.admits = self.services.guard.admits_bytes
         self.signalling.agent.door = self.services.guard
         self.gate = Gate(self.services, self._enter, self._leave)
@@ -146,6 +150,7 @@ class Engine:
         for record in await self.cdrs.recover():
             self._log.warning("a call was lost by an earlier run", call=record.id, started=record.started)
         self.services.plane.start(self._loop)
+        await self.studio.start()
         await self.signalling.start()
         for (interface, transport), (host, port) in self.signalling.transports.addresses.items():
             network = self.world.networks[interface]
@@ -179,8 +184,10 @@ class Engine:
         self.services.registrations.close()
         await self.signalling.close()
         await self.trace.close()
+        await self.studio.silence()
         await self.services.plane.stop()
         await self.services.audio.close()
+        await self.studio.close()
         await self.cdrs.close()
         await self.control.close()
         self.events.close()
@@ -235,6 +242,7 @@ class Engine:
         self.services.registrations.reconfigure(self.world)
         self.services.trunks.reconfigure(self.world)
         self.services.queues.reconfigure(self.world)
+        self.studio.reconfigure(config)
         self.control.set_tokens(supply.tokens(config))
         changes = [f"needs a restart: {one}" for one in kept]
         self.events.emit("engine.reloaded", changes=changes)
@@ -421,6 +429,7 @@ class Engine:
             "registrations": self.services.registrations.count(),
             "limits": {"calls": self.services.limits.calls(), "holders": self.services.limits.holders()},
             "events": {"last": self.events.last, "oldest": self.events.oldest, "subscribers": self.events.subscribers},
+            "recordings": self.studio.status(),
             "cdrs": self.cdrs.counters(),
             "trace": self.trace.counters(),
             "control": dict(self.control.counters),
@@ -433,6 +442,9 @@ class Engine:
             for (_, transport), (host, port) in self.signalling.transports.addresses.items()
         ]
         found += [f"control:{address}" for address in self.control.addresses]
+        if self.studio.address is not None:
+            host, port = self.studio.address
+            found.append(f"recordings:http://{supply.bracketed(host)}:{port}")
         if self.metrics is not None:
             host, port = self.metrics.address
             found.append(f"metrics:http://{supply.bracketed(host)}:{port}/metrics")

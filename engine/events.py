@@ -45,6 +45,7 @@ MANNERS: Final = {
 
 WORK: Final = {"queue": "str", "work": "id: of the call, where it is one"}
 RESERVED: Final = {"reservation": "id", **WORK, "kind": "str", "agent": "str"}
+OF_RECORDING: Final = {"recording": "str", "recorded_call": "id of its call, or nil"}
 
 EVENTS: Final[dict[str, EventType]] = {
     "engine.ready": EventType("The engine listens and takes calls."),
@@ -196,6 +197,54 @@ EVENTS: Final[dict[str, EventType]] = {
             "work": "str or nil",
         },
     ),
+    "recording.started": EventType(
+        "A call or a conference is recorded.",
+        {
+            "recording": "str",
+            "by": "route, number, trunk, tenant, queue or command",
+            "channels": "mono or stereo",
+            "conference": "str or nil",
+        },
+    ),
+    "recording.paused": EventType("Nothing is recorded for now.", {"recording": "str", "mode": "silence or skip"}),
+    "recording.resumed": EventType("It goes on.", {"recording": "str"}),
+    "recording.masked": EventType("What is said and pressed is silence in it.", {"recording": "str"}),
+    "recording.unmasked": EventType("What is said and pressed is recorded again.", {"recording": "str"}),
+    "recording.stopped": EventType(
+        "Nothing more comes; the files are made now.",
+        {
+            "recording": "str",
+            "reason": "call_ended, conference_ended, stopped, engine_stopped, or what is wrong",
+            "ms": "int",
+        },
+    ),
+    "recording.ready": EventType(
+        "The files are stored. Told after the last event of the call, whose id is therefore in a field of its own.",
+        {
+            **OF_RECORDING,
+            "files": "list of maps: kind, name, format, bytes, sha256, seconds",
+            "seconds": "float",
+            "store": "str",
+            "recovered": "bool: it was cut off",
+        },
+    ),
+    "recording.failed": EventType(
+        "A recording cannot begin, loses what it should hold, or cannot be finished for now. The call goes on.",
+        {
+            "recording": "str, nil where there is none",
+            "recorded_call": "id of the call, where it is not `call`",
+            "reason": "no_licence, key, full, gone, read_only, denied, slow …",
+            "detail": "str",
+            "capture_kept": "bool",
+        },
+    ),
+    "recording.moved": EventType("Its files are in the store they are meant for.", {**OF_RECORDING, "store": "str"}),
+    "recording.erased": EventType(
+        "Its files and their key are gone.",
+        {**OF_RECORDING, "by": "str", "reason": "str", "entry": "int, of the ledger", "hash": "str, of that entry"},
+    ),
+    "recording.held": EventType("It is kept whatever happens.", {**OF_RECORDING, "by": "str"}),
+    "recording.released": EventType("It is held no longer.", {**OF_RECORDING, "by": "str"}),
     "trunk.full": EventType("A call met the trunk's channel limit.", {"trunk": "str", "channels": "int"}),
     "trunk.up": EventType(
         "A target answers again, or a registration stands.", {"trunk": "str", "target": "str", "reason": "str"}

@@ -20,6 +20,7 @@ LEVELS: Final = {  # figures that go up and down; all others only grow
     ),
     "locating": frozenset({"names"}),
     "cdr": frozenset({"waiting", "open"}),
+    "recording": frozenset({"running", "in_trouble", "licences", "jobs", "waiting", "pending", "unreported"}),
     "media": frozenset(
         {"legs_open", "slots_free", "ports_free", "ports_resting", "ports_used", "threads", "max_pass_ns"}
     ),
@@ -75,6 +76,7 @@ def samples(
     yield from _figures("locating", status["locating"], "Looking for SIP servers.")
     yield from _figures("control", status["control"], "Control clients.")
     yield from _figures("cdr", status["cdrs"], "Call records.")
+    yield from _figures("recording", status["recordings"], "Recordings.")
     yield from _figures("media", status["media"], "Media plane.")
     for trunk in trunks:
         labels = {"trunk": trunk["name"]}

@@ -29,6 +29,7 @@ from santral.engine.ids import CHANCE
 from santral.engine.limits import Limits, LimitSettings, TrunkLimit
 from santral.engine.locating import Locator
 from santral.engine.media import AudioLibrary, MediaPlane
+from santral.engine.recordings.policy import Policy as RecordingPolicy
 from santral.engine.signalling import Signalling
 from santral.routing.plan import CallFacts, DialAddress, Dialled, DialTrunk, Plan, plan
 from santral.routing.routes import RoutingTable
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from santral.engine.acd.queues import Queues
     from santral.engine.calls.call import Call
     from santral.engine.guard import Guard
+    from santral.engine.recordings.recordings import Recordings
     from santral.engine.registration import Registrations
     from santral.engine.trunks import Trunks
 
@@ -100,6 +102,7 @@ class World:
     acd: Acd
     rooms: Mapping[tuple[str, str], RoomSettings]  # by tenant and name
     limits: LimitSettings
+    recording: RecordingPolicy
 
     @classmethod
     def of(cls, config: Config, networks: Mapping[str, InterfaceTable] | None = None) -> "World":
@@ -131,6 +134,7 @@ class World:
                 }
                 | {aor_of(config, user): TrunkLimit(channels=user.channels) for user in config.user},
             ),
+            recording=RecordingPolicy.of(config),
         )
 
     def may_reach(self, host: str) -> bool:
@@ -332,6 +336,7 @@ class Services:
     trunks: "Trunks"
     conferences: Conferences
     queues: "Queues"
+    recordings: "Recordings"
     media_owners: dict[int, tuple["Call", Leg]] = field(default_factory=dict)
     turns: Counter[str] = field(default_factory=Counter)  # calls of each trunk, for those that share them out in turn
 

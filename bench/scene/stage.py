@@ -23,6 +23,8 @@ from santral.bench.process import Child, environment
 from santral.bench.subject import serve_words
 
 SOUNDS: Final = Path(__file__).parents[2] / "engine" / "sounds"
+CALLER_SAYS: Final = SOUNDS / "passage-en.wav"
+CALLEE_SAYS: Final = SOUNDS / "passage-tr.wav"
 PHONE_START_S: Final = 10.0
 PHONE_END_S: Final = 30.0
 RTP_PORTS: Final = 200
@@ -49,6 +51,9 @@ listen = ["udp:{host}:{engine}"]
 [rtp]
 address = "{host}"
 ports = "{rtp}-{rtp_last}"
+
+[recording]
+extras = ["picture"]
 
 [[tenant]]
 name = "demo"
@@ -89,6 +94,7 @@ destinations = [{{ play = "closed.wav" }}]
 name = "to-carrier"
 from_trunk = "office"
 called = "555\\\\d{{4}}"
+record = "stereo"
 destinations = [{{ trunk = "carrier", called = "{{called}}", timeout = 20 }}]
 
 [[route]]

@@ -11,8 +11,11 @@ from santral.bench.judge import hearing, pictures
 from santral.bench.peer import wav
 from santral.bench.ports import HOST
 from santral.bench.scene.observation import Observation
+from santral.bench.scene.recorded import record
 from santral.bench.scene.stage import (
     BACKED_UP,
+    CALLEE_SAYS,
+    CALLER_SAYS,
     CLOSED,
     COLLEAGUE,
     ECHO,
@@ -26,8 +29,6 @@ from santral.bench.scene.stage import (
 )
 from santral.engine.sounds.make import resample
 
-CALLER_SAYS: Final = SOUNDS / "passage-en.wav"
-CALLEE_SAYS: Final = SOUNDS / "passage-tr.wav"
 ANNOUNCEMENT: Final = SOUNDS / "closed.wav"
 DIGITS: Final = "159#"
 CALLER_EVENTS: Final = 96  # payload type of the caller's digits, unlike the usual 101, so that the engine must map it
@@ -122,7 +123,7 @@ def fail_over(stage: Stage) -> list[Observation]:
     ]
 
 
-STEPS: Final[tuple[Callable[[Stage], list[Observation]], ...]] = (bridge, echo, play, refuse, fail_over)
+STEPS: Final[tuple[Callable[[Stage], list[Observation]], ...]] = (bridge, echo, play, refuse, fail_over, record)
 
 
 def _caller(stage: Stage, name: str, number: str, *words: str) -> PhoneProcess:

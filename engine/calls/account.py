@@ -121,6 +121,7 @@ def closed(call: "Call", node: str) -> CallRecord:
         queue=call.service.queue,
         agent=call.service.agent,
         waited_ms=call.service.waited_ms,
+        recordings=tuple(call.recordings),
         **ties(call),
         legs=tuple(leg_record(leg) for leg in call.legs),
     )
@@ -177,6 +178,8 @@ def snapshot(call: "Call") -> dict[str, Any]:
         "agent": call.service.agent or None,
         "started": utc.text_of(times.started),
         "answered": None if times.answered is None else utc.text_of(times.answered),
+        "recordings": list(call.recordings),
+        "masked": call.is_masked,
         "legs": [leg_snapshot(leg) for leg in call.legs],
     }
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from santral.codecs.tones import Tone
 from santral.engine import log
-from santral.engine.calls import account, digits, playing
+from santral.engine.calls import account, digits, masking, playing
 from santral.engine.calls.actions import PERFORM
 from santral.engine.calls.actions.branches import Branch
 from santral.engine.calls.actions.originating import Originating
@@ -96,6 +96,9 @@ class Call:
         self.waiting: Waiting | None = None  # in a queue
         self.queued_since: float | None = None  # when its waiting began, over all queues it goes through
         self.service = account.Service()  # what queues have done for it
+        self.recordings: list[str] = []  # ids, in order
+        self.masks: set[str] = set()  # why nobody is to learn what is said and pressed now
+        self.gated: set[str] = set()  # legs whose digits are kept back for that
         self.is_finished = False
         self.log = log.get("call").bind(call=self.id)
         self._on_end = on_end
@@ -134,6 +137,11 @@ class Call:
     def add_leg(self, leg: Leg) -> None:
         """Have this leg in the record, and its media's events."""
         self.legs.append(leg)
+
+    @property
+    def is_masked(self) -> bool:
+        """Nobody is to learn what its parties say and press now."""
+        return bool(self.masks)
 
     # ---- the actor ----
 
@@ -189,6 +197,9 @@ class Call:
                 self._step(*self._inbox.popleft())
         finally:
             self._is_busy = False
+        if not self.is_finished:
+            masking.settle(self)
+        self.services.recordings.follow(self)
 
     def _step(self, what: Input, data: Any) -> None:
         row = TABLE.get((self.state, what))

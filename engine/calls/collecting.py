@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from santral.engine.calls import playing
+from santral.engine.calls import masking, playing
 from santral.engine.calls.leg import Leg
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class Collecting:
         self._timer: asyncio.TimerHandle | None = None
         call.collecting[leg.id] = self
         leg.rtp.gate("mask" if wanted.secure else "swallow")
+        if wanted.secure:
+            masking.add(call, leg.id)
 
     def prompt(self, start: Callable[[Callable[[str], None]], int | None]) -> None:
         """Have the prompt played by `start`, which is given what is to be told of its end; time runs from there."""
@@ -87,8 +89,12 @@ class Collecting:
         call, leg = self._call, self._leg
         call.collecting.pop(leg.id, None)
         if leg.media is not None and leg.media.final is None:
-            leg.media.gate("pass")
+            leg.media.gate("mask" if call.is_masked else "pass")
             if self._is_prompting:
                 playing.stop(call, leg)
+        if call.is_masked:
+            call.gated.add(leg.id)
+        if self.wanted.secure:
+            masking.drop_later(call, leg.id)
         shown = HIDDEN * len(self.digits) if self.wanted.secure else self.digits
         call.emit("collect.finished", leg=leg.id, digits=shown, reason=reason)

@@ -95,7 +95,7 @@ def _count(call: "Call", leg: Leg, digit: Digit, since: float) -> None:
 def heard(call: "Call", leg: Leg, digit: Digit) -> None:
     """A key was pressed: tell it, collect it, or pass it on."""
     collecting = call.collecting.get(leg.id)
-    is_hidden = digit.masked or (collecting is not None and collecting.wanted.secure)
+    is_hidden = digit.masked or call.is_masked or (collecting is not None and collecting.wanted.secure)
     shown = HIDDEN if is_hidden else digit.digit
     call.emit("dtmf.received", leg=leg.id, digit=shown, ms=digit.ms, via=digit.via)
     if digit.via == "info":
@@ -104,7 +104,7 @@ def heard(call: "Call", leg: Leg, digit: Digit) -> None:
         call.pressed[leg.id, digit.digit] = call.services.loop.time()
     if collecting is not None:
         collecting.press(digit.digit)
-    elif isinstance(call.join, Bridge) and leg in call.join.legs:
+    elif isinstance(call.join, Bridge) and leg in call.join.legs and not call.is_masked:
         _pass_on(call.join.other(leg), digit)
     else:
         call.post(Input.PRESSED, Heard(leg, digit.digit))

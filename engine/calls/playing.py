@@ -128,3 +128,4 @@ def finished(call: "Call", event: MediaEvent) -> None:
         call.post(playing.then)
     if playing.on_end is not None:
         playing.on_end(reason)
+    call.services.recordings.follow(call)  # who waits to hear of the recording can now

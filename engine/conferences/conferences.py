@@ -4,7 +4,7 @@ Who may be heard by whom is the media plane's room; this knows names, members, l
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -106,6 +106,7 @@ class Conference:
             **asdict(manners),
         )
         self._play(self.sounds.join)
+        self._owner.on_change(self)
 
     @property
     def _usual(self) -> Manners:
@@ -157,6 +158,7 @@ class Conference:
             members=len(self.members),
             reason=reason,
         )
+        self._owner.on_change(self)
         if self.members:
             self._play(self.sounds.leave)
         else:
@@ -194,6 +196,7 @@ class Conferences:
     def __init__(self, loop: asyncio.AbstractEventLoop, plane: MediaPlane, events: EventLog) -> None:
         self._loop, self._plane, self.events = loop, plane, events
         self._rooms: dict[tuple[str, str], Conference] = {}
+        self.on_change: Callable[[Conference], None] = lambda _conference: None  # members came or went
         self._closing: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Iterator[Conference]:

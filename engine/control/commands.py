@@ -14,7 +14,7 @@ from santral.engine.cdr.store import CdrFilter, StoreError
 from santral.engine.control.access import Scope, require, tenant_for
 from santral.engine.control.answers import Answers
 from santral.engine.control.caller import Caller, Session
-from santral.engine.control.methods import audio, conferences, connecting
+from santral.engine.control.methods import audio, conferences, connecting, recordings
 from santral.engine.control.methods.pages import DEFAULT_LIMIT, MAX_LIST, check_limit, cut
 from santral.engine.control.protocol import Request, RequestError
 from santral.engine.control.shapes import Parameter, about, build, parameters
@@ -418,6 +418,20 @@ COMMANDS: Final[Mapping[str, Verb]] = {
     "conference.unmute": verb(conferences.UnmuteMember, conferences.on_unmute, "calls", changes=True),
     "conference.lock": verb(conferences.Lock, conferences.on_lock, "calls", changes=True),
     "conference.end": verb(conferences.End, conferences.on_end, "calls", changes=True),
+    "recording.start": verb(recordings.Start, recordings.on_start, "calls", changes=True),
+    "recording.stop": verb(recordings.Stop, recordings.on_stop, "calls", changes=True),
+    "recording.pause": verb(recordings.Pause, recordings.on_pause, "calls", changes=True),
+    "recording.resume": verb(recordings.Resume, recordings.on_resume, "calls", changes=True),
+    "recording.mask": verb(recordings.Mask, recordings.on_mask, "calls", changes=True),
+    "recording.unmask": verb(recordings.Unmask, recordings.on_unmask, "calls", changes=True),
+    "recording.list": verb(recordings.ListRecordings, recordings.on_list, "read", changes=False),
+    "recording.get": verb(recordings.GetRecording, recordings.on_get, "read", changes=False),
+    "recording.read": verb(recordings.ReadRecording, recordings.on_read, "calls", changes=False, waits=True),
+    "recording.export": verb(recordings.ExportRecording, recordings.on_export, "calls", changes=False),
+    "recording.delete": verb(recordings.DeleteRecording, recordings.on_delete, "admin", changes=True, waits=True),
+    "recording.hold": verb(recordings.HoldRecording, recordings.on_hold, "admin", changes=True, waits=True),
+    "recording.release": verb(recordings.ReleaseRecording, recordings.on_release, "admin", changes=True, waits=True),
+    "usage.get": verb(recordings.GetUsage, recordings.on_usage, "read", changes=False),
     "cdr.list": verb(ListCdrs, on_list_cdrs, "read", changes=False),
     "trunk.list": verb(ListTrunks, on_list_trunks, "read", changes=False),
     "trunk.get": verb(GetTrunk, on_get_trunk, "read", changes=False),

@@ -10,6 +10,7 @@ from santral.engine.trace import Ladder
 if TYPE_CHECKING:
     from santral.engine.calls.verbs import Verbs
     from santral.engine.conferences import Conferences
+    from santral.engine.recordings.studio import Studio
 
 Side = Literal["caller", "callee"]
 
@@ -85,6 +86,11 @@ class EngineView(Protocol):
     @property
     def conferences(self) -> "Conferences":
         """The conferences there are."""
+        ...
+
+    @property
+    def studio(self) -> "Studio":
+        """Recordings: those under way, those that are over, their files."""
         ...
 
     async def open_conference(self, tenant: str, name: str) -> dict[str, Any]:

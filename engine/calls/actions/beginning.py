@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 from santral.engine.calls.dialer import AnswerHere, Dial, GiveUp, Step, Wait
 from santral.engine.calls.table import Input
 from santral.engine.media import PortsExhausted
+from santral.routing.plan import DialTrunk
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
@@ -12,11 +13,16 @@ if TYPE_CHECKING:
 
 OWN_OVERLOAD_RETRY_S: Final = 5
 OWN_OVERLOAD: Final = 503
+NOT_RECORDED: Final = 486  # no licence for a recording that has to be: a limit, as that of channels
+NO_LICENCE: Final = "recording_limit"  # cause in the record
 
 
 def take_first_step(call: "Call", _what: Input, _data: Any) -> None:
     if call.plan.refusal is not None:
         go(call, GiveUp(call.plan.refusal))
+        return
+    if must_be_refused(call):
+        go(call, GiveUp(NOT_RECORDED))
         return
     try:
         open_media(call, call.caller)
@@ -25,6 +31,16 @@ def take_first_step(call: "Call", _what: Input, _data: Any) -> None:
         go(call, GiveUp(OWN_OVERLOAD, retry_after_s=OWN_OVERLOAD_RETRY_S))
         return
     go(call, call.dialer.first())
+
+
+def must_be_refused(call: "Call") -> bool:
+    """It is to be recorded and cannot be; calls for help go on in any case."""
+    if not call.services.recordings.refuses(call):
+        return False
+    if any(isinstance(one, DialTrunk) and one.is_emergency for one in call.plan.attempts):
+        return False
+    call.outcome.end(NO_LICENCE, "engine")
+    return True
 
 
 def go(call: "Call", step: Step) -> None:

@@ -50,6 +50,7 @@ def join_call(call: "Call", _what: Input, joining: Joining) -> None:
             own.hang_up(NORMAL)
             call.let_go(own)
     link(call, other)
+    call.services.recordings.go_over(call, other)
     move(leg, other, call, Role.CALLEE if call.roles.get(Role.CALLER) is keep else Role.CALLER)
     call.emit("call.transferred", leg=keep.id, target=leg.presented.number, by=joining.by, to=leg.id, other=other.id)
     call.join = bridge = Bridge(call, keep, leg)

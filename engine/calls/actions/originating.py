@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from santral.engine.calls import account
-from santral.engine.calls.actions.beginning import go
+from santral.engine.calls.actions.beginning import NOT_RECORDED, go, must_be_refused
 from santral.engine.calls.actions.branches import TIMERS, give_up
 from santral.engine.calls.actions.connecting import ELSEWHERE
 from santral.engine.calls.actions.ending import NORMAL
@@ -31,7 +31,7 @@ class Originating:
 
 
 def ring_first(call: "Call", _what: Input, _data: Any) -> None:
-    go(call, call.dialer.first())
+    go(call, GiveUp(NOT_RECORDED) if must_be_refused(call) else call.dialer.first())
 
 
 def call_on(call: "Call", _what: Input, heard: Heard) -> None:

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from santral.engine.calls import digits, negotiation, playing, waiting
+from santral.engine.calls import digits, masking, negotiation, playing, waiting
 from santral.engine.calls.actions import conferring
 from santral.engine.calls.actions.midcall import Holding
 from santral.engine.calls.collecting import Collecting, Wanted
@@ -19,10 +19,12 @@ from santral.engine.conferences import Manners
 from santral.engine.config.sounds import Sound, SoundError, find_sound
 from santral.engine.control.protocol import RequestError
 from santral.engine.media import AudioError, MediaError, PreparedAudio
+from santral.engine.recordings.policy import Channels
 from santral.sip.errors import NotAcceptable
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
+    from santral.engine.recordings.recording import Recording
 
 MAX_FILES: Final = 16  # of one list
 BEFORE_THE_ANSWER: Final = (State.DIALING, State.RINGING, State.PREPARING)
@@ -234,6 +236,21 @@ class Verbs:
             raise RequestError("bad_state", "the call has no two legs that are apart", {"state": call.state.value})
         call.post(Input.UNITE)
         return [one.id for one in legs]
+
+    # ---- recording ----
+
+    def record(self, channels: Channels | None, custom: dict[str, str]) -> "Recording":
+        """Record the call from now on."""
+        return self._call.services.recordings.start(self._call, channels, custom)
+
+    def mask(self, *, on: bool) -> None:
+        """Nobody learns what is said and pressed from now on, or everybody again."""
+        if self._call.is_finished:
+            raise RequestError("bad_state", "the call has ended", {"state": self._call.state.value})
+        if on:
+            masking.add(self._call, masking.BY_COMMAND)
+        else:
+            masking.drop(self._call, masking.BY_COMMAND)
 
     # ---- conferences ----
 

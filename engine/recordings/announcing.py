@@ -1,0 +1,87 @@
+"""What those who are recorded hear of it: an announcement when it begins, a short tone from time to time.
+
+While a leg hears either, what the other side says to it is held back; a leg that is played something already, or whose
+digits are collected, hears the announcement as soon as that is over, and misses a tone.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from santral.engine.calls import playing
+from santral.engine.calls.leg import Leg
+from santral.engine.calls.playing import Playing
+from santral.engine.calls.tones import rendered, tone_of
+from santral.engine.config.sounds import Sound
+from santral.engine.media import AudioError, MediaError
+from santral.engine.recordings.following import is_audible
+
+if TYPE_CHECKING:
+    from santral.engine.calls.call import Call
+
+USUAL_HZ: Final = 8000  # of most codecs: an announcement is made ready at this rate before it is known
+
+
+def prepare(call: "Call", sound: Sound) -> None:
+    """Decode it while the call is set up, so that it can be heard before the first word."""
+    call.spawn(_decode(call, sound))
+
+
+async def _decode(call: "Call", sound: Sound) -> None:
+    try:
+        await call.services.audio.prepare(sound.file, USUAL_HZ, sound.folder)
+    except AudioError as problem:
+        call.log.error("cannot play", file=problem.path, error=problem.reason)
+
+
+class Attention:
+    """Of one recorded call."""
+
+    def __init__(self, call: "Call", sound: Sound | None, beep_s: float) -> None:
+        self._call, self._sound, self._beep_s = call, sound, beep_s
+        self._owed: dict[str, Leg] = {}  # legs that have not heard the announcement
+        if sound is not None:
+            self._owed = {leg.id: leg for leg in call.roles.values() if leg.is_answered and is_audible(leg)}
+        self._timer: asyncio.TimerHandle | None = None
+        self._rearm()
+
+    def follow(self) -> None:
+        """Something has changed in the call: who can hear the announcement now?"""
+        sound = self._sound
+        for leg in list(self._owed.values()):
+            if not is_audible(leg):
+                del self._owed[leg.id]
+            elif sound is not None and self._is_free(leg):
+                del self._owed[leg.id]
+                self._call.spawn(self._announce(leg, sound))
+
+    def end(self) -> None:
+        self._owed.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _is_free(self, leg: Leg) -> bool:
+        if not is_audible(leg) or not leg.rtp.can_be_mixed or leg.id in self._call.collecting:
+            return False
+        return not any(one.leg is leg for one in self._call.plays.values())
+
+    async def _announce(self, leg: Leg, sound: Sound) -> None:
+        audio = await playing.prepare(self._call, leg, str(sound.file), str(sound.folder))
+        if audio is None or self._call.is_finished or not is_audible(leg):
+            return
+        playing.start(self._call, Playing(leg, str(sound.file)), audio)
+
+    def _rearm(self) -> None:
+        if self._beep_s:
+            self._timer = self._call.services.loop.call_later(self._beep_s, self._beep)
+
+    def _beep(self) -> None:
+        call = self._call
+        tone = tone_of(call.world.config.tenants[call.tenant].country, "beep")
+        for leg in call.roles.values():
+            if leg.is_answered and self._is_free(leg):
+                try:
+                    call.services.plane.play(leg.rtp, rendered(tone, leg.rtp.sample_hz))
+                except MediaError as problem:
+                    call.log.warning("no tone that tells of the recording", leg=leg.id, error=str(problem))
+        self._rearm()

@@ -1,0 +1,128 @@
+"""Recordings that are over: what the recorder process reports of them, orders to it, what earlier runs left behind."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from santral.engine import log
+from santral.engine.cdr.store import StoreError
+from santral.engine.control.protocol import RequestError
+from santral.engine.recordings.book import Book
+from santral.engine.recordings.captures import Captures
+from santral.engine.recordings.supervisor import RecorderProcess
+
+ORDER_S: Final = 30.0  # for the recorder to carry an order out
+WORK_FOLDERS: Final = ("jobs", "outbox")  # of the recorder, in the folder of data: it has something to do
+KEPT: Final = "records"  # its own index: retention, holds
+DONE: Final = {"erase": "erased", "hold": "held", "release": "released"}
+
+
+class Archive:
+    """Reports are taken one after the other, each written before it is confirmed."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, captures: Captures, book: Book, data_dir: Path) -> None:
+        self._loop, self._captures, self._book, self._folder = loop, captures, book, data_dir
+        self._process: RecorderProcess | None = None
+        self._reports: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+        self._awaited: dict[str, asyncio.Future[Mapping[str, Any]]] = {}  # by recording: an order under way
+        self._log = log.get("recordings")
+
+    # ---- life ----
+
+    async def start(self, process: RecorderProcess) -> None:
+        """Hand over what an earlier run left behind. Raises OSError."""
+        self._process = process
+        self._captures.prepare()
+        self._task = self._loop.create_task(self._read())
+        left = set(await asyncio.to_thread(self._left_behind))
+        try:
+            unfinished = await self._book.unfinished()
+        except StoreError as problem:
+            self._log.error("unfinished recordings are not known", error=str(problem))
+            unfinished = []
+        self._book.left(one for one, _ in unfinished if one in left)
+        for one, tenant in unfinished:
+            if one not in left:
+                self._book.lost(one, tenant)
+        if left:
+            self._log.warning("recordings of an earlier run are finished now", count=len(left))
+        if left or (self._folder / KEPT).is_dir():
+            process.need()
+
+    def _left_behind(self) -> list[str]:
+        """Ids of recordings that the recorder has something to do for. Raises OSError."""
+        found = self._captures.left_behind()
+        for name in WORK_FOLDERS:
+            folder = self._folder / name
+            if folder.is_dir():
+                found += [one.name.partition(".")[0] for one in folder.iterdir()]
+        return found
+
+    async def close(self) -> None:
+        """What was reported is still written."""
+        if self._task is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ORDER_S):
+                    await self._reports.join()
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        for one in self._awaited.values():
+            one.cancel()
+
+    # ---- reports ----
+
+    def hear(self, frame: Mapping[str, Any]) -> None:
+        """A report of the recorder process."""
+        self._reports.put_nowait(dict(frame))
+
+    async def _read(self) -> None:
+        while True:
+            report = await self._reports.get()
+            try:
+                await self._book.heard(report, self._confirm)
+                self._settle(report)
+            except StoreError as problem:  # not confirmed: it comes again
+                self._log.error("a report of the recorder is not written", error=str(problem))
+            except Exception:
+                self._log.exception("a report of the recorder was not understood", report=report.get("kind"))
+            finally:
+                self._reports.task_done()
+
+    def _confirm(self, report: str) -> None:
+        if self._process is not None:
+            self._process.tell({"kind": "noted", "report": report})
+
+    def _settle(self, report: Mapping[str, Any]) -> None:
+        awaited = self._awaited.get(str(report.get("recording") or ""))
+        if awaited is not None and not awaited.done() and report["kind"] in {"refused", *DONE.values()}:
+            awaited.set_result(report)
+
+    # ---- orders ----
+
+    async def order(self, what: str, recording: Mapping[str, Any], by: str, reason: str) -> Mapping[str, Any]:
+        """Have a recording erased, held or released; answers when that is done. Raises `RequestError`."""
+        identifier = str(recording["id"])
+        if recording["state"] not in {"ready", "failed"}:
+            raise RequestError("bad_state", "the recording is not finished, or is gone", {"state": recording["state"]})
+        if identifier in self._awaited:
+            raise RequestError("bad_state", "another order for this recording is under way", {"id": identifier})
+        if self._process is None:
+            raise RequestError("unavailable", "there is no recorder process", None)
+        awaited = self._awaited[identifier] = self._loop.create_future()
+        try:
+            fields = {"recording": identifier, "tenant": recording["tenant"], "by": by, "reason": reason}
+            self._process.tell({"kind": what, **fields})
+            async with asyncio.timeout(ORDER_S):
+                report = await awaited
+        except TimeoutError:
+            raise RequestError("unavailable", "the recorder has not answered; see recording events", None) from None
+        finally:
+            del self._awaited[identifier]
+        if report["kind"] == "refused":
+            why = str(report.get("why") or "")
+            raise RequestError("refused", f"the recorder refuses: {why}", {"why": why})
+        return dict(report)

@@ -1,0 +1,73 @@
+"""Opening captures: the file's place, what its header says for whoever finishes it, and its key."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from santral.engine.recordings.recording import Tape, Wish
+from santral.recorder.capture import CaptureHeader, CaptureKey
+from santral.recorder.keys import Keyring
+
+if TYPE_CHECKING:
+    from santral.engine.media import CaptureEvent, MediaPlane
+
+FOLDER: Final = "captures"
+SUFFIX: Final = ".capture"
+VIEW: Final = "as it came and went on the wire"
+
+
+class Captures:
+    """The folder of captures, and the keys that they are sealed with."""
+
+    def __init__(self, plane: "MediaPlane", data_dir: Path, node: str) -> None:
+        self.folder: Final = data_dir / FOLDER
+        self.keyring = Keyring({})
+        self._plane, self._node = plane, node
+
+    def prepare(self) -> None:
+        """Raises OSError."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def path(self, recording: str) -> Path:
+        return self.folder / f"{recording}{SUFFIX}"
+
+    def left_behind(self) -> list[str]:
+        """Captures that are there: at the start, those of an earlier run. Raises OSError."""
+        return sorted(file.stem for file in self.folder.glob(f"*{SUFFIX}"))
+
+    def open(self, recording: str, wish: Wish, on_event: Callable[["CaptureEvent"], None]) -> Tape:
+        """Raises KeysError when its tenant's key does not work."""
+        header = CaptureHeader.now(recording, wish.tenant, self._node, meta_of(wish))
+        tape: Tape = self._plane.captures.open(
+            self.path(recording), header, key=self._key(wish.tenant, recording), on_event=on_event
+        )
+        return tape
+
+    def _key(self, tenant: str, recording: str) -> CaptureKey | None:
+        if not self.keyring.encrypts(tenant):
+            return None
+        key, wrapped = self.keyring.new(tenant, recording)
+        return CaptureKey(key.capture(), wrapped)
+
+
+def meta_of(wish: Wish) -> Mapping[str, Any]:
+    """What whoever finishes the capture must know, with or without the engine."""
+    manner = wish.manner
+    known = {
+        "call": wish.call or "",
+        "conference": wish.conference,
+        "caller": wish.caller,
+        "called": wish.called,
+        "recorded_by": wish.by,
+        "view": VIEW,
+        **{f"custom.{name}": value for name, value in wish.custom.items()},
+    }
+    return {
+        "tenant": wish.tenant,
+        "format": manner.format,
+        "channels": wish.channels,
+        "tracks": "tracks" in manner.extras,
+        "peaks": "peaks" in manner.extras,
+        "picture": "picture" in manner.extras,
+        "metadata": {name: value for name, value in known.items() if value},
+    }

@@ -1,0 +1,1 @@
+"""Fetching recordings: signed URLs, byte ranges, files that are finished and files that still grow."""
