@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Protocol
 from santral.engine import utc
 from santral.engine.calls.leg import Leg
 from santral.engine.media import MediaError, MediaLeg
-from santral.engine.recordings.following import Scene, Side
+from santral.engine.recordings.following import Part, Scene, Side
 from santral.engine.recordings.policy import Channels, Demander, Manner, OnHold
 
 PauseMode = Literal["silence", "skip"]
@@ -22,7 +22,7 @@ HOLD_MODES: Final[dict[OnHold, PauseMode]] = {"silence": "silence", "skip": "ski
 class Tape(Protocol):
     """A capture as recordings use it (`santral.engine.media.Capture`)."""
 
-    def add(self, leg: MediaLeg, role: str, *, side: Literal["said", "heard"] = "said", **fields: Any) -> int: ...
+    def add(self, leg: MediaLeg, role: Part, *, side: Literal["said", "heard"] = "said", **fields: Any) -> int: ...
     def remove(self, stream: int, reason: str = "") -> None: ...
     def note(self, kind: str, **fields: Any) -> None: ...
     def pause(self, mode: PauseMode) -> None: ...
@@ -64,7 +64,7 @@ class Recording:
         self.trouble = ""  # why the capture loses what it should hold, while it does
         self._began: Final = time.monotonic_ns()
         self._streams: dict[tuple[str, str], int] = {}  # leg and side -> stream
-        self._parts: dict[str, str] = {}  # leg -> which of the two it is, for as long as it is here
+        self._parts: dict[str, Part] = {}  # leg -> which of the two it is, for as long as it is here
         self._together: tuple[int, ...] = ()
         self._held: set[int] = set()
         self._standing: PauseMode | None = None  # what the capture was told last
@@ -116,12 +116,12 @@ class Recording:
             self.know(party)
         return True
 
-    def _part_of(self, side: Side) -> str:
+    def _part_of(self, side: Side) -> Part:
         """Its own part, unless somebody who was here before has it: then the other one, so that two have two sides."""
         taken = set(self._parts.values())
         if side.side == "heard" or side.part not in taken or side.part == "member":
             return side.part
-        other = "connected" if side.part == "originating" else "originating"
+        other: Part = "connected" if side.part == "originating" else "originating"
         return side.part if other in taken else other
 
     def _join(self, together: Sequence[int]) -> None:

@@ -127,7 +127,6 @@ class Studio:
         """Raises FileNotFoundError, or OSError when the store does not give it or the file does not open."""
         from santral.recorder.pipeline.reading import Library, NotFoundError  # noqa: PLC0415 - fsspec is slow to load
 
-
         with self._reading:
             if self._library is None:
                 self._library = Library(self._settings)

@@ -94,7 +94,7 @@ class RecorderProcess:
 
     async def _keep(self) -> None:
         pause_s = FIRST_PAUSE_S
-        while not self._stopping:
+        while True:
             began = time.monotonic()
             try:
                 await self._run()

@@ -16,6 +16,7 @@ STATUS: dict[str, Any] = {
     "transport": {"connections": 5, "handshakes_failed": 2},
     "locating": {"names": 3, "asked": 9},
     "control": {"requests": 4},
+    "recordings": {"running": 2, "recorder_starts": 1},
     "cdrs": {"written": 6, "waiting": 1},
     "media": {"packets_in": 1000, "legs_open": 6},
 }

@@ -1,0 +1,117 @@
+"""Recorded calls end to end: real SIP and RTP, the real capture, the real recorder process; files judged by content."""
+
+import asyncio
+import wave
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+
+from santral.engine.cdr import recordings as rows
+from santral.engine.cdr.recordings import RecordingFilter
+from santral.engine.control.client import Client
+
+Start = Callable[..., Awaitable[Any]]
+SECONDS = 2.0
+
+
+async def talking(bench: Any, caller: Any, callee: Any) -> Any:
+    """A call in which the caller says 500 Hz, the callee 900 Hz."""
+    ours = await bench.left.call("100", bench.left.sdp(caller.port, "0 101"))
+    invite = await bench.right.expect("INVITE")
+    await bench.right.answer(invite, 200, bench.right.sdp(callee.port, "0 101"))
+    await bench.right.expect("ACK")
+    answer = await bench.left.expect(200)
+    await ours.ack(answer)
+    caller.talk(answer.media_port, 500)
+    callee.talk(invite.media_port, 900)
+    return ours
+
+
+async def hang_up(bench: Any, ours: Any) -> None:
+    await ours.request("BYE")
+    await bench.right.answer(await bench.right.expect("BYE"), 200)
+    await bench.left.expect(200)
+
+
+async def settled(bench: Any) -> dict[str, Any]:
+    """The only recording, once the recorder has said what became of it."""
+    async with asyncio.timeout(20):
+        while True:
+            page = await bench.engine.cdrs.ask(lambda engine: rows.page(engine, 2, None, RecordingFilter()))
+            if page["items"] and page["items"][0]["state"] not in {"recording", "processing"}:
+                (only,) = page["items"]
+                return dict(only)
+            await asyncio.sleep(0.05)
+
+
+def ears(path: Path) -> Any:
+    with wave.open(str(path), "rb") as source:
+        assert (source.getnchannels(), source.getframerate()) == (2, 8000)
+        return np.frombuffer(source.readframes(source.getnframes()), "<i2").reshape(-1, 2)
+
+
+def loud(ear: Any, hz: float) -> float:
+    """Amplitude of this tone in the middle half."""
+    part = ear[len(ear) // 4 : 3 * len(ear) // 4].astype(float)
+    shape = np.hanning(len(part))
+    wave_ = np.exp(-2j * np.pi * hz * np.arange(len(part)) / 8000)
+    return float(abs(np.sum(part * shape * wave_)) * 2 / np.sum(shape))
+
+
+def assert_each_in_its_ear(path: Path) -> Any:
+    both = ears(path)
+    left, right = both[:, 0], both[:, 1]
+    assert loud(left, 500) > 7000
+    assert loud(right, 900) > 7000
+    assert loud(left, 900) < 300
+    assert loud(right, 500) < 300
+    return both
+
+
+async def test_a_call_becomes_a_file_with_each_side_in_its_ear(start: Start, talkers: Any) -> None:
+    bench = await start(
+        tenant_keys='record = "stereo"', rtp='[recording]\nlisten = "127.0.0.1:0"\nextras = ["peaks", "picture"]'
+    )
+    caller, callee = talkers(2)
+    ours = await talking(bench, caller, callee)
+    await asyncio.sleep(SECONDS)
+    await hang_up(bench, ours)
+    row = await settled(bench)
+    assert (row["state"], row["is_recovered"], row["parties"]) == ("ready", False, ["2001", "100"])
+    assert {one["kind"] for one in row["files"]} >= {"audio", "peaks", "picture"}
+    audio = next(one for one in row["files"] if one["kind"] == "audio")
+    path = bench.folder / "data" / "recordings" / audio["name"]
+    both = assert_each_in_its_ear(path)
+    assert SECONDS - 0.1 < len(both) / 8000 < SECONDS + 1.0
+    assert row["ms"] == round(1000 * len(both) / 8000)
+    assert list((bench.folder / "data" / "captures").iterdir()) == []
+    (ready,) = [event for event in bench.events() if event["type"] == "recording.ready"]
+    assert ready["recording"] == row["id"]
+    client = await Client.unix(str(bench.folder / "data" / "control.sock"))
+    try:
+        read = await client.call("recording.read", id=row["id"], offset=44, length=1000)
+        exported = await client.call("recording.export", id=row["id"])
+        async with aiohttp.ClientSession() as session:
+            for one in exported["files"]:
+                async with session.get(one["url"], headers={"Range": "bytes=0-99"}) as response:
+                    assert response.status == 206
+                    assert len(await response.read()) == 100
+        assert read["wav"] == path.read_bytes()[44:1044]
+        held = await client.call("recording.hold", id=row["id"], reason="case 7")
+        assert held["entry"] > 0
+        try:
+            await client.call("recording.delete", id=row["id"])
+        except Exception as refusal:  # noqa: BLE001
+            assert "held" in str(refusal)
+        else:
+            raise AssertionError("a held recording was erased")
+        await client.call("recording.release", id=row["id"])
+        await client.call("recording.delete", id=row["id"])
+        assert not path.exists()
+        shown = await client.call("recording.get", id=row["id"])
+        assert shown["state"] == "erased"
+    finally:
+        await client.close()
