@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from santral.codecs.tones import Tone
 from santral.engine import log
-from santral.engine.calls import account, digits, masking, playing
+from santral.engine.calls import account, digits, playing
 from santral.engine.calls.actions import PERFORM
 from santral.engine.calls.actions.branches import Branch
 from santral.engine.calls.actions.originating import Originating
@@ -27,6 +27,7 @@ from santral.engine.calls.verbs import Verbs
 from santral.engine.config.sounds import Sound
 from santral.engine.ids import new_id
 from santral.engine.media import MediaEvent, PreparedAudio
+from santral.engine.recordings import masking
 from santral.engine.world import Services, World
 from santral.routing.plan import CallFacts, Dialled, Plan
 

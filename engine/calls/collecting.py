@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from santral.engine.calls import masking, playing
+from santral.engine.calls import playing
 from santral.engine.calls.leg import Leg
+from santral.engine.recordings import masking
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call

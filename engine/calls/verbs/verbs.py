@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from santral.engine.calls import digits, masking, negotiation, playing, waiting
+from santral.engine.calls import digits, negotiation, playing, waiting
 from santral.engine.calls.actions import conferring
 from santral.engine.calls.actions.midcall import Holding
 from santral.engine.calls.collecting import Collecting, Wanted
@@ -19,6 +19,7 @@ from santral.engine.conferences import Manners
 from santral.engine.config.sounds import Sound, SoundError, find_sound
 from santral.engine.control.protocol import RequestError
 from santral.engine.media import AudioError, MediaError, PreparedAudio
+from santral.engine.recordings import masking
 from santral.engine.recordings.policy import Channels
 from santral.sip.errors import NotAcceptable
 
