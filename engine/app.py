@@ -163,6 +163,7 @@ class Engine:
         queues, registrations = self.services.queues, self.services.registrations
         queues.contacts, registrations.on_change = registrations.contacts, queues.registered
         queues.start(self.world)
+        queues.counting.start(self.cdrs, self.world.node)
         await self.control.start()
         if self.metrics is not None:
             await self.metrics.start()
@@ -359,6 +360,10 @@ class Engine:
                 if leg.is_open and leg.media is not None:
                     ours = (leg.party.advertise or leg.media.address, leg.media.port)
                     yield Reception(leg.sip_call_id, ours, leg.media.stats())
+
+    @property
+    def queues(self) -> Queues:
+        return self.services.queues
 
     @property
     def conferences(self) -> Conferences:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine import log
 from santral.engine.acd import carrying, journal
+from santral.engine.acd.counting import Counting
+from santral.engine.acd.desk import Desk
 from santral.engine.acd.phones import Occupancy, place_of, way_to
 from santral.engine.acd.settings import Acd, AgentManner, embedded
 from santral.engine.acd.waiting import HoldAudio, Waiting
@@ -21,7 +23,7 @@ from santral.engine.config.sounds import Sound
 from santral.engine.ids import new_id
 from santral.routing.acd.distributor import Distributor
 from santral.routing.acd.events import Created, Event, TurnedAway
-from santral.routing.acd.settings import CALLBACK, Need, Work
+from santral.routing.acd.settings import CALLBACK, AgentSettings, Need, Work
 from santral.routing.acd.tables import Cause, Leave
 from santral.routing.plan import Enqueue
 
@@ -67,6 +69,8 @@ class Queues:
         self.lent: Final[dict[str, str]] = {}  # calls that an agent's standing leg is lent to -> reservation
         self.standing: Final[dict[str, tuple[Call, Leg]]] = {}  # agents who stay on the line
         self.occupancy = Occupancy(self._occupied)
+        self.counting = Counting(loop, acd.settings)
+        self.desk = Desk(self)
         self.forced: Final[dict[str, bool]] = {}  # queues that a command has opened or closed
         self._world: World | None = None
         self._is_open: dict[str, bool] = {}
@@ -102,15 +106,33 @@ class Queues:
     def reconfigure(self, world: "World") -> None:
         """New settings: people of queues that are gone go on to their next destinations."""
         fresh = set(world.acd.agents) - set(self.acd.agents)
-        self._world, self.acd = world, world.acd
-        self.apply(self.distributor.configure(world.acd.settings, self.now))
+        self._world = world
+        self.reconfigure_agents(world.acd)
         for name in fresh:
             if world.acd.agents[name].logged_in:
                 self.apply(self.distributor.login(name, self.now))
         self._look_at_hours()
         self.look_at_phones()
 
+    def reconfigure_agents(self, acd: Acd) -> None:
+        """Other settings for the distributor."""
+        self.acd = acd
+        self.apply(self.distributor.configure(acd.settings, self.now))
+        self.counting.configure(acd.settings)
+
+    def settings_of(self, agent: str) -> AgentSettings:
+        return next(one for one in self.acd.settings.agents if one.name == agent)
+
+    def works(self) -> set[str]:
+        """What agents have in hand."""
+        return {held.work for held in self.held.values()}
+
+    def send_on(self, call: "Call") -> None:
+        """By command: the caller goes on to the next destination."""
+        call.post(Input.ATTEMPT_FAILED, NOT_NOW)
+
     def close(self) -> None:
+        self.counting.close()
         for timer in (self._timer, self._clock):
             if timer is not None:
                 timer.cancel()
@@ -145,6 +167,7 @@ class Queues:
         try:
             while self._pending:
                 event = self._pending.popleft()
+                self.counting.add(event)
                 journal.tell(self, event)
                 carrying.carry_out(self, event)
         finally:

@@ -14,7 +14,7 @@ from santral.engine.cdr.store import CdrFilter, StoreError
 from santral.engine.control.access import Scope, require, tenant_for
 from santral.engine.control.answers import Answers
 from santral.engine.control.caller import Caller, Session
-from santral.engine.control.methods import audio, conferences, connecting, recordings
+from santral.engine.control.methods import agents, audio, conferences, connecting, queues, recordings
 from santral.engine.control.methods.pages import DEFAULT_LIMIT, MAX_LIST, check_limit, cut
 from santral.engine.control.protocol import Request, RequestError
 from santral.engine.control.shapes import Parameter, about, build, parameters
@@ -432,6 +432,21 @@ COMMANDS: Final[Mapping[str, Verb]] = {
     "recording.hold": verb(recordings.HoldRecording, recordings.on_hold, "admin", changes=True, waits=True),
     "recording.release": verb(recordings.ReleaseRecording, recordings.on_release, "admin", changes=True, waits=True),
     "usage.get": verb(recordings.GetUsage, recordings.on_usage, "read", changes=False),
+    "queue.list": verb(queues.ListQueues, queues.on_list, "read", changes=False),
+    "queue.get": verb(queues.GetQueue, queues.on_get, "read", changes=False),
+    "queue.join": verb(queues.Join, queues.on_join, "calls", changes=True),
+    "queue.leave": verb(queues.Leave, queues.on_leave, "calls", changes=True),
+    "queue.stats": verb(queues.Stats, queues.on_stats, "read", changes=False),
+    "queue.set": verb(queues.SetQueue, queues.on_set, "calls", changes=True),
+    "agent.list": verb(agents.ListAgents, agents.on_list, "read", changes=False),
+    "agent.get": verb(agents.GetAgent, agents.on_get, "read", changes=False),
+    "agent.login": verb(agents.Login, agents.on_login, "calls", changes=True),
+    "agent.logout": verb(agents.Logout, agents.on_logout, "calls", changes=True),
+    "agent.state": verb(agents.SetState, agents.on_state, "calls", changes=True),
+    "agent.set": verb(agents.SetAgent, agents.on_set, "calls", changes=True),
+    "agent.accept": verb(agents.Accept, agents.on_accept, "calls", changes=True),
+    "agent.refuse": verb(agents.Refuse, agents.on_refuse, "calls", changes=True),
+    "agent.finish": verb(agents.Finish, agents.on_finish, "calls", changes=True),
     "cdr.list": verb(ListCdrs, on_list_cdrs, "read", changes=False),
     "trunk.list": verb(ListTrunks, on_list_trunks, "read", changes=False),
     "trunk.get": verb(GetTrunk, on_get_trunk, "read", changes=False),

@@ -1,7 +1,7 @@
 """From a map off the wire to a frozen dataclass, checked field by field against its annotations.
 
 A shape is any dataclass whose fields are str, int, float, bool, `X | None`, `tuple[str, ...]`, `str | tuple[str, ...]`,
-`dict[str, str]` or a Literal of texts, each described by `about(...)`. Unknown shapes of annotation
+`dict[str, str]`, `dict[str, int]` or a Literal of texts, each described by `about(...)`. Unknown shapes of annotation
 fail when the table is built, not later.
 """
 
@@ -89,8 +89,6 @@ def checker(annotation: Any) -> tuple[str, Check]:
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
         name, inner = checker(arguments[0])
         return f"list of {name}", list_of(name, inner)
-    if annotation == dict[str, str]:
-        return "map of str to str", map_of_texts
     raise TypeError(f"no check for parameters of type {annotation}")
 
 
@@ -153,6 +151,13 @@ def map_of_texts(value: Any) -> dict[str, str]:
     return {text(name): text(each) for name, each in value.items()}
 
 
+def map_of_integers(value: Any) -> dict[str, int]:
+    """A map of texts to whole numbers."""
+    if not isinstance(value, dict):
+        raise ValueError("must be map of str to int")
+    return {text(name): integer(each) for name, each in value.items()}
+
+
 def wire_value(value: Any) -> Any:
     """Return a default as a client would write it."""
     return list(value) if isinstance(value, tuple) else value
@@ -163,4 +168,6 @@ PLAIN: Final[dict[Any, tuple[str, Check]]] = {
     int: ("int", integer),
     float: ("float", number),
     bool: ("bool", truth),
+    dict[str, str]: ("map of str to str", map_of_texts),
+    dict[str, int]: ("map of str to int", map_of_integers),
 }

@@ -8,6 +8,7 @@ from santral.engine.events import EventLog
 from santral.engine.trace import Ladder
 
 if TYPE_CHECKING:
+    from santral.engine.acd.queues import Queues
     from santral.engine.calls.verbs import Verbs
     from santral.engine.conferences import Conferences
     from santral.engine.recordings.studio import Studio
@@ -81,6 +82,11 @@ class EngineView(Protocol):
 
     def ladder(self, call: str) -> Ladder | None:
         """The SIP messages of a call in progress, or of one that lately ended."""
+        ...
+
+    @property
+    def queues(self) -> "Queues":
+        """The queues and agents there are."""
         ...
 
     @property
