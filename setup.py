@@ -80,6 +80,13 @@ MODULES = [
 
 # Plain Python, compiled as it stands: warm code with one source, which runs the same without its compiled form.
 WARM = [
+    "routing.acd.estimates",
+    "routing.acd.distributor",
+    "routing.acd.events",
+    "routing.acd.matching",
+    "routing.acd.offers",
+    "routing.acd.records",
+    "routing.acd.waiting",
     "sip.errors",
     "sip.framing",
     "sip.headers",

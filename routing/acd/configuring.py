@@ -38,7 +38,7 @@ def _set_queue(floor: Floor, settings: QueueSettings) -> bool:
         return False
     if queue.settings == settings:
         return False
-    queue.settings = settings
+    queue.settings, queue.tenant = settings, settings.tenant
     queue.stages.clear()
     return True
 
@@ -91,7 +91,7 @@ def _set_agent(floor: Floor, settings: AgentSettings, now: float) -> None:
     else:
         count(floor, agent, -1)
         offers.abandon_lanes(floor, agent)
-        agent.settings, agent.is_removed = settings, False
+        agent.settings, agent.tenant, agent.is_removed = settings, settings.tenant, False
         _give_up_seats(agent)
         agent.desk.free(0)
         agent.desk = _desk(floor, settings)

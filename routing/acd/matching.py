@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from santral.routing.acd.events import AgentChanged, Created, Why
@@ -12,8 +13,23 @@ from santral.routing.acd.stages import LaneKey
 from santral.routing.acd.tables import AGENT, SHOWN_FIRST, Cue, Phase, Standing, State
 
 BEHIND: Final = 1e12  # added to the rank of somebody offered to some who may have more agents yet
+FROM_THE_TOP: Final = frozenset({Strategy.TOP_DOWN, Strategy.RING_PROGRESSIVELY})
 LANES_KEPT: Final = 256  # empty lanes a queue remembers
 LOOKED_AT_ONCE: Final = 64  # agents reserved in one step after a change of rules
+
+# Members bound once: looking one up in its class costs as much as making an event.
+LONGEST_IDLE: Final = Strategy.LONGEST_IDLE
+RING_ALL: Final = Strategy.RING_ALL
+RING_PROGRESSIVELY: Final = Strategy.RING_PROGRESSIVELY
+SKILL_SCORE: Final = Strategy.SKILL_SCORE
+WAITING: Final = Standing.WAITING
+OFFERED: Final = Standing.OFFERED
+PARKED: Final = Standing.PARKED
+AVAILABLE: Final = State.AVAILABLE
+OFFLINE: Final = State.OFFLINE
+PENDING: Final = Phase.PENDING
+RESERVE: Final = Cue.RESERVE
+AGENT_FIRST: Final = DialFirst.AGENT
 
 # ---- people ----
 
@@ -49,19 +65,19 @@ def stand(floor: Floor, item: Item) -> bool:
     Returns whether an idle agent may be there for it: in a lane that was not empty none can be.
     """
     wanted: float | None = None
-    if item.standing is Standing.WAITING:
+    if item.standing is WAITING:
         wanted = item.rank
     elif (
-        item.standing is Standing.OFFERED
-        and item.queue.settings.strategy is Strategy.RING_ALL
+        item.standing is OFFERED
+        and item.queue.settings.strategy is RING_ALL
         and len(item.pending) < item.queue.settings.ring_limit
     ):
         wanted = item.rank + BEHIND
-    key = item.stages[item.stage].key
-    if item.stood is not None and item.stood == wanted and item.lane is not None and item.lane.key == key:
+    key = item.stages[item.stage].key if wanted is not None else None
+    if item.stood is not None and item.stood == wanted and item.lane is not None and item.lane.key is key:
         return False
     leave_lane(item)
-    if wanted is None:
+    if wanted is None or key is None:
         return False
     lane = lane_of(floor, item.queue, key)
     was_empty = not lane
@@ -76,15 +92,15 @@ def seek(floor: Floor, item: Item, now: float) -> None:
     if lane is None or item.stood is None:
         return
     wanted = item.work.sticky
-    if wanted is not None and not item.pending and strategy is not Strategy.RING_ALL:
+    if wanted is not None and not item.pending and strategy is not RING_ALL:
         seat = _own_agent(floor, lane, wanted)
         if seat is not None:
             reserve(floor, item, seat, now)
             return
-    if strategy is Strategy.RING_ALL:
+    if strategy is RING_ALL:
         for seat in lane.seats(item.queue.settings.ring_limit - len(item.pending)):
             reserve(floor, item, seat, now)
-    elif strategy is Strategy.SKILL_SCORE:
+    elif strategy is SKILL_SCORE:
         found, score = lane.best(weights(floor, item))
         if found is not None:
             reserve(floor, item, found, now, score)
@@ -113,13 +129,13 @@ def weights(floor: Floor, item: Item) -> tuple[tuple[int, int], ...]:
 
 def room(agent: Agent, now: float) -> int:
     """The kinds an agent may be offered now, as bits: one offer at a time."""
-    if agent.state is not State.AVAILABLE or agent.outside or not agent.is_reachable or agent.rests_until > now:
+    if agent.state is not AVAILABLE or agent.outside or not agent.is_reachable or agent.rests_until > now:
         return 0
     if not agent.engaged:
         return agent.everything
     held: dict[str, int] = {}
     for one in agent.engaged:
-        if one.phase is Phase.PENDING:
+        if one.phase is PENDING:
             return 0
         channel = one.item.channel
         held[channel] = held.get(channel, 0) + 1
@@ -130,22 +146,23 @@ def room(agent: Agent, now: float) -> int:
     return bits
 
 
-def key_of(floor: Floor, agent: Agent, seat: Seat, queue: Queue) -> tuple[float, float, float]:
+def key_of(agent: Agent, seat: Seat, strategy: Strategy, draw: Callable[[], float]) -> tuple[float, float, float]:
     """Where an idle seat stands: by tier and load, then as the strategy says, then the longest idle first."""
     first = seat.tier * 1000.0 + len(agent.engaged)
-    match queue.settings.strategy:
-        case Strategy.FEWEST_CALLS:
-            return first, float(agent.calls), agent.idle_since
-        case Strategy.LEAST_TALK_TIME:
-            return first, agent.talk, agent.idle_since
-        case Strategy.ROUND_ROBIN:
-            return first, seat.turn, agent.idle_since
-        case Strategy.RANDOM:
-            return first, floor.draw(), agent.idle_since
-        case Strategy.TOP_DOWN | Strategy.RING_PROGRESSIVELY:
-            return first, float(seat.position), agent.idle_since
-        case _:
-            return first, agent.idle_since, 0.0
+    if strategy is LONGEST_IDLE:
+        return first, agent.idle_since, 0.0
+    key = agent.idle_since
+    if strategy is Strategy.FEWEST_CALLS:
+        key = float(agent.calls)
+    elif strategy is Strategy.LEAST_TALK_TIME:
+        key = agent.talk
+    elif strategy is Strategy.ROUND_ROBIN:
+        key = seat.turn
+    elif strategy is Strategy.RANDOM:
+        key = draw()
+    elif strategy in FROM_THE_TOP:
+        key = float(seat.position)
+    return first, key, agent.idle_since
 
 
 def refresh(floor: Floor, agent: Agent, now: float) -> None:
@@ -157,7 +174,7 @@ def refresh(floor: Floor, agent: Agent, now: float) -> None:
         if item is None:
             break
         seat = agent.seats[item.queue.name]
-        score = agent.desk.score(weights(floor, item)) if item.queue.settings.strategy is Strategy.SKILL_SCORE else 0
+        score = agent.desk.score(weights(floor, item)) if item.queue.settings.strategy is SKILL_SCORE else 0
         reserve(floor, item, seat, now, score)
         kinds = agent.desk.kinds
     settle(floor, agent, kinds)
@@ -167,28 +184,30 @@ def settle(floor: Floor, agent: Agent, kinds: int) -> None:
     """Stand among the idle, or not."""
     if kinds:
         for name, seat in agent.seats.items():
-            seat.wait(*key_of(floor, agent, seat, floor.queues[name]))
+            a, b, c = key_of(agent, seat, floor.queues[name].settings.strategy, floor.draw)
+            seat.wait(a, b, c)
     else:
         for seat in agent.desk.seats:
             seat.stop_waiting()
+
+
+def _foremost(agent: Agent) -> State:
+    cells = {one.cell for one in agent.engaged}
+    return next(cell for cell in SHOWN_FIRST if cell in cells)
 
 
 def show(floor: Floor, agent: Agent, now: float, reason: str = "", about: Reservation | None = None) -> None:
     """Tell the state an agent is in, if it is another."""
     state = agent.state
     if agent.engaged:
-        if len(agent.engaged) == 1:
-            state = agent.engaged[0].cell
-        else:
-            cells = {one.cell for one in agent.engaged}
-            state = next(cell for cell in SHOWN_FIRST if cell in cells)
-    elif agent.outside and state is not State.OFFLINE:
+        state = agent.engaged[0].cell if len(agent.engaged) == 1 else _foremost(agent)
+    elif agent.outside and state is not OFFLINE:
         state = State.BUSY
     if state is agent.shown and not (reason and state is agent.state):
         return
-    queue, work = (None, None) if about is None else (about.item.queue.name, about.item.work.id)
+    queue, work = (None, None) if about is None else (about.item.queue.name, about.item.id)
     floor.out.append(
-        AgentChanged(now, agent.name, agent.settings.tenant, state, agent.shown, now - agent.since, reason, queue, work)
+        AgentChanged(now, agent.name, agent.tenant, state, agent.shown, now - agent.since, reason, queue, work)
     )
     agent.shown, agent.since = state, now
 
@@ -205,14 +224,14 @@ def reserve(floor: Floor, item: Item, seat: Seat, now: float, score: int | None 
     queue = item.queue
     settings = queue.settings
     was_idle = seat.is_waiting()
-    order, timeout = DialFirst.AGENT, settings.ring_timeout
-    if item.work.kind == CALLBACK and settings.callback is not None:
+    order, timeout = AGENT_FIRST, settings.ring_timeout
+    if item.kind == CALLBACK and settings.callback is not None:
         order = settings.callback.order
         if order is DialFirst.CUSTOMER:
             timeout = settings.callback.ring_timeout
     one = Reservation(floor.new_id(), item, agent, now, floor.next_tie())
     floor.reservations[one.id] = one
-    one.cell = AGENT[one.cell, Cue.RESERVE]
+    one.cell = AGENT[one.cell, RESERVE]
     why = Why(
         settings.strategy,
         now - item.started,
@@ -225,16 +244,16 @@ def reserve(floor: Floor, item: Item, seat: Seat, now: float, score: int | None 
         "arrival" if was_idle else "release",
     )
     if not item.pending:
-        item.standing = Standing.OFFERED
+        item.standing = OFFERED
         queue.offered += 1
-    item.pending.append(one)
+    item.pending = (*item.pending, one)
     agent.engaged.append(one)
     seat.turn = one.tie
     stand(floor, item)
     floor.arm(one, now + timeout)
     floor.out.append(
         Created(
-            now, one.id, settings.name, item.work.id, item.work.kind, agent.name, settings.tenant, now + timeout,
+            now, one.id, settings.name, item.id, item.kind, agent.name, settings.tenant, now + timeout,
             order, why,
         )
     )  # fmt: skip
@@ -243,7 +262,7 @@ def reserve(floor: Floor, item: Item, seat: Seat, now: float, score: int | None 
     agent.desk.free(kinds)
     if was_idle:
         settle(floor, agent, kinds)
-    if settings.strategy is Strategy.RING_PROGRESSIVELY:
+    if settings.strategy is RING_PROGRESSIVELY:
         item.ring_at = now + settings.ring_every if len(item.pending) < settings.ring_limit else None
         floor.arm(item, next_due(item))
 
@@ -259,11 +278,11 @@ def ring_another(floor: Floor, item: Item, now: float) -> None:
 
 def next_due(item: Item) -> float | None:
     """When somebody who waits is to be looked at next."""
-    if item.standing is Standing.PARKED:
+    if item.standing is PARKED:
         times = [item.park_until, item.work.expires]
-    elif item.standing is Standing.WAITING:
+    elif item.standing is WAITING:
         times = [item.rule_at, item.stage_at, item.announce_at, item.offer_at, item.work.expires]
-    elif item.standing is Standing.OFFERED:
+    elif item.standing is OFFERED:
         times = [item.stage_at, item.ring_at]
     else:
         return None

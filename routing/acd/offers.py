@@ -11,6 +11,15 @@ from santral.routing.acd.tables import AGENT, MISSES, RESERVATION, Cause, Cue, P
 
 CONNECT_LIMIT: Final = 120.0  # from the agent's answer to the connection: dialling the customer of a callback is in it
 
+# Members bound once: looking one up in its class costs as much as making an event.
+PENDING, ACCEPTED, CONNECTED, WRAPPING = Phase.PENDING, Phase.ACCEPTED, Phase.CONNECTED, Phase.WRAPPING
+OFFERED, CONNECTING = Standing.OFFERED, Standing.CONNECTING
+AVAILABLE, OFFLINE, RESERVED = State.AVAILABLE, State.OFFLINE, State.RESERVED
+CUE_ACCEPT, CUE_RELEASE, CUE_FINISH, CUE_COMPLETE = Cue.ACCEPT, Cue.RELEASE, Cue.FINISH, Cue.COMPLETE
+CUE_RING, CUE_MISSED = Cue.RING, Cue.MISSED
+TURN_ACCEPT, TURN_REFUSE, TURN_EXPIRE, TURN_RESCIND = Turn.ACCEPT, Turn.REFUSE, Turn.EXPIRE, Turn.RESCIND
+TURN_CONNECT, TURN_FINISH, TURN_COMPLETE = Turn.CONNECT, Turn.FINISH, Turn.COMPLETE
+
 
 def step(one: Reservation, turn: Turn, cue: Cue) -> bool:
     """Both cells of a reservation, its own and the agent's. Whether the table has such a row."""
@@ -24,42 +33,42 @@ def step(one: Reservation, turn: Turn, cue: Cue) -> bool:
 
 def _about(one: Reservation) -> tuple[str, str, str, str, str, str]:
     """The fields that every event of a reservation has."""
-    item, queue = one.item, one.item.queue.settings
-    return one.id, queue.name, item.work.id, item.work.kind, one.agent.settings.name, queue.tenant
+    item, queue = one.item, one.item.queue
+    return one.id, queue.name, item.id, item.kind, one.agent.name, queue.tenant
 
 
 def on_due(floor: Floor, one: Reservation, now: float) -> None:
     """Its time is up: nobody answered, nobody was connected, or the wrap-up is over."""
-    if one.phase is Phase.PENDING:
+    if one.phase is PENDING:
         time_out(floor, one, now)
-    elif one.phase is Phase.ACCEPTED:
+    elif one.phase is ACCEPTED:
         failed(floor, one, now)
-    elif one.phase is Phase.WRAPPING:
+    elif one.phase is WRAPPING:
         complete(floor, one, now)
 
 
 def ringing(floor: Floor, one: Reservation, now: float) -> None:
     """The agent's phone rings."""
-    if one.phase is Phase.PENDING and one.cell is State.RESERVED:
-        one.cell = AGENT[one.cell, Cue.RING]
+    if one.phase is PENDING and one.cell is RESERVED:
+        one.cell = AGENT[one.cell, CUE_RING]
         floor.out.append(Ringing(now, *_about(one)))
         matching.show(floor, one.agent, now, about=one)
 
 
 def customer_answered(floor: Floor, one: Reservation, now: float) -> None:
     """Now the agent's phone is rung, who has the usual time for it."""
-    if one.phase is Phase.PENDING:
+    if one.phase is PENDING:
         floor.arm(one, now + one.item.queue.settings.ring_timeout)
 
 
 def accept(floor: Floor, one: Reservation, now: float) -> None:
     """The first agent who accepts has the person; all others are free again."""
     item, agent = one.item, one.agent
-    if not step(one, Turn.ACCEPT, Cue.ACCEPT):
+    if not step(one, TURN_ACCEPT, CUE_ACCEPT):
         return
     queue = item.queue
-    item.pending.remove(one)
-    item.standing, item.accepted = Standing.CONNECTING, one
+    item.pending = without(item.pending, one)
+    item.standing, item.accepted = CONNECTING, one
     queue.offered -= 1
     matching.leave_lane(item)
     queue.order.discard(item.rank, 0.0, 0.0, item.tie)
@@ -82,22 +91,26 @@ def take_back(floor: Floor, item: Item, reason: str, now: float) -> list[Agent]:
     """Every pending reservation of a person, and the accepted one unless that is the reason. Returns whose."""
     taken = item.pending
     if taken:
-        item.pending = []
-        if item.standing is Standing.OFFERED:
+        item.pending = ()
+        if item.standing is OFFERED:
             item.queue.offered -= 1
     if item.accepted is not None and reason != "answered_elsewhere":
-        taken = [*taken, item.accepted]
+        taken = (*taken, item.accepted)
         item.accepted = None
     for one in taken:
-        step(one, Turn.RESCIND, Cue.RELEASE)
+        step(one, TURN_RESCIND, CUE_RELEASE)
         _drop(floor, one)
         floor.out.append(Rescinded(now, *_about(one), reason, now - one.created))
     return [one.agent for one in taken]
 
 
+def without(pending: tuple[Reservation, ...], one: Reservation) -> tuple[Reservation, ...]:
+    return () if len(pending) == 1 and pending[0] is one else tuple([each for each in pending if each is not one])
+
+
 def rescind(floor: Floor, one: Reservation, reason: str, now: float) -> None:
     """Take one offer back; the person waits again, or is still offered to others. The caller looks after the agent."""
-    if one.phase is not Phase.PENDING or not step(one, Turn.RESCIND, Cue.RELEASE):
+    if one.phase is not PENDING or not step(one, TURN_RESCIND, CUE_RELEASE):
         return
     _drop(floor, one)
     floor.out.append(Rescinded(now, *_about(one), reason, now - one.created))
@@ -105,7 +118,9 @@ def rescind(floor: Floor, one: Reservation, reason: str, now: float) -> None:
 
 
 def _drop(floor: Floor, one: Reservation) -> None:
-    """It is in nobody's hand any more."""
+    """It is in nobody's hand any more, and known to nothing."""
+    if one.item.accepted is one:
+        one.item.accepted = None
     floor.arm(one, None)
     floor.reservations.pop(one.id, None)
     one.agent.engaged.remove(one)
@@ -123,7 +138,7 @@ def free(floor: Floor, agent: Agent, now: float) -> None:
 
 def refuse(floor: Floor, one: Reservation, cause: Cause, now: float) -> None:
     """The agent does not take it; the person keeps the place."""
-    if not step(one, Turn.REFUSE, Cue.RELEASE):
+    if not step(one, TURN_REFUSE, CUE_RELEASE):
         return
     floor.out.append(Refused(now, *_about(one), cause, now - one.created))
     _not_taken(floor, one, now, is_miss=cause in MISSES)
@@ -131,7 +146,7 @@ def refuse(floor: Floor, one: Reservation, cause: Cause, now: float) -> None:
 
 def time_out(floor: Floor, one: Reservation, now: float) -> None:
     """Nobody answered in time."""
-    if not step(one, Turn.EXPIRE, Cue.RELEASE):
+    if not step(one, TURN_EXPIRE, CUE_RELEASE):
         return
     floor.out.append(TimedOut(now, *_about(one), now - one.created))
     _not_taken(floor, one, now, is_miss=True)
@@ -143,8 +158,8 @@ def _not_taken(floor: Floor, one: Reservation, now: float, *, is_miss: bool) -> 
     reason = ""
     if is_miss:
         agent.misses += 1
-        if 0 < agent.settings.auto_pause <= agent.misses and agent.state is State.AVAILABLE:
-            move(floor, agent, Cue.MISSED)
+        if 0 < agent.settings.auto_pause <= agent.misses and agent.state is AVAILABLE:
+            move(floor, agent, CUE_MISSED)
             reason = f"{agent.misses} offers not taken"
     rest(floor, agent, now + item.queue.settings.retry_delay, now)
     matching.refresh(floor, agent, now)
@@ -164,9 +179,8 @@ def rest(floor: Floor, agent: Agent, until: float, now: float) -> None:
 def give_back(floor: Floor, one: Reservation, now: float) -> None:
     """The person of an offer that came to nothing: still offered to others, or waiting again at the same place."""
     item = one.item
-    if one in item.pending:
-        item.pending.remove(one)
-    if item.work.id not in floor.items or item.standing is not Standing.OFFERED:
+    item.pending = without(item.pending, one)
+    if item.id not in floor.items or item.standing is not OFFERED:
         return
     if item.pending:
         if matching.stand(floor, item):
@@ -180,9 +194,9 @@ def give_back(floor: Floor, one: Reservation, now: float) -> None:
 def connected(floor: Floor, one: Reservation, now: float) -> None:
     """Both hear each other: the waiting is over."""
     item = one.item
-    if RESERVATION.get((one.phase, Turn.CONNECT)) is None:
+    if RESERVATION.get((one.phase, TURN_CONNECT)) is None:
         return
-    one.phase = RESERVATION[one.phase, Turn.CONNECT]
+    one.phase = RESERVATION[one.phase, TURN_CONNECT]
     one.connected = now
     floor.arm(one, None)
     waiting.forget(floor, item)
@@ -193,7 +207,7 @@ def connected(floor: Floor, one: Reservation, now: float) -> None:
 def failed(floor: Floor, one: Reservation, now: float, reason: str = "failed") -> None:
     """The agent accepted and was lost before the connection: the person is back at the old place."""
     item, agent = one.item, one.agent
-    if one.phase is not Phase.ACCEPTED or not step(one, Turn.RESCIND, Cue.RELEASE):
+    if one.phase is not ACCEPTED or not step(one, TURN_RESCIND, CUE_RELEASE):
         return
     _drop(floor, one)
     item.accepted = None
@@ -211,9 +225,9 @@ def failed(floor: Floor, one: Reservation, now: float, reason: str = "failed") -
 def unanswered(floor: Floor, one: Reservation, now: float) -> None:
     """The customer of a callback did not answer, before the agent was rung or after the agent answered."""
     item = one.item
-    if one.phase is Phase.ACCEPTED:
+    if one.phase is ACCEPTED:
         failed(floor, one, now, "unanswered")
-    elif one.phase is Phase.PENDING:
+    elif one.phase is PENDING:
         rung = take_back(floor, item, "unanswered", now)
         item.ring_at = None
         retry_later(floor, item, now)
@@ -235,7 +249,7 @@ def retry_later(floor: Floor, item: Item, now: float) -> None:
 
 def hold(one: Reservation, now: float, *, is_on: bool) -> None:
     """Hold time, which is not talk time."""
-    if one.phase is not Phase.CONNECTED:
+    if one.phase is not CONNECTED:
         return
     if is_on and one.held_since is None:
         one.held_since = now
@@ -247,7 +261,7 @@ def hold(one: Reservation, now: float, *, is_on: bool) -> None:
 def finish(floor: Floor, one: Reservation, now: float) -> None:
     """The agent has left the call: wrap-up begins now."""
     hold(one, now, is_on=False)
-    if not step(one, Turn.FINISH, Cue.FINISH):
+    if not step(one, TURN_FINISH, CUE_FINISH):
         return
     item, agent = one.item, one.agent
     one.finished = now
@@ -255,7 +269,7 @@ def finish(floor: Floor, one: Reservation, now: float) -> None:
     agent.talk += talk
     floor.out.append(Wrapping(now, *_about(one), talk, one.held))
     wrap_up = item.queue.settings.wrap_up if agent.settings.wrap_up is None else agent.settings.wrap_up
-    if wrap_up > 0 and agent.state is not State.OFFLINE and not agent.is_removed:
+    if wrap_up > 0 and agent.state is not OFFLINE and not agent.is_removed:
         floor.arm(one, now + wrap_up)
         matching.show(floor, agent, now, about=one)
     else:
@@ -264,7 +278,7 @@ def finish(floor: Floor, one: Reservation, now: float) -> None:
 
 def complete(floor: Floor, one: Reservation, now: float) -> None:
     """The agent is done: free, with the idle time beginning now."""
-    if not step(one, Turn.COMPLETE, Cue.COMPLETE):
+    if not step(one, TURN_COMPLETE, CUE_COMPLETE):
         return
     agent = one.agent
     _drop(floor, one)
@@ -280,13 +294,14 @@ def move(floor: Floor, agent: Agent, cue: Cue) -> bool:
     if after is None:
         return False
     before, agent.state = agent.state, after
-    was_on, is_on = before is State.AVAILABLE, after is State.AVAILABLE
-    was_in, is_in = before is not State.OFFLINE, after is not State.OFFLINE
+    was_on, is_on = before is AVAILABLE, after is AVAILABLE
+    was_in, is_in = before is not OFFLINE, after is not OFFLINE
+    came_on, came_in = int(is_on) - int(was_on), int(is_in) - int(was_in)
     for name, seat in agent.seats.items():
         queue = floor.queues[name]
-        queue.logged_in += is_in - was_in
-        queue.available += is_on - was_on
-        if was_on != is_on and seat.hall.duty(seat.tier, is_on - was_on):
+        queue.logged_in += came_in
+        queue.available += came_on
+        if came_on and seat.hall.duty(seat.tier, came_on):
             floor.stale[name] = queue
         if queue.logged_in == 0 and was_in and queue.settings.leave_when_empty and queue.order:
             queue.drain = "no agents"

@@ -19,6 +19,8 @@ class Queue:
 
     def __init__(self, settings: QueueSettings) -> None:
         self.settings = settings
+        self.name = settings.name
+        self.tenant = settings.tenant
         self.hall = Hall()
         self.order: Order[Item] = Order()
         self.lanes: dict[object, Lane] = {}
@@ -34,16 +36,15 @@ class Queue:
         self.level = RecentLevel()
         self.numbers: dict[str, str] = {}  # whom a callback is promised to: number -> work
 
-    @property
-    def name(self) -> str:
-        return self.settings.name
-
 
 class Item:
     """Somebody who waits."""
 
     def __init__(self, work: Work, queue: Queue, rank: float, tie: int, now: float) -> None:
         self.work = work
+        self.id = work.id
+        self.kind = work.kind
+        self.channel = CALL if work.kind == CALLBACK else work.kind  # the kind of room it takes at an agent
         self.queue = queue
         self.rank = rank
         self.tie = tie
@@ -55,7 +56,7 @@ class Item:
         self.lane: Lane | None = None
         self.stood: float | None = None  # the rank it stands at in its lane; `None`: in no lane
         self.clock = now  # from when its demands relax
-        self.pending: list[Reservation] = []
+        self.pending: tuple[Reservation, ...] = ()
         self.accepted: Reservation | None = None
         self.rule = 0  # the next overflow rule to look at
         self.rule_at: float | None = None
@@ -68,21 +69,16 @@ class Item:
         self.attempts = 0
         self.due: float | None = None
 
-    @property
-    def channel(self) -> str:
-        """The kind of room it takes at an agent."""
-        kind = self.work.kind
-        return CALL if kind == CALLBACK else kind
-
 
 class Agent:
     """An agent. `state` is the cell for being there; each reservation in hand has a cell of its own."""
 
-    rank: Final = FIRST
-
     def __init__(self, settings: AgentSettings, desk: Desk, now: float, tie: int) -> None:
         self.settings = settings
+        self.name = settings.name
+        self.tenant = settings.tenant
         self.desk = desk
+        self.rank = FIRST
         self.tie = tie
         self.seats: dict[str, Seat] = {}
         self.rooms: dict[str, int] = {}  # kind -> its bit
@@ -103,18 +99,15 @@ class Agent:
         self.is_wanted = False  # somebody waits, or waited, for this agent alone
         self.due: float | None = None
 
-    @property
-    def name(self) -> str:
-        return self.settings.name
-
 
 class Reservation:
-    rank: Final = FIRST
+    """One agent and one person, from the offer to the end of the wrap-up."""
 
     def __init__(self, reservation: str, item: Item, agent: Agent, now: float, tie: int) -> None:
         self.id = reservation
         self.item = item
         self.agent = agent
+        self.rank = FIRST
         self.tie = tie
         self.created = now
         self.phase = Phase.PENDING

@@ -27,9 +27,7 @@ WORK_TIMES = ("started", "not_before", "expires")
 def save(floor: Floor, now: float) -> dict[str, Any]:
     """Everything that is not settings."""
     talking = {
-        one.item.tie: one.item
-        for one in floor.reservations.values()
-        if floor.items.get(one.item.work.id) is not one.item
+        one.item.tie: one.item for one in floor.reservations.values() if floor.items.get(one.item.id) is not one.item
     }
     return {
         "tie": floor.last_tie,
@@ -65,7 +63,7 @@ def load(floor: Floor, saved: Mapping[str, Any], alive: Callable[[str], bool], n
     for values in saved["reservations"]:
         _load_reservation(floor, items, values, now)
     _take_places(floor, items, saved, now)
-    lost = [item for item in items.values() if not alive(item.work.id)]
+    lost = [item for item in items.values() if not alive(item.id)]
     for item in lost:
         _let_go(floor, item, now)
 
@@ -145,7 +143,7 @@ def _load_reservation(floor: Floor, items: dict[int, Item], saved: Mapping[str, 
     agent.engaged.append(one)
     floor.arm(one, due)
     if one.phase is Phase.PENDING:
-        item.pending.append(one)
+        item.pending = (*item.pending, one)
     elif one.phase is Phase.ACCEPTED:
         item.accepted = one
 
@@ -156,9 +154,9 @@ def _take_places(floor: Floor, items: dict[int, Item], saved: Mapping[str, Any],
         item = items.get(values["tie"])
         if item is None:
             continue
-        floor.items[item.work.id] = item
+        floor.items[item.id] = item
         if item.work.number:
-            item.queue.numbers[item.work.number] = item.work.id
+            item.queue.numbers[item.work.number] = item.id
         if item.standing is Standing.OFFERED and item.pending:
             item.queue.offered += 1
         elif item.standing in (Standing.OFFERED, Standing.CONNECTING) and item.accepted is None:
@@ -182,7 +180,7 @@ def _take_places(floor: Floor, items: dict[int, Item], saved: Mapping[str, Any],
 
 def _let_go(floor: Floor, item: Item, now: float) -> None:
     """The call of this one is gone with its node."""
-    if floor.items.get(item.work.id) is item:
+    if floor.items.get(item.id) is item:
         waiting.forget(floor, item)
         waiting.left(floor, item, "lost", now)
         offers.end_offers(floor, item, "caller_gone", now)

@@ -80,7 +80,7 @@ class Views:
         queue = self._floor.queues[name]
         first = queue.order.first()
         return QueueView(
-            name, queue.settings.tenant, queue.is_open, len(queue.order), queue.offered,
+            name, queue.tenant, queue.is_open, len(queue.order), queue.offered,
             0.0 if first is None else now - first.joined, queue.logged_in, queue.available, queue.hall.idle_seats(),
             waiting.expected(queue, len(queue.order) + 1), queue.level.share,
         )  # fmt: skip
@@ -89,7 +89,7 @@ class Views:
         """KeyError if there is no such agent."""
         agent = self._floor.agents[name]
         return AgentView(
-            name, agent.settings.tenant, agent.shown, agent.reason, now - agent.since,
+            name, agent.tenant, agent.shown, agent.reason, now - agent.since,
             tuple(one.id for one in agent.engaged), agent.outside, agent.is_reachable, agent.desk.kinds != 0,
             agent.calls, agent.talk, tuple(agent.seats),
         )  # fmt: skip
@@ -112,7 +112,7 @@ class Views:
     def next_for(self, agent: str) -> str | None:
         """Who would be offered to an agent who came free as things are; nobody to an idle one, who would have them."""
         item: Item | None = self._floor.agents[agent].desk.first()
-        return None if item is None else item.work.id
+        return None if item is None else item.id
 
     def is_behind(self) -> bool:
         """Whether ticks have more to do than deadlines: after changes that concern many."""
@@ -127,7 +127,7 @@ class Views:
 def _view(item: Item, now: float) -> WorkView:
     accepted = item.accepted
     return WorkView(
-        item.work.id, item.queue.name, item.work.kind, item.standing,
+        item.id, item.queue.name, item.kind, item.standing,
         waiting.position_of(item) if accepted is None else 0, item.work.priority, now - item.joined,
         None if accepted is None else accepted.agent.name, tuple(one.id for one in item.pending), item.work.number,
     )  # fmt: skip

@@ -27,6 +27,8 @@ DRAINED_AT_ONCE: Final = 64  # people sent away in one step
 
 REASONS: Final = {Leave.HUNG_UP: "abandoned", Leave.KEY: "key", Leave.REQUEST: "request", Leave.LOST: "lost"}
 
+PARKED, WAITING, OFFERED, CONNECTING = Standing.PARKED, Standing.WAITING, Standing.OFFERED, Standing.CONNECTING
+
 # ---- in ----
 
 
@@ -37,12 +39,12 @@ def join(floor: Floor, work: Work, now: float) -> None:
     position = position_of(item)
     refused, to = _objection(floor, queue, work, position)
     if refused:
-        floor.out.append(TurnedAway(now, queue.name, work.id, work.kind, queue.settings.tenant, refused, to))
+        floor.out.append(TurnedAway(now, queue.name, work.id, work.kind, queue.tenant, refused, to))
         return
     enter(floor, item)
     floor.out.append(
         Joined(
-            now, queue.name, work.id, work.kind, queue.settings.tenant, work.priority, item.started, position,
+            now, queue.name, work.id, work.kind, queue.tenant, work.priority, item.started, position,
             expected(queue, position),
         )
     )  # fmt: skip
@@ -85,10 +87,10 @@ def _objection(floor: Floor, queue: Queue, work: Work, position: int) -> tuple[s
 def enter(floor: Floor, item: Item) -> None:
     """Be one of those who wait."""
     queue = item.queue
-    floor.items[item.work.id] = item
+    floor.items[item.id] = item
     queue.order.add(item.rank, 0.0, 0.0, item.tie, item)
     if item.work.number:
-        queue.numbers[item.work.number] = item.work.id
+        queue.numbers[item.work.number] = item.id
 
 
 def begin(floor: Floor, item: Item, now: float) -> None:
@@ -96,7 +98,7 @@ def begin(floor: Floor, item: Item, now: float) -> None:
     settings = item.queue.settings
     find_stage(floor, item, now)
     _next_rule(item)
-    if item.work.kind != CALLBACK:
+    if item.kind != CALLBACK:
         if settings.announce is not None:
             item.announce_at = now + settings.announce.first
         if settings.callback is not None and settings.callback.offer_after is not None:
@@ -109,7 +111,7 @@ def begin(floor: Floor, item: Item, now: float) -> None:
 
 def park(floor: Floor, item: Item, until: float) -> None:
     """Keep the place, and be offered to nobody until then."""
-    item.standing = Standing.PARKED
+    item.standing = PARKED
     item.park_until = until
     matching.leave_lane(item)
     _note_pace(item.queue)
@@ -118,7 +120,7 @@ def park(floor: Floor, item: Item, until: float) -> None:
 
 def wait(floor: Floor, item: Item, now: float) -> None:
     """Wait from now on, at the place that the rank gives; or go, if that is overdue."""
-    item.standing = Standing.WAITING
+    item.standing = WAITING
     if item.queue.pace.last is None:
         item.queue.pace.begin(now)
     if (item.queue.drain or item.rule_at is not None or item.work.expires is not None) and _sent_away(floor, item, now):
@@ -150,7 +152,7 @@ def stages_of(floor: Floor, item: Item) -> tuple[Stage, ...]:
 
 def on_due(floor: Floor, item: Item, now: float) -> None:
     """Whatever is due for somebody who waits."""
-    if item.standing is Standing.PARKED:
+    if item.standing is PARKED:
         if item.work.expires is not None and item.work.expires <= now:
             _expire(floor, item, now)
         elif item.park_until is not None and item.park_until <= now:
@@ -159,15 +161,15 @@ def on_due(floor: Floor, item: Item, now: float) -> None:
         else:
             floor.arm(item, matching.next_due(item))
         return
-    if item.standing is Standing.WAITING and _sent_away(floor, item, now):
+    if item.standing is WAITING and _sent_away(floor, item, now):
         return
     if item.stage_at is not None and item.stage_at <= now:
         _advance(floor, item, now)
         if matching.stand(floor, item):
             matching.seek(floor, item, now)
-    if item.standing is Standing.OFFERED and item.ring_at is not None and item.ring_at <= now:
+    if item.standing is OFFERED and item.ring_at is not None and item.ring_at <= now:
         matching.ring_another(floor, item, now)
-    if item.standing is Standing.WAITING:
+    if item.standing is WAITING:
         _tell(floor, item, now)
     floor.arm(item, matching.next_due(item))
 
@@ -176,7 +178,7 @@ def _advance(floor: Floor, item: Item, now: float) -> None:
     """Go on to the stage that the time waited has brought."""
     while _next_stage_is_due(item, now):
         item.stage += 1
-        floor.out.append(Widened(now, item.queue.name, item.work.id, item.stages[item.stage].why))
+        floor.out.append(Widened(now, item.queue.name, item.id, item.stages[item.stage].why))
     _set_stage_at(item)
 
 
@@ -205,17 +207,17 @@ def _tell(floor: Floor, item: Item, now: float) -> None:
         item.announce_at = now + settings.announce.every
         position = position_of(item)
         about = expected(item.queue, position)
-        floor.out.append(Announced(now, item.queue.name, item.work.id, position, about, item.announced))
+        floor.out.append(Announced(now, item.queue.name, item.id, position, about, item.announced))
     if item.offer_at is not None and item.offer_at <= now and settings.callback is not None:
         again = settings.callback.offer_every
         item.offer_at = None if again is None else now + again
-        floor.out.append(CallbackOffered(now, item.queue.name, item.work.id))
+        floor.out.append(CallbackOffered(now, item.queue.name, item.id))
 
 
 def _next_rule(item: Item) -> None:
     """When the next rule of overflow is to be looked at; the longest wait is one of them."""
     later = rules_of(item.queue)
-    if item.work.kind == CALLBACK or item.rule >= len(later):
+    if item.kind == CALLBACK or item.rule >= len(later):
         item.rule_at = None
     else:
         item.rule_at = item.joined + later[item.rule].after
@@ -272,8 +274,8 @@ def forget(floor: Floor, item: Item) -> None:
     matching.leave_lane(item)
     floor.arm(item, None)
     queue.order.discard(item.rank, 0.0, 0.0, item.tie)
-    floor.items.pop(item.work.id, None)
-    if item.work.number and queue.numbers.get(item.work.number) == item.work.id:
+    floor.items.pop(item.id, None)
+    if item.work.number and queue.numbers.get(item.work.number) == item.id:
         del queue.numbers[item.work.number]
     _note_pace(queue)
 
@@ -291,8 +293,8 @@ def left(floor: Floor, item: Item, reason: str, now: float, agent: str | None = 
         queue.level.add(is_within=reason == "answered" and waited <= level.within)
     floor.out.append(
         Left(
-            now, queue.name, item.work.id, item.work.kind, queue.settings.tenant, reason, waited, item.joined, agent,
-            reason == "abandoned" and item.standing is Standing.CONNECTING,
+            now, queue.name, item.id, item.kind, queue.tenant, reason, waited, item.joined, agent,
+            reason == "abandoned" and item.standing is CONNECTING,
         )
     )  # fmt: skip
 
@@ -303,7 +305,7 @@ def overflow(floor: Floor, item: Item, to: str | None, why: str, now: float) -> 
     queue = item.queue
     floor.out.append(
         Overflowed(
-            now, queue.name, item.work.id, item.work.kind, queue.settings.tenant, to, why, now - item.joined,
+            now, queue.name, item.id, item.kind, queue.tenant, to, why, now - item.joined,
             item.joined,
         )
     )  # fmt: skip
@@ -328,7 +330,7 @@ def drain(floor: Floor, queue: Queue, now: float, most: int = DRAINED_AT_ONCE) -
     index = 0
     while queue.drain and index < len(queue.order) and most > 0:
         item = queue.order.at(index)
-        if item.standing in (Standing.WAITING, Standing.PARKED):
+        if item.standing in (WAITING, PARKED):
             send_away(floor, item, now)
             most -= 1
         else:
@@ -363,7 +365,7 @@ def call_back(
     """The caller hangs up and is called back in turn: the callback takes over rank and stage."""
     queue = item.queue
     if new.number in queue.numbers:
-        floor.out.append(CallbackRefused(now, queue.name, item.work.id, new.number, "promised already"))
+        floor.out.append(CallbackRefused(now, queue.name, item.id, new.number, "promised already"))
         return
     forget(floor, item)
     left(floor, item, "callback", now)
@@ -373,7 +375,7 @@ def call_back(
     position = position_of(after)
     floor.out.append(
         Joined(
-            now, queue.name, new.id, new.kind, queue.settings.tenant, new.priority, after.started, position,
+            now, queue.name, new.id, new.kind, queue.tenant, new.priority, after.started, position,
             expected(queue, position),
         )
     )  # fmt: skip

@@ -19,6 +19,15 @@ cdef class Lane:
     cdef int reach
     cdef Desk only
     cdef int place
+    cdef double head_rank
+    cdef long long head_tie
+    cdef void *head
+    cdef void look(self) noexcept
+
+    cpdef put(self, double rank, long long tie, object item)
+    cpdef bint take(self, double rank, long long tie)
+    cpdef Seat seat(self)
+    cpdef Seat seat_of(self, Desk desk)
 
 cdef class Desk:
     cdef bytes levels
@@ -26,6 +35,8 @@ cdef class Desk:
     cdef readonly list seats
 
     cdef long sum_of(self, tuple weights)
+    cpdef object first(self)
+    cpdef free(self, unsigned long long kinds)
 
 cdef class Seat:
     cdef readonly Hall hall
@@ -41,3 +52,7 @@ cdef class Seat:
     cdef double c
     cdef bint is_idle
     cdef public double turn
+
+    cpdef wait(self, double a, double b, double c)
+    cpdef stop_waiting(self)
+    cpdef bint is_waiting(self)

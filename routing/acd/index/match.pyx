@@ -115,22 +115,33 @@ cdef class Lane:
         self.reach = reach
         self.only = only
         self.place = -1
+        self.head = NULL
 
     def __len__(self):
         return len(self.waiting)
 
-    def put(self, double rank, long long tie, object item not None):
+    cdef void look(self) noexcept:
+        """Keep who is first at hand: the search looks at the first of many lanes."""
+        cdef node_t *node = self.waiting.first_node()
+        if node == NULL:
+            self.head = NULL
+        else:
+            self.head, self.head_rank, self.head_tie = node.item, node.a, node.tie
+
+    cpdef put(self, double rank, long long tie, object item):
         """Somebody stands here from now on, who is kept alive by the caller."""
         self.waiting.insert(rank, 0.0, 0.0, tie, <void *>item)
+        self.look()
         if self.place < 0:
             self.place = len(self.hall.lanes)
             self.hall.lanes.append(self)
 
-    def take(self, double rank, long long tie):
+    cpdef bint take(self, double rank, long long tie):
         """Somebody stands here no longer; whether anybody did."""
         cdef list lanes = self.hall.lanes
         cdef Lane last
         cdef bint found = self.waiting.erase(rank, 0.0, 0.0, tie)
+        self.look()
         if self.place >= 0 and self.waiting.root == 0:
             last = lanes.pop()
             if last is not self:
@@ -143,7 +154,7 @@ cdef class Lane:
         """Who comes first here, `None` if nobody stands here."""
         return self.waiting.first()
 
-    def seat(self):
+    cpdef Seat seat(self):
         """The idle seat that comes first of those which may take somebody from here, or `None`."""
         cdef Seat seat
         cdef Walk walk
@@ -156,7 +167,7 @@ cdef class Lane:
                 return seat
         return None
 
-    def seat_of(self, Desk desk not None):
+    cpdef Seat seat_of(self, Desk desk):
         """The seat of this desk, if it is idle and may take somebody from here; else `None`."""
         cdef Seat seat
         for seat in desk.seats:
@@ -219,11 +230,10 @@ cdef class Desk:
         """The sum of weight times level."""
         return self.sum_of(weights)
 
-    def first(self):
+    cpdef object first(self):
         """Who comes first of all whom this desk may take now, by rank less the seat's bonus, or `None`."""
         cdef Seat seat
         cdef Lane lane
-        cdef node_t *head
         cdef void *found = NULL
         cdef double rank, best = 0
         cdef long long tie = 0
@@ -231,15 +241,12 @@ cdef class Desk:
             return None
         for seat in self.seats:
             for lane in seat.hall.lanes:
-                head = lane.waiting.first_node()
-                if head == NULL:
-                    continue
-                rank = head.a - seat.bonus
-                if (found == NULL or rank < best or (rank == best and head.tie < tie)) and may_take(seat, lane):
-                    found, best, tie = head.item, rank, head.tie
+                rank = lane.head_rank - seat.bonus
+                if (found == NULL or rank < best or (rank == best and lane.head_tie < tie)) and may_take(seat, lane):
+                    found, best, tie = lane.head, rank, lane.head_tie
         return None if found == NULL else <object>found
 
-    def free(self, unsigned long long kinds):
+    cpdef free(self, unsigned long long kinds):
         """There is room for these kinds; 0: for none, and the desk's seats are idle no longer."""
         self.kinds = kinds
 
@@ -257,7 +264,7 @@ cdef class Seat:
         self.is_idle = False
         self.turn = 0
 
-    def wait(self, double a, double b, double c):
+    cpdef wait(self, double a, double b, double c):
         """Stand in the hall's order of idle seats at this key."""
         if self.is_idle:
             self.hall.idle.erase(self.a, self.b, self.c, self.tie)
@@ -265,11 +272,11 @@ cdef class Seat:
         self.hall.idle.insert(a, b, c, self.tie, <void *>self)
         self.is_idle = True
 
-    def is_waiting(self):
+    cpdef bint is_waiting(self):
         """Whether it stands among the idle."""
         return self.is_idle
 
-    def stop_waiting(self):
+    cpdef stop_waiting(self):
         """Be idle no longer."""
         if self.is_idle:
             self.hall.idle.erase(self.a, self.b, self.c, self.tie)

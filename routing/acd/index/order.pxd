@@ -25,6 +25,10 @@ cdef class Order:
     cdef int insert(self, double a, double b, double c, long long tie, void *item) except -1
     cdef int erase(self, double a, double b, double c, long long tie) noexcept
     cdef int count_before(self, double a, double b, double c, long long tie) noexcept
+    cpdef add(self, double a, double b, double c, long long tie, object item)
+    cpdef bint discard(self, double a, double b, double c, long long tie)
+    cpdef int before(self, double a, double b, double c, long long tie)
+    cpdef object first(self)
     cdef inline node_t *first_node(self) noexcept:
         cdef int n
         if self.root == 0:

@@ -153,19 +153,19 @@ cdef class Order:
     def __len__(self):
         return self.nodes[self.root].size if self.root else 0
 
-    def add(self, double a, double b, double c, long long tie, object item not None):
+    cpdef add(self, double a, double b, double c, long long tie, object item):
         """Put `item` at this key, which must not be taken. The caller keeps `item` alive."""
         self.insert(a, b, c, tie, <void *>item)
 
-    def discard(self, double a, double b, double c, long long tie):
+    cpdef bint discard(self, double a, double b, double c, long long tie):
         """Take out what stands at this key; whether anything did."""
         return self.erase(a, b, c, tie) != 0
 
-    def before(self, double a, double b, double c, long long tie):
+    cpdef int before(self, double a, double b, double c, long long tie):
         """How many stand before this key."""
         return self.count_before(a, b, c, tie)
 
-    def first(self):
+    cpdef object first(self):
         """The first object, `None` if there is none."""
         cdef node_t *node = self.first_node()
         return None if node == NULL else <object>node.item

@@ -1,0 +1,118 @@
+# What the records of records.py are when they are compiled: fields at fixed places, and nothing for the garbage collector
+# to look into. None of them may be left in a cycle with another: what ends is taken out of whatever knows it.
+
+cimport cython
+
+from santral.routing.acd.index.match cimport Desk, Hall, Lane
+from santral.routing.acd.index.order cimport Order
+
+@cython.no_gc
+cdef class Item:
+    cdef readonly object work
+    cdef readonly str id
+    cdef readonly str kind
+    cdef readonly str channel
+    cdef readonly Queue queue
+    cdef public double rank
+    cdef public long long tie
+    cdef public double started
+    cdef public double joined
+    cdef public object standing
+    cdef public tuple stages
+    cdef public int stage
+    cdef public Lane lane
+    cdef public object stood
+    cdef public double clock
+    cdef public tuple pending
+    cdef public Reservation accepted
+    cdef public int rule
+    cdef public object rule_at
+    cdef public object stage_at
+    cdef public object ring_at
+    cdef public object announce_at
+    cdef public object offer_at
+    cdef public object park_until
+    cdef public int announced
+    cdef public int attempts
+    cdef public object due
+
+@cython.no_gc
+cdef class Reservation:
+    cdef readonly str id
+    cdef readonly Item item
+    cdef readonly Agent agent
+    cdef readonly double rank
+    cdef readonly long long tie
+    cdef public double created
+    cdef public object phase
+    cdef public object cell
+    cdef public double connected
+    cdef public object held_since
+    cdef public double held
+    cdef public double finished
+    cdef public object due
+
+cdef class Agent:
+    cdef public object settings
+    cdef readonly str name
+    cdef public str tenant
+    cdef public Desk desk
+    cdef readonly double rank
+    cdef public long long tie
+    cdef public dict seats
+    cdef public dict rooms
+    cdef public object everything
+    cdef public object state
+    cdef public str reason
+    cdef public object shown
+    cdef public double since
+    cdef public double idle_since
+    cdef public list engaged
+    cdef public int outside
+    cdef public bint is_reachable
+    cdef public double rests_until
+    cdef public int misses
+    cdef public int calls
+    cdef public double talk
+    cdef public bint is_removed
+    cdef public bint is_wanted
+    cdef public object due
+
+cdef class Queue:
+    cdef public object settings
+    cdef readonly str name
+    cdef public str tenant
+    cdef readonly Hall hall
+    cdef readonly Order order
+    cdef readonly dict lanes
+    cdef readonly dict stages
+    cdef public bint is_open
+    cdef public bint is_removed
+    cdef public str drain
+    cdef public int logged_in
+    cdef public int available
+    cdef public int offered
+    cdef public int highest_tier
+    cdef public object pace
+    cdef public object level
+    cdef readonly dict numbers
+
+cdef class Floor:
+    cdef readonly object new_id
+    cdef readonly object draw
+    cdef public double ageing
+    cdef readonly dict queues
+    cdef readonly dict agents
+    cdef readonly dict items
+    cdef readonly dict reservations
+    cdef readonly dict kinds
+    cdef readonly dict skills
+    cdef readonly Order deadlines
+    cdef readonly dict stale
+    cdef readonly dict draining
+    cdef readonly list orphans
+    cdef public list out
+    cdef public long long last_tie
+
+    cpdef long long next_tie(self)
+    cpdef arm(self, object thing, object at)
