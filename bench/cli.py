@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
+from santral.bench.acd import speed
 from santral.bench.measure import (
     calls,
     codecs,
@@ -41,6 +42,7 @@ BENCHMARKS: Final[dict[str, Callable[[Setting], Result]]] = {
     "detect": detect.run,
     "quality": quality.run,
     "srtp": srtp.run,
+    "acd": speed.run,
     "mixdown": mixdown.run,
 }
 FOLDER: Final = Path("bench-output")

@@ -42,6 +42,7 @@ class Crowd:
 
     size: Size
     chance: random.Random
+    settings: Settings
     d: Distributor
     demands: dict[str, list[tuple[Need, ...]]]
     now: float = 0.0
@@ -98,7 +99,6 @@ def crowd(size: Size, strategy: Strategy, seed: int = 1) -> Crowd:
         agents.append(
             AgentSettings(f"a{n}", "t", levels, tuple(Membership(f"q{q}", chance.choice((0, 0, 1))) for q in seats))
         )
-    distributor = Distributor(
-        Settings(tuple(queues), tuple(agents)), new_id=lambda: f"r{next(numbers)}", draw=chance.random
-    )
-    return Crowd(size, chance, distributor, demands)
+    settings = Settings(tuple(queues), tuple(agents))
+    distributor = Distributor(settings, new_id=lambda: f"r{next(numbers)}", draw=chance.random)
+    return Crowd(size, chance, settings, distributor, demands)

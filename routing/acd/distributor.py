@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from math import inf
 from typing import Any, Final, Self
 
 from santral.routing.acd import matching, offers, staff, waiting
 from santral.routing.acd.configuring import configure
 from santral.routing.acd.events import Event
-from santral.routing.acd.records import Agent, Floor, Item, Reservation
+from santral.routing.acd.records import Agent, Floor, Reservation
 from santral.routing.acd.settings import CALLBACK, AtClose, Settings, Work
 from santral.routing.acd.snapshot import load, save
 from santral.routing.acd.tables import Cause, Leave, Phase, Standing
@@ -79,24 +80,25 @@ class Distributor(Views):
         floor = self._floor
         if floor.stale or floor.draining or floor.orphans:
             return 0.0
-        return floor.deadlines.first_key() if floor.deadlines else None
+        due = floor.next_due()
+        return None if due == inf else due
 
     def tick(self, now: float) -> list[Event]:
         """What is due. Does a bounded part of it: `next_deadline` tells whether there is more."""
         floor = self._floor
         for _ in range(DUE_AT_ONCE):
-            if floor.deadlines.first_key() > now:
-                break
-            thing = floor.deadlines.first()
-            if thing is None:
-                break
-            floor.arm(thing, None)
-            if isinstance(thing, Item):
-                waiting.on_due(floor, thing, now)
-            elif isinstance(thing, Reservation):
-                offers.on_due(floor, thing, now)
+            thing, item = floor.deadlines.first(), floor.waits.first()
+            if thing is not None and thing.due is not None and thing.due <= now:
+                floor.arm(thing, None)
+                if isinstance(thing, Reservation):
+                    offers.on_due(floor, thing, now)
+                else:
+                    staff.on_due(floor, thing, now)
+            elif item is not None and item.due is not None and item.due <= now:
+                floor.arm_item(item, None)
+                waiting.on_due(floor, item, now)
             else:
-                staff.on_due(floor, thing, now)
+                break
         if floor.draining or floor.orphans or floor.stale:
             self._catch_up(now)
         return self._told(now)

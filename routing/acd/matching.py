@@ -264,7 +264,7 @@ def reserve(floor: Floor, item: Item, seat: Seat, now: float, score: int | None 
         settle(floor, agent, kinds)
     if settings.strategy is RING_PROGRESSIVELY:
         item.ring_at = now + settings.ring_every if len(item.pending) < settings.ring_limit else None
-        floor.arm(item, next_due(item))
+        floor.arm_item(item, next_due(item))
 
 
 def ring_another(floor: Floor, item: Item, now: float) -> None:

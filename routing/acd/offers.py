@@ -73,7 +73,7 @@ def accept(floor: Floor, one: Reservation, now: float) -> None:
     matching.leave_lane(item)
     queue.order.discard(item.rank, 0.0, 0.0, item.tie)
     queue.pace.taken(now, somebody_waits=bool(queue.order))
-    floor.arm(item, None)
+    floor.arm_item(item, None)
     floor.arm(one, now + CONNECT_LIMIT)
     agent.misses = 0
     floor.out.append(Accepted(now, *_about(one), now - one.created))

@@ -41,7 +41,6 @@ cdef class Reservation:
     cdef readonly str id
     cdef readonly Item item
     cdef readonly Agent agent
-    cdef readonly double rank
     cdef readonly long long tie
     cdef public double created
     cdef public object phase
@@ -57,7 +56,6 @@ cdef class Agent:
     cdef readonly str name
     cdef public str tenant
     cdef public Desk desk
-    cdef readonly double rank
     cdef public long long tie
     cdef public dict seats
     cdef public dict rooms
@@ -108,6 +106,7 @@ cdef class Floor:
     cdef readonly dict kinds
     cdef readonly dict skills
     cdef readonly Order deadlines
+    cdef readonly Order waits
     cdef readonly dict stale
     cdef readonly dict draining
     cdef readonly list orphans
@@ -116,3 +115,5 @@ cdef class Floor:
 
     cpdef long long next_tie(self)
     cpdef arm(self, object thing, object at)
+    cpdef arm_item(self, Item item, object at)
+    cpdef double next_due(self)

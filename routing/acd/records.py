@@ -1,7 +1,6 @@
 """What the distributor remembers: queues, agents, those who wait, reservations. Only modules beside it change it."""
 
 from collections.abc import Callable
-from typing import Final
 
 from santral.routing.acd.estimates import Pace, RecentLevel
 from santral.routing.acd.events import Event
@@ -10,8 +9,6 @@ from santral.routing.acd.index.order import Order
 from santral.routing.acd.settings import CALL, CALLBACK, AgentSettings, QueueSettings, Work
 from santral.routing.acd.stages import Stage
 from santral.routing.acd.tables import Phase, Standing, State
-
-FIRST: Final = -1e18  # the rank of what has none: before everybody's
 
 
 class Queue:
@@ -78,7 +75,6 @@ class Agent:
         self.name = settings.name
         self.tenant = settings.tenant
         self.desk = desk
-        self.rank = FIRST
         self.tie = tie
         self.seats: dict[str, Seat] = {}
         self.rooms: dict[str, int] = {}  # kind -> its bit
@@ -107,7 +103,6 @@ class Reservation:
         self.id = reservation
         self.item = item
         self.agent = agent
-        self.rank = FIRST
         self.tie = tie
         self.created = now
         self.phase = Phase.PENDING
@@ -117,9 +112,6 @@ class Reservation:
         self.held = 0.0
         self.finished = now
         self.due: float | None = None
-
-
-Timed = Item | Agent | Reservation
 
 
 class Floor:
@@ -135,7 +127,8 @@ class Floor:
         self.reservations: dict[str, Reservation] = {}
         self.kinds: dict[str, int] = {}
         self.skills: dict[str, int] = {}
-        self.deadlines: Order[Timed] = Order()
+        self.deadlines: Order[Agent | Reservation] = Order()
+        self.waits: Order[Item] = Order()  # deadlines of those who wait, who are many, apart from the others
         self.stale: dict[str, Queue] = {}  # queues whose idle agents and people have to be looked at again
         self.draining: dict[str, Queue] = {}
         self.orphans: list[Lane] = []  # lanes of agents who went away
@@ -152,12 +145,26 @@ class Floor:
     def number_of_skill(self, skill: str) -> int:
         return self.skills.setdefault(skill, len(self.skills))
 
-    def arm(self, thing: Timed, at: float | None) -> None:
-        """The one deadline of a thing, or none. Of several at one moment those who wait come last, by rank."""
+    def arm(self, thing: Agent | Reservation, at: float | None) -> None:
+        """The one deadline of a thing, or none."""
         if thing.due == at:
             return
         if thing.due is not None:
-            self.deadlines.discard(thing.due, thing.rank, 0.0, thing.tie)
+            self.deadlines.discard(thing.due, 0.0, 0.0, thing.tie)
         thing.due = at
         if at is not None:
-            self.deadlines.add(at, thing.rank, 0.0, thing.tie, thing)
+            self.deadlines.add(at, 0.0, 0.0, thing.tie, thing)
+
+    def arm_item(self, item: Item, at: float | None) -> None:
+        """The one deadline of somebody who waits, or none. Of several at one moment the first is who has the rank."""
+        if item.due == at:
+            return
+        if item.due is not None:
+            self.waits.discard(item.due, item.rank, 0.0, item.tie)
+        item.due = at
+        if at is not None:
+            self.waits.add(at, item.rank, 0.0, item.tie, item)
+
+    def next_due(self) -> float:
+        """The earliest of all; infinity if there is none."""
+        return min(self.deadlines.first_key(), self.waits.first_key())

@@ -167,7 +167,7 @@ def _take_places(floor: Floor, items: dict[int, Item], saved: Mapping[str, Any],
                 item.queue.pace.begin(now)
         waiting.find_stage(floor, item, now)
         matching.stand(floor, item)
-        floor.arm(item, matching.next_due(item))
+        floor.arm_item(item, matching.next_due(item))
     for agent in floor.agents.values():
         matching.refresh(floor, agent, now)
         matching.show(floor, agent, now)

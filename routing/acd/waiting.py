@@ -115,7 +115,7 @@ def park(floor: Floor, item: Item, until: float) -> None:
     item.park_until = until
     matching.leave_lane(item)
     _note_pace(item.queue)
-    floor.arm(item, matching.next_due(item))
+    floor.arm_item(item, matching.next_due(item))
 
 
 def wait(floor: Floor, item: Item, now: float) -> None:
@@ -128,7 +128,7 @@ def wait(floor: Floor, item: Item, now: float) -> None:
     _advance(floor, item, now)
     if matching.stand(floor, item):
         matching.seek(floor, item, now)
-    floor.arm(item, matching.next_due(item))
+    floor.arm_item(item, matching.next_due(item))
 
 
 def stages_of(floor: Floor, item: Item) -> tuple[Stage, ...]:
@@ -159,7 +159,7 @@ def on_due(floor: Floor, item: Item, now: float) -> None:
             item.park_until = None
             wait(floor, item, now)
         else:
-            floor.arm(item, matching.next_due(item))
+            floor.arm_item(item, matching.next_due(item))
         return
     if item.standing is WAITING and _sent_away(floor, item, now):
         return
@@ -171,7 +171,7 @@ def on_due(floor: Floor, item: Item, now: float) -> None:
         matching.ring_another(floor, item, now)
     if item.standing is WAITING:
         _tell(floor, item, now)
-    floor.arm(item, matching.next_due(item))
+    floor.arm_item(item, matching.next_due(item))
 
 
 def _advance(floor: Floor, item: Item, now: float) -> None:
@@ -272,7 +272,7 @@ def forget(floor: Floor, item: Item) -> None:
     """Be in the queue no longer. Reservations are somebody else's matter."""
     queue = item.queue
     matching.leave_lane(item)
-    floor.arm(item, None)
+    floor.arm_item(item, None)
     queue.order.discard(item.rank, 0.0, 0.0, item.tie)
     floor.items.pop(item.id, None)
     if item.work.number and queue.numbers.get(item.work.number) == item.id:
@@ -353,7 +353,7 @@ def arrange(floor: Floor, item: Item, now: float) -> None:
     _next_rule(item)
     if matching.stand(floor, item):
         matching.seek(floor, item, now)
-    floor.arm(item, matching.next_due(item))
+    floor.arm_item(item, matching.next_due(item))
 
 
 # ---- callbacks ----
