@@ -18,7 +18,7 @@ from santral.recorder.ledger import LedgerError, public_key
 from santral.recorder.pipeline import Settings, SettingsError
 from santral.recorder.pipeline.layout import is_id
 from santral.recorder.pipeline.reading import Library, NotFoundError
-from santral.recorder.pipeline.recorder import Recorder
+from santral.recorder.pipeline.recorder import Recorder, Says
 from santral.recorder.pipeline.records import Record
 from santral.recorder.storage import StorageError
 
@@ -30,17 +30,8 @@ def settings_of(path: Path | None) -> Settings:
         raise Failure(str(problem)) from None
 
 
-def run_recorder(path: Path | None, descriptor: int | None, *, once: bool) -> None:
-    if once == (descriptor is not None):
-        raise Failure("one of --once and --fd says for whom it works", 2)
-    log.configure()
-    say = log.get("recorder").info
-    if descriptor is not None:
-        from santral.recorder.pipeline.link import serve  # noqa: PLC0415
-
-        serve(descriptor, say)
-    else:
-        finish(Recorder(settings_of(path), say=say))
+def run_once(path: Path | None, say: Says) -> None:
+    finish(Recorder(settings_of(path), say=say))
 
 
 def recover(path: Path | None) -> None:

@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 import typer
 
+from santral.engine.cli.failure import Failure
+
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
@@ -28,9 +30,20 @@ def recorder(
     config: ConfigFile = None,
 ) -> None:
     """The recorder process: mixes, encodes, seals and stores what was captured. The engine starts it."""
-    from santral.engine.cli.archive import run_recorder  # noqa: PLC0415
+    if once == (fd is not None):
+        raise Failure("one of --once and --fd says for whom it works", 2)
+    from santral.engine import log  # noqa: PLC0415
 
-    run_recorder(config, fd, once=once)
+    log.configure()
+    say = log.get("recorder").info
+    if fd is not None:
+        from santral.recorder.pipeline.link import serve  # noqa: PLC0415
+
+        serve(fd, say)
+    else:
+        from santral.engine.cli.archive import run_once  # noqa: PLC0415
+
+        run_once(config, say)
 
 
 @recordings.command("ls")

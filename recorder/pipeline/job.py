@@ -93,6 +93,7 @@ class Job:
     tries: int = 0  # that failed since the last success
     retry_at: float = 0.0  # UTC seconds
     failure: dict[str, Any] | None = None
+    refusal: dict[str, Any] | None = None  # of the tenant's store: why the files are in the local one
 
     @property
     def out(self) -> Path:

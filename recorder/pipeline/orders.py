@@ -52,6 +52,9 @@ class Orders:
             return {name for name in names if is_id(name)}
         return set()
 
+    def has_any(self, recording: str) -> bool:
+        return any(self._path(recording, kind).exists() for kind in KINDS)
+
     def carry_out(self, lock: Lock, job: Job) -> bool:
         """Do what is ordered about a recording whose job is locked; True if it is erased. Raises `StorageError`."""
         for kind in KINDS:

@@ -24,11 +24,12 @@ from santral.recorder.pipeline.orders import Orders, order_expired, rewrap
 from santral.recorder.pipeline.outbox import Outbox
 from santral.recorder.pipeline.records import Records
 from santral.recorder.pipeline.settings import Settings
-from santral.recorder.pipeline.steps import AgainError, StoppedError, Tools, Work, next_step
+from santral.recorder.pipeline.steps import AgainError, StoppedError, Tools, Work, claim, next_step
 from santral.recorder.pipeline.stores import Stores, wait_s
 from santral.recorder.storage.disk import make_folders
 
 DEATHS: Final = 5  # of processes over one recording: it is not tried again by itself
+SAFE: Final = ("entered", "deleted", "reported")  # stored, proved and found: what fails now is no failed recording
 SENDERS: Final = 8
 SCAN_S: Final = 5.0
 SWEEP_S: Final = 3600.0
@@ -63,6 +64,7 @@ class Recorder:
             stores=Stores(settings.stores, settings.retry),
             faults=Faults(settings.faults),
             stopping=threading.Event(),
+            say=say,
             open_source=open_source,
         )
         self.orders = Orders(self.tools)
@@ -152,6 +154,12 @@ class Recorder:
     def _begin(self, lock: Lock, recording: str) -> Work | None:
         """None: nothing is left to do, and the folder is gone."""
         job = Job.load(lock.folder)
+        if self.tools.layout.capture(recording).exists():
+            if not _is_closed(self.tools.layout.capture(recording)):
+                lock.remove()  # it grows: orders about it wait too
+                return None
+            if self.orders.has_any(recording):
+                claim(Work(job, self.tools))  # what is ordered is done to it here, not where it may be taken away
         if self.orders.carry_out(lock, job):
             self._forget(recording)
             return None
@@ -226,16 +234,16 @@ class Recorder:
         wait = wait_s(self.tools.settings.retry, job.tries)
         job.tries += 1
         job.retry_at = time.time() + wait
-        is_pending = job.step == "reported"  # it is stored here; only the way to its store is barred
+        is_safe = job.step in SAFE
         is_new = job.failure is None or job.failure["reason"] != why.reason
         job.failure = {"step": _failed_step(job), "reason": why.reason, "text": str(why), "final": why.is_final}
         with self._lock:
             self._due[job.recording] = float("inf") if why.is_final else job.retry_at
-            if is_pending:
+            if is_safe:
                 self._pending.add(job.recording)
             else:
                 self._failed.add(job.recording)
-        if not is_pending and is_new:
+        if not is_safe and is_new:
             self.tools.outbox.put(
                 job.recording,
                 "failed",

@@ -65,6 +65,7 @@ class Tools:
     stores: Stores
     faults: Faults
     stopping: threading.Event
+    say: Callable[..., None]  # (event, **facts): for operators
     open_source: Open = field(default=CaptureSource)
 
 
@@ -182,11 +183,15 @@ def store(work: Work) -> None:
     first: StorageError | None = None
     for name in dict.fromkeys((work.wanted_store, LOCAL)):
         if name != LOCAL and work.tools.stores.rests_s(name):
+            text = f"{name}: is left alone for a while after failures"
+            work.job.refusal = {"store": name, "reason": "unreachable", "text": text}
             continue
         try:
             _put_all(work, name, lambda file: _made_path(work, file), "stored.half")
         except StorageError as problem:
             first = first or problem
+            work.job.refusal = {"store": name, "reason": problem.reason, "text": problem.text}
+            work.tools.say("a store does not take a recording", recording=work.job.recording, **work.job.refusal)
             continue
         work.job.store = name
         return
@@ -283,6 +288,7 @@ def report(work: Work) -> None:
         files=job.files,
         store=job.store,
         pending=work.is_pending,
+        refusal=job.refusal if work.is_pending else None,
         recovered=bool(job.recovered),
         recovered_from=job.recovered,
         started_at=job.facts.get("started_at", 0),

@@ -18,6 +18,7 @@ OF_ERRNO: Final[Mapping[int, Reason]] = {
     errno.EFBIG: "full",
     errno.ENOENT: "gone",
     errno.ENOTDIR: "gone",
+    errno.EEXIST: "gone",  # something else where a folder should be
     errno.ESTALE: "gone",
     errno.ENODEV: "gone",
     errno.EROFS: "read_only",

@@ -123,7 +123,7 @@ class S3Store(RemoteStore):
         from s3fs import S3FileSystem  # noqa: PLC0415 - takes half a second, and is optional
 
         waits = {"connect_timeout": self._settings.timeout_s, "read_timeout": self._settings.timeout_s}
-        config = {"retries": {"max_attempts": 1}, **waits, **self._options.get("config_kwargs", {})}
+        config = {"retries": {"total_max_attempts": 1}, **waits, **self._options.get("config_kwargs", {})}
         options = {**self._options, "config_kwargs": config}
         system = S3FileSystem(skip_instance_cache=True, use_listings_cache=False, **options)
         system.retries = 1  # how often, and when, is the pipeline's affair

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -155,6 +157,31 @@ def fork() -> Iterator[Callable[[Settings], int]]:
 
 @pytest.fixture
 def desk(tmp_path: Path, fork: Callable[[Settings], int]) -> Iterator[Desk]:
-    desk = Desk(tmp_path, fork)
+    """In memory where there is such a disk: every step waits for it."""
+    memory = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(prefix="desk-", dir=memory)) if os.access(memory, os.W_OK) else tmp_path
+    desk = Desk(folder, fork)
     yield desk
     desk.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def s3_guard() -> Callable[[Any], Any]:
+    """For as long as it is entered, moto looks at credentials."""
+    import contextlib  # noqa: PLC0415
+
+    import requests  # noqa: PLC0415
+
+    @contextlib.contextmanager
+    def guard(server: Any) -> Iterator[None]:
+        url = f"http://127.0.0.1:{server.port}/moto-api/reset-auth"
+        if hasattr(server, "bucket"):
+            requests.post(url, data=b"0", timeout=5)
+        try:
+            yield
+        finally:
+            if hasattr(server, "bucket"):
+                requests.post(url, data=b"inf", timeout=5)
+
+    return guard

@@ -5,7 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-import msgpack  # noqa: F401 - loaded once, before the forks
+import s3fs  # noqa: F401 - loaded once, before the forks
+import sshfs  # noqa: F401
 
 from santral.recorder.pipeline import Settings
 from santral.recorder.pipeline.recorder import Recorder
