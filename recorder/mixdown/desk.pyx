@@ -12,7 +12,7 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memset
 
 from santral.recorder.timeline.line cimport line_pass
-from santral.recorder.timeline.side cimport AHEAD_MS, LATE_MS, Side, row_t, side_free, side_is_done, side_play, side_settle, side_t, side_take
+from santral.recorder.timeline.side cimport AHEAD_MS, LATE_MS, Side, row_t, side_break, side_free, side_is_done, side_play, side_settle, side_t, side_take
 
 cdef enum:
     STREAMS_MAX = 65536
@@ -22,6 +22,8 @@ cdef enum:
     APART_MS = 11000
     OVER_MS = 2000  # so long after its end a side's packets may still come
     SETTLED_MS = LATE_MS + 1200  # a second to place, and the last packet's length
+
+cdef int64_t ASTRAY_NS = 24 * 3600 * <int64_t>1000000000  # a time this far from all others is none
 
 cdef struct channel_t:
     side_t **sides
@@ -240,6 +242,13 @@ cdef class Desk:
         self.gates, self.gate_count = gates, self.gate_count + 1
         return self.gate_count - 1
 
+    def resume(self, int64_t at_ns):
+        """No packet of any side is in the file from some time before until then, and none was lost."""
+        cdef Side side
+        for side in self.sides:
+            if side_break(&side.side, at_ns) < 0:
+                raise MemoryError
+
     def end(self, Side side not None, int64_t at_ns):
         """Its stream ends then: it is not waited for, and its memory goes when all of it is mixed."""
         side.side.over_ns = at_ns
@@ -282,12 +291,14 @@ cdef class Desk:
     cdef void one(self, const row_t *row, const uint8_t *payloads, Py_ssize_t bytes, int64_t shift_ns) noexcept nogil:
         cdef side_t *side = self.by_number[row.stream] if row.stream < self.numbers else NULL
         cdef row_t shifted
-        if side == NULL or row.offset < 0 or row.offset + row.length > bytes:
+        if side == NULL or row.offset < 0 or row.offset > bytes - row.length:
             return
         if shift_ns:
             shifted = row[0]
             shifted.arrival_ns += shift_ns
             row = &shifted
+        if row.arrival_ns < self.start_ns - ASTRAY_NS or row.arrival_ns > self.newest_ns + ASTRAY_NS:
+            return
         side_take(side, row, payloads + row.offset)
         if side.last_ns > self.newest_ns:
             self.newest_ns = side.last_ns

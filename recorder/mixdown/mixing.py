@@ -43,7 +43,7 @@ class Reel:
         header = source.header
         self.shift_ns = (header.utc_ns - header.monotonic_ns) - (first.utc_ns - first.monotonic_ns)
         self.codecs: dict[int, str] = {}
-        self.base = 0  # added to its numbers of streams
+        self.base: int | None = None  # added to its numbers of streams; unknown before it begins
         self.end_ns: int | None = None
 
 
@@ -130,7 +130,6 @@ class Mixdown:
             if self._reel + 1 >= len(self.reels):
                 return None
             self._reel += 1
-            self.reels[self._reel].base = max(self._streams, default=-1) + 1
 
     def _has_begun(self) -> bool:
         arrivals = [batch.packets["arrival_ns"] for _, batch in self._waiting if len(batch.packets)]
@@ -140,10 +139,12 @@ class Mixdown:
         desk = self._started()
         waiting, self._waiting = self._waiting, []
         for reel, batch in waiting:
+            if reel.base is None:
+                reel.base = max(self._streams, default=-1) + 1
             for note in batch.notes:
                 self._heed(desk, reel, note)
             packets = batch.packets
-            if reel.base and len(packets):
+            if reel.base and len(packets):  # numbers of another file
                 packets = packets.copy()
                 packets["stream"] += reel.base
             first = 0
@@ -220,22 +221,26 @@ class Mixdown:
                 reel.end_ns = at_ns
                 self._end_reason = str(note.fields.get("reason", ""))
             case "stream_end" | "hold" | "unhold" | "party":
-                stream = self._streams.get(reel.base + int(note.fields.get("stream", -1)))
+                stream = self._streams.get((reel.base or 0) + int(note.fields.get("stream", -1)))
                 if stream is not None:
                     self._change_stream(desk, stream, note, at_ns, place)
-            case "paused" | "resumed" | "masked" | "unmasked" | "connected" | "parted":
+            case "resumed":
+                desk.resume(at_ns)
+                self._section(note, place)
+            case "paused" | "masked" | "unmasked" | "connected" | "parted":
                 self._section(note, place)
 
     def _learn(self, reel: Reel, fields: Mapping[str, Any]) -> None:
         number, key = int(fields.get("number", -1)), str(fields.get("key", ""))
         reel.codecs[number] = key
         for stream in self._streams.values():
-            if stream.number >= reel.base:
+            if stream.number >= (reel.base or 0):
                 stream.side.learn(number, key)
 
     def _add_stream(self, desk: Desk, reel: Reel, fields: Mapping[str, Any], place: int) -> None:
-        number = reel.base + int(fields.get("stream", -1))
-        if number < reel.base or number in self._streams:
+        base = reel.base or 0
+        number = base + int(fields.get("stream", -1))
+        if number < base or number in self._streams:
             return
         side = desk.side(number)
         for codec, key in reel.codecs.items():

@@ -59,18 +59,18 @@ class Cuts:
     def apply(self, samples: Samples, start: int, hz: int) -> Samples:
         """Without what is left out of these frames, the first of which is at `start`."""
         end = start + len(samples)
-        if all(cut.start >= end or cut.until(end) <= start for cut in self.sections):
+        fade = round(SOFTENED_S * hz)
+        near = [cut for cut in self.sections if cut.start < end + fade and cut.until(end) > start - fade]
+        if not near:
             return samples
-        parts = [self.soften(samples[a - start : b - start], a, b, hz) for a, b in self.kept(start, end)]
+        gain = np.ones(len(samples))
+        places = np.arange(start, end) + 0.5
+        for cut in near:
+            before = (places >= cut.start - fade) & (places < cut.start)
+            gain[before] *= (cut.start - places[before]) / fade
+            if cut.end is not None:
+                after = (places >= cut.end) & (places < cut.end + fade)
+                gain[after] *= (places[after] - cut.end) / fade
+        samples = np.asarray(samples * gain[:, None], np.int16)
+        parts = [samples[a - start : b - start] for a, b in self.kept(start, end)]
         return np.concatenate(parts) if parts else samples[:0]
-
-    def soften(self, part: Samples, start: int, end: int, hz: int) -> Samples:
-        """Both sides of a cut fade, so that it does not click."""
-        n = min(round(SOFTENED_S * hz), len(part))
-        ramp = (np.arange(n) + 0.5)[:, None] / n if n else np.zeros((0, 1))
-        part = part.copy()
-        if any(cut.start == end for cut in self.sections):
-            part[len(part) - n :] = part[len(part) - n :] * ramp[::-1]
-        if any(cut.end == start for cut in self.sections):
-            part[:n] = part[:n] * ramp
-        return part

@@ -16,6 +16,7 @@ cdef struct run_t:
     int64_t done  # samples that went to their places, before they were slipped
     int64_t place  # where the next of them goes
     int pending  # samples at `out_hz` that wait
+    double ahead_s  # so much before its time the codec makes it stand
     int delayed  # samples of the resampler's delay that are still to be passed over
     resampler_t resampler
     int16_t *media  # SLIP_BEFORE samples of history, then those that wait
@@ -31,6 +32,8 @@ cdef void run_push(run_t *run, int n) noexcept nogil
 cdef bint run_has_second(const run_t *run) noexcept nogil
 # The next second goes to its place, `more` samples longer.
 cdef void run_emit(run_t *run, line_t *line, int more) noexcept nogil
+# All that waits goes to its place as it is; what follows goes on behind it.
+cdef void run_flush(run_t *run, line_t *line) noexcept nogil
 # The rest goes, and the run ends. Returns the place behind it.
 cdef void run_close(run_t *run, line_t *line) noexcept nogil
 # Seconds of the sender's clock since `timestamp` 0: of the next sample to be placed, and of the next to come.

@@ -86,6 +86,11 @@ cdef void run_emit(run_t *run, line_t *line, int more) noexcept nogil:
     go(run, line, run.out_hz, more)
 
 
+cdef void run_flush(run_t *run, line_t *line) noexcept nogil:
+    while run.pending > 0:
+        go(run, line, run.pending if run.pending < run.out_hz else run.out_hz, 0)
+
+
 cdef void run_close(run_t *run, line_t *line) noexcept nogil:
     cdef int held = 0
     if run.is_open and run.hz != run.out_hz:  # what the resampler still holds
@@ -95,8 +100,8 @@ cdef void run_close(run_t *run, line_t *line) noexcept nogil:
         held = <int>(run.filled * run.out_hz // run.hz - run.done)
         if run.pending > held:
             run.pending = held
-    while run.is_open and run.pending > 0:
-        go(run, line, run.pending if run.pending < run.out_hz else run.out_hz, 0)
+    if run.is_open:
+        run_flush(run, line)
     run.is_open = False
 
 
@@ -110,4 +115,4 @@ cdef double run_next_x(const run_t *run) noexcept nogil:
 
 cdef double run_delay(const run_t *run) noexcept nogil:
     """As the seconds that wait will go: without a slip."""
-    return <double>run.place / run.out_hz - run_x(run)
+    return <double>run.place / run.out_hz - run_x(run) + run.ahead_s

@@ -45,6 +45,7 @@ cdef struct slot_t:
     bint is_fresh  # the state must be made ready first
     int hz
     int clock_hz
+    double delay_s  # of encoder and decoder together
 
 cdef enum what_t:
     LOST
@@ -98,6 +99,9 @@ cdef struct side_t:
     int64_t played_ns
     int64_t missing  # packets, since the last with sound
     int span  # samples of that one
+    int64_t *breaks  # times of arrival, rising: what comes from then on follows nothing
+    int break_count
+    int breaks_passed
     span_t *spans
     int span_count
     int span_room
@@ -109,6 +113,8 @@ cdef void side_play(side_t *side, int64_t until_ns) noexcept nogil
 # All there is up to this place lies on the line: nothing before it waits for what comes behind.
 cdef void side_settle(side_t *side, int64_t place) noexcept nogil
 
+# Packets were kept out of the file before this time: they are not lost, and nothing is made up for them.
+cdef int side_break(side_t *side, int64_t at_ns) noexcept nogil
 # Nothing of it waits any more.
 cdef bint side_is_done(const side_t *side) noexcept nogil
 # All memory but that of slots and spans.

@@ -16,7 +16,7 @@ from santral.codecs.shape.conceal cimport conceal_good, conceal_lost, concealer_
 from santral.recorder.timeline.envelope cimport envelope_at, envelope_clear, envelope_hear, envelope_slope
 from santral.recorder.timeline.line cimport line_free, line_init
 from santral.recorder.timeline.run cimport (
-    run_close, run_delay, run_emit, run_free, run_has_second, run_init, run_next_x, run_open, run_push, run_ready, run_x,
+    run_close, run_delay, run_emit, run_flush, run_free, run_has_second, run_init, run_next_x, run_open, run_push, run_ready, run_x,
 )
 from santral.recorder.timeline.waiting cimport (
     head_t, waiting_add, waiting_drop, waiting_free, waiting_head, waiting_init, waiting_payload,
@@ -31,13 +31,15 @@ cdef enum:
     ENOUGH = 10  # packets that agree on a later time
     CONCEALED_MS = 120
     FINE = 8000  # parts of a second: an error of so many samples is left alone
+    NOISE_MOST_S = 60  # comfort noise goes on without a packet
     PIECE_PARTS = 50  # gaps are filled in pieces of 20 ms
 
 cdef double AHEAD_S = AHEAD_MS / 1000.0
 cdef double EARLY_S = 0.04  # so much before its time with other timestamps: they have jumped
 cdef double EARLY_MOST_S = 0.4  # or the path has, by so much that slipping would take too long
-cdef double LATE_S = 0.06  # so late are all for three seconds: the source has paused, or its timestamps jumped
+cdef double LATE_S = 0.03  # so late are all for three seconds: the source has paused, or its timestamps jumped
 cdef double PAUSE_S = 1.0  # of silence: what follows is placed afresh
+cdef double NOISE_S = 10.0  # or of comfort noise
 cdef double SNAP_S = 0.002  # so close to the end of what came before: it follows it
 cdef double BURST_S = 0.5  # the first packets of a source may all be so late
 cdef double FAST_S = 0.02  # errors above are slipped by hundredths
@@ -159,7 +161,7 @@ cdef int steer(const side_t *side) noexcept nogil:
     cdef int hz = side.out_hz
     cdef int fine = hz // FINE
     cdef double x = run_x(&side.run) + 1.0
-    cdef int64_t wanted = llround((x + level(side, x, run_delay(&side.run))) * hz)
+    cdef int64_t wanted = llround((x + level(side, x, run_delay(&side.run)) - side.run.ahead_s) * hz)
     cdef int64_t error = wanted - side.run.place - hz
     cdef int64_t size = error if error > 0 else -error
     cdef int64_t most = hz // 100 if size > FAST_S * hz else hz // 500
@@ -200,11 +202,19 @@ cdef void begin_run(side_t *side, const slot_t *slot, const head_t *head, double
     cdef double near = least_ahead(side, 1.0, 1)
     cdef int64_t place
     cdef int64_t apart
+    cdef double least
     near = delay if near > delay or near < delay - BURST_S else near
-    place = llround((x + level(side, x, near)) * side.out_hz)
+    least = level(side, x, near)
+    if near > least + LATE_S and least_ahead(side, AHEAD_S, ENOUGH) > least + LATE_S:  # it has paused
+        envelope_clear(&side.envelope)
+        envelope_hear(&side.envelope, x, delay)
+        least = level(side, x, near)
+        side.counts.steps += 1
+    place = llround((x + least - slot.delay_s) * side.out_hz)
     apart = place - side.line.end
     if side.line.end > 0 and -SNAP_S * side.out_hz <= apart <= SNAP_S * side.out_hz:
         place = side.line.end
+    side.run.ahead_s = slot.delay_s
     if run_open(&side.run, slot.hz, slot.clock_hz, head.epoch, head.timestamp, place) == 0:
         concealer_init(&side.concealer, slot.hz)
     side.missing = 0
@@ -340,6 +350,11 @@ cdef void play(side_t *side, const head_t *head, const uint8_t *payload) noexcep
     if head.epoch != side.played_epoch:
         restart(side, head)
     side.missing += head.sequence - side.played_sequence - 1
+    while side.breaks_passed < side.break_count and head.arrival_ns >= side.breaks[side.breaks_passed]:
+        side.breaks_passed += 1
+        run_close(&side.run, &side.line)
+        side.is_noisy = False
+        side.missing = 0
     side.played_sequence = head.sequence
     side.played_ns = head.arrival_ns
     if slot.kind == EVENT:
@@ -359,7 +374,7 @@ cdef void play_noise(side_t *side, slot_t *slot, const head_t *head, const uint8
     cdef int64_t gap
     if side.run.is_open and side.run.clock_hz == slot.clock_hz:
         gap = gap_before(side, head)
-        if 0 < gap <= <int64_t>PAUSE_S * side.run.hz * (10 if side.is_noisy else 1):
+        if 0 < gap <= (NOISE_S if side.is_noisy else PAUSE_S) * side.run.hz:
             fill(side, slot, head, payload, gap)
     if head.length and not head.flags & FLAG_MASKED:
         noise_source_follow(&side.noise, payload, head.length)
@@ -377,12 +392,12 @@ cdef void play_sound(side_t *side, slot_t *slot, const head_t *head, const uint8
         return
     if side.run.is_open:
         gap = gap_before(side, head)
-        if side.run.hz != slot.hz or gap > PAUSE_S * slot.hz:
-            run_close(&side.run, &side.line)
-        elif has_jumped(side, head, gap, delay):
+        if has_jumped(side, head, gap, delay):
             run_close(&side.run, &side.line)
             envelope_clear(&side.envelope)
             side.counts.steps += 1
+        elif side.run.hz != slot.hz or gap > (NOISE_S if side.is_noisy else PAUSE_S) * slot.hz:
+            run_close(&side.run, &side.line)
     envelope_hear(&side.envelope, x, delay)
     if not side.run.is_open:
         begin_run(side, slot, head, x, delay)
@@ -410,6 +425,8 @@ cdef void side_settle(side_t *side, int64_t place) noexcept nogil:
     cdef int64_t left
     if not side.run.is_open or side.run.place >= place:
         return
+    if side.start_ns + place * 1000000000 // side.out_hz > side.played_ns + NOISE_MOST_S * <int64_t>1000000000:
+        side.is_noisy = False  # it has gone without a word
     if side.is_noisy:
         left = (place - side.run.place - side.run.pending) * side.run.hz // side.out_hz
         while left > 0:
@@ -418,9 +435,18 @@ cdef void side_settle(side_t *side, int64_t place) noexcept nogil:
             run_push(&side.run, side.run.hz // PIECE_PARTS)
             flow(side)
             left -= side.run.hz // PIECE_PARTS
-        if side.run.place >= place:
-            return
+        run_flush(&side.run, &side.line)
+        return
     run_close(&side.run, &side.line)
+
+
+cdef int side_break(side_t *side, int64_t at_ns) noexcept nogil:
+    cdef int64_t *breaks = <int64_t *>realloc(side.breaks, (side.break_count + 1) * sizeof(int64_t))
+    if breaks == NULL:
+        return -1
+    breaks[side.break_count] = at_ns
+    side.breaks, side.break_count = breaks, side.break_count + 1
+    return 0
 
 
 cdef bint side_is_done(const side_t *side) noexcept nogil:
@@ -435,6 +461,8 @@ cdef void side_free(side_t *side) noexcept nogil:
 
 # ---- Python ----
 
+# By how much what comes out of a decoder is older than the packet's timestamp says: filters' and look-ahead delays.
+DELAYS_S = {"G722": 0.001375, "opus": 0.0065}  # 22 samples at 16 kHz, 312 at 48
 WHAT = {LOST: "lost", MASKED: "masked", UNREADABLE: "unreadable"}
 
 
@@ -462,6 +490,7 @@ cdef class Side:
                 free(self.side.slots[i].state)
         free(self.side.slots)
         free(self.side.spans)
+        free(self.side.breaks)
         side_free(&self.side)
 
     def learn(self, int number, str key):
@@ -494,6 +523,7 @@ cdef class Side:
         slot.row = &codec.row
         slot.clock_hz = codec.row.clock_hz
         slot.hz = codec.row.sample_hz
+        slot.delay_s = DELAYS_S.get(codec.name, 0.0)
         if codec_takes_rate(&codec.row, self.side.out_hz):
             slot.hz = self.side.out_hz
         if codec.row.decode == NULL:

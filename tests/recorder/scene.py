@@ -1,18 +1,18 @@
 """Captures made up packet by packet as arrays, with the truth about them, and a judge of what a mixdown made of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import resample_poly
 
-from santral.codecs import CODECS, Encoder
+from santral.codecs import CODECS, Encoder, Parameters
 from santral.recorder.capture import PACKET, Batch, CaptureHeader, Damage, Note
-from santral.recorder.mixdown import Mixdown, Options, Summary
+from santral.recorder.mixdown import Mixdown, Options, Piece, Summary
 
 Samples = NDArray[np.int16]
-Times = NDArray[np.int64]
 
 START_NS = 7_000_000_000_000
 UTC_NS = 1_760_000_000_000_000_000
@@ -73,7 +73,7 @@ class Talk:
         codec = CODECS[self.codec]
         count = len(self.samples) // self.frame
         number = np.arange(count)
-        encoder = Encoder(codec)
+        encoder = Encoder(codec, Parameters(bitrate=64_000 if codec.name == "opus" else 0))
         payloads = [encoder.encode(self.samples[i * self.frame : (i + 1) * self.frame].tobytes()) for i in number]
         sent_s = self.start_s + self.packet_ms / 1000 * (number + 1) / (1 + self.ppm * 1e-6)
         delay_s = self.delay_ms / 1000 + rng.uniform(0, 3 * self.jitter_ms / 1000, count)
@@ -157,6 +157,31 @@ def mixed(tape: Tape, options: Options | None = None) -> tuple[Samples, Summary]
     return np.concatenate(pieces), mix.summary
 
 
+def tracks(tape: Tape, options: Options) -> dict[str, Samples]:
+    """Every track, whole: who joined late is silent before."""
+    whole: dict[str, list[Piece]] = {}
+    for piece in Mixdown([tape], options).pieces():
+        whole.setdefault(piece.track.name, []).append(piece)
+    found = {}
+    for name, pieces in whole.items():
+        before = np.zeros((pieces[0].at, pieces[0].track.channels), np.int16)
+        found[name] = np.concatenate([before, *(piece.samples for piece in pieces)])
+    return found
+
+
+def following(talk: Talk, samples: Samples, *, after_s: float = 0.0, **other: Any) -> Talk:
+    """The same source goes on, perhaps otherwise: numbers and timestamps run on, over a pause of its clock."""
+    count = len(talk.samples) // talk.frame
+    ticks = CODECS[talk.codec].clock_hz * talk.packet_ms // 1000
+    same = {
+        "start_s": talk.start_s + len(talk.samples) / talk.hz / (1 + talk.ppm * 1e-6) + after_s,
+        "first_sequence": (talk.first_sequence + count) & 0xFFFF,
+        "first_timestamp": (talk.first_timestamp + count * ticks) & 0xFFFFFFFF,
+        "seed": talk.seed + 100,
+    }
+    return replace(talk, samples=samples, **(same | other))
+
+
 @dataclass
 class Verdict:
     """Second by second of one side."""
@@ -169,13 +194,14 @@ def judged(heard: Samples, talk: Talk, hz: int, *, first_s: float = 0.0, last_s:
     """One channel against what was said, in windows of a second of the talk: where it stands, and how alike it is then,
     outside what was lost. A packet belongs where it would have come without delay by the network.
     """
-    truth = talk.samples.astype(float)
-    if talk.hz != hz:
-        raise ValueError("judge at the codec's own rate")
-    said = np.repeat(~talk.lost, talk.frame)
+    truth = resample_poly(talk.samples.astype(float), hz, talk.hz) if talk.hz != hz else talk.samples.astype(float)
+    frame = hz * talk.packet_ms // 1000
+    said = np.repeat(~talk.lost, frame)
     said = np.concatenate([said, np.ones(len(truth), bool)])[: len(truth)]
+    for start, end in talk.quiet:
+        said[round(start * hz) - frame : round(end * hz) + frame] = False
     for lost in np.flatnonzero(talk.lost):  # the blend back in
-        said[(lost + 1) * talk.frame : (lost + 1) * talk.frame + hz // 100] = False
+        said[(lost + 1) * frame : (lost + 1) * frame + hz // 100] = False
     begins_s = talk.start_s + talk.packet_ms / 1000
     rate = hz * (1 + talk.ppm * 1e-6)
     correlations, lates = [], []
@@ -188,6 +214,8 @@ def judged(heard: Samples, talk: Talk, hz: int, *, first_s: float = 0.0, last_s:
         if len(window) < hz or len(around) < hz + 2 * reach or not window.any():
             continue
         keep = said[k : k + hz]
+        if keep.mean() < 0.5:
+            continue
         score = np.correlate(around, window * keep, "valid")
         best = int(np.clip(np.argmax(score), 1, len(score) - 2))
         a, b, c = score[best - 1 : best + 2]
