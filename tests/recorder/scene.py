@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
+from scipy.signal import correlate, resample_poly
 
 from santral.codecs import CODECS, Encoder, Parameters
 from santral.recorder.capture import PACKET, Batch, CaptureHeader, Damage, Note
@@ -216,7 +216,7 @@ def judged(heard: Samples, talk: Talk, hz: int, *, first_s: float = 0.0, last_s:
         keep = said[k : k + hz]
         if keep.mean() < 0.5:
             continue
-        score = np.correlate(around, window * keep, "valid")
+        score = correlate(around, window * keep, "valid", "fft")
         best = int(np.clip(np.argmax(score), 1, len(score) - 2))
         a, b, c = score[best - 1 : best + 2]
         part = 0.5 * (a - c) / (a - 2 * b + c)
