@@ -23,7 +23,7 @@ from santral.bench.measure import (
     setup_rate,
     transcode,
 )  # fmt: skip
-from santral.bench.measure.media import mixdown, srtp
+from santral.bench.measure.media import mixdown, record, srtp
 from santral.bench.measure.result import Result, Setting
 from santral.bench.process import cores
 from santral.bench.report import wide_console
@@ -44,6 +44,7 @@ BENCHMARKS: Final[dict[str, Callable[[Setting], Result]]] = {
     "srtp": srtp.run,
     "acd": speed.run,
     "mixdown": mixdown.run,
+    "record": record.run,
 }
 FOLDER: Final = Path("bench-output")
 MARKS: Final = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}

@@ -1,18 +1,22 @@
 """A media plane without signalling: `python -m santral.bench.load.plane MODE`, peers' ports on standard input.
 
 MODE: `relay` and `transcode` bridge the legs in pairs (whose peers speak A-law, and want to hear the other law when
-transcoding), `rooms:N` puts N legs at a time into one room. Prints the legs' ports, then `ready`;
-SIGUSR1 prints its counters as one line of JSON.
+transcoding), `rooms:N` puts N legs at a time into one room, `record:FOLDER` bridges in pairs and captures each pair
+into a file of the folder. Prints the legs' ports, then `ready`; SIGUSR1 prints its counters as one line of JSON,
+`media_cpu_ns` of the media thread alone among them. SIGTERM ends it, and what it records.
 """
 
 import asyncio
 import json
+import os
 import signal
 import sys
+from pathlib import Path
 from typing import Final
 
 from santral.bench.ports import HOST
 from santral.engine.media import MediaEvent, MediaLeg, MediaPlane, PlaneSettings, RemoteMedia
+from santral.recorder.capture import CaptureHeader
 
 PORTS: Final = (20_000, 31_999)
 SAID: Final = {8: "PCMA/8000"}
@@ -36,16 +40,37 @@ def join(plane: MediaPlane, legs: list[MediaLeg], mode: str) -> None:
             room.join(leg)
 
 
+async def record(plane: MediaPlane, legs: list[MediaLeg], folder: Path) -> None:
+    for number in range(0, len(legs), 2):
+        capture = plane.captures.open(
+            folder / f"{number // 2}.capture", CaptureHeader.now(str(number), "bench", "bench")
+        )
+        capture.add(legs[number], "originating")
+        capture.add(legs[number + 1], "connected")
+        if number % AT_ONCE == 0:
+            await asyncio.sleep(0)
+
+
+def threads() -> set[str]:
+    return set(os.listdir("/proc/self/task"))
+
+
+def cpu_ns(thread: str) -> int:
+    return int(Path(f"/proc/self/task/{thread}/schedstat").read_text().split()[0])
+
+
 async def serve(mode: str, ports: list[int]) -> None:
     def ignore(event: MediaEvent) -> None:
         """Nobody is told."""
 
     plane = MediaPlane(PlaneSettings(PORTS, max_legs=len(ports) + 8), ignore)
     loop = asyncio.get_running_loop()
+    before = threads()
     plane.start(loop)
+    (media,) = threads() - before
     stopped = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
-    loop.add_signal_handler(signal.SIGUSR1, lambda: say(json.dumps(plane.snapshot())))
+    loop.add_signal_handler(signal.SIGUSR1, lambda: say(json.dumps(plane.snapshot() | {"media_cpu_ns": cpu_ns(media)})))
     legs = []
     for number, port in enumerate(ports):
         leg = plane.open_leg(HOST)
@@ -54,6 +79,8 @@ async def serve(mode: str, ports: list[int]) -> None:
         if number % AT_ONCE == 0:
             await asyncio.sleep(0)
     join(plane, legs, mode)
+    if mode.startswith("record:"):
+        await record(plane, legs, Path(mode.partition(":")[2]))
     say(" ".join(str(leg.port) for leg in legs))
     say("ready")
     await stopped.wait()

@@ -41,7 +41,7 @@ def running(setting: Setting, mode: str, peers: list[int]) -> Iterator[Plane]:
     setting.folder.mkdir(parents=True, exist_ok=True)
     child = Child(
         [sys.executable, "-m", "santral.bench.load.plane", mode],
-        setting.folder / f"plane-{mode.replace(':', '-')}.log",
+        setting.folder / f"plane-{mode.replace(':', '-').replace('/', '-')}.log",
         core=setting.subject_core,
         stdin=" ".join(map(str, peers)) + "\n",
     )

@@ -180,6 +180,7 @@ class MediaPlane:
             "port_shortages": ports.shortages if ports else 0,
             "legs_refused": self._refused,
             "threads": len(self._workers),
+            **self.captures.counters(),
         }
         for worker in self._workers:
             for name, value in worker.counters().items():

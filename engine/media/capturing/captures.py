@@ -229,6 +229,8 @@ class Captures:
         self.thread = CaptureThread(codec_keys)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watch: asyncio.TimerHandle | None = None
+        self._closed_packets = 0
+        self._closed_dropped = 0
 
     def open(
         self,
@@ -272,12 +274,12 @@ class Captures:
         self._loop = None
 
     def counters(self) -> dict[str, int]:
-        """Of the captures that are open."""
+        """Packets in files, and packets that found no room, of all captures so far."""
         summaries = [capture.summary() for capture in self.open_captures]
         return {
             "captures_open": len(summaries),
-            "capture_packets": sum(summary.packets for summary in summaries),
-            "capture_dropped": sum(summary.dropped for summary in summaries),
+            "captured_packets": self._closed_packets + sum(summary.packets for summary in summaries),
+            "captured_dropped": self._closed_dropped + sum(summary.dropped for summary in summaries),
         }
 
     def order(self, act: Callable[..., None], *arguments: Any) -> None:
@@ -292,6 +294,8 @@ class Captures:
 
     def _close(self, capture: Capture, summary: CaptureSummary) -> None:
         self.open_captures.discard(capture)
+        self._closed_packets += summary.packets
+        self._closed_dropped += summary.dropped
         capture.done(summary)
 
     def _look(self) -> None:

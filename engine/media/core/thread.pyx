@@ -328,7 +328,7 @@ cdef class MediaThread:
         cdef command_t *command = self.begin(COMMAND_GIVE_TAP, slot, leg)
         if command == NULL:
             return False
-        command.argument.tap.tap = &ring.tap
+        command.argument.tap.tap = ring.tap
         command.argument.tap.of_heard = of_heard
         return self.post()
 

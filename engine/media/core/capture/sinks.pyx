@@ -93,7 +93,7 @@ cdef class Sink:
         cdef source_t *source = <source_t *>calloc(1, sizeof(source_t))
         if source == NULL:
             raise MemoryError
-        source.tap = &ring.tap
+        source.tap = ring.tap
         source.stream = <unsigned short>stream
         source.next = self.sink.sources
         self.rings[stream] = ring

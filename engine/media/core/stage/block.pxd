@@ -203,10 +203,10 @@ cdef struct stage_t:
     bint told_in_band
     bint passes_keys  # digits are pressed anew at the far end, which hears them in another way
     int64_t told_ns
+    member_t seat  # its room is looked at by every packet
     ear_t side  # where a side copy is
     noise_source_t noise  # what its pauses are filled with, for a far end that takes no comfort noise
     ear_t ear
     play_t play
     keys_t keys
     mouth_t mouth
-    member_t seat

@@ -7,9 +7,11 @@ cdef extern from *:
     /* Sequentially consistent: each side stores its own counter, then loads the other's, and one must see the other. */
     #define tap_load(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
     #define tap_store(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
+    #define tap_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
     """
     uint64_t tap_load(const uint64_t *at) nogil
     void tap_store(uint64_t *at, uint64_t value) nogil
+    void tap_release(uint64_t *at, uint64_t value) nogil
 
 cdef enum:
     TAP_HEAD_BYTES = 40
@@ -30,21 +32,22 @@ cdef struct tap_record_t:  # before each payload in the ring
     uint8_t unused[3]
 
 cdef struct tap_t:
-    uint64_t serial
+    # One cache line: all that a packet needs when there is room. The producer's, but for what is said.
     tap_t *next
     int64_t delay_ns  # records younger than this can still be masked, and are not published
     int64_t masked_until_ns
-    bint hides_keys  # digits that the peer presses are masked
-    # The producer's, unpublished: what lies between `published` and `written`.
-    uint64_t written
-    uint64_t overruns  # packets the consumer was too slow for
-    uint8_t apart[64]
-    uint64_t published  # stored by the producer with release, read by the consumer
-    uint8_t apart_too[64]
-    uint64_t read  # stored by the consumer
-    uint64_t size  # bytes, a power of two
-    int fd  # eventfd, rung when the ring was empty; -1: none, the consumer comes by itself
+    uint64_t written  # unpublished is what lies between `published` and this
+    uint64_t published  # stored by the producer, read by the consumer
+    uint64_t read_before  # where the consumer was when there seemed to be no room
     uint8_t *ring
+    uint32_t size  # bytes, a power of two
+    int fd  # eventfd, rung when the ring was empty; -1: none, the consumer comes by itself
+    # Now and then:
+    uint64_t serial
+    uint64_t overruns  # packets the consumer was too slow for
+    bint hides_keys  # digits that the peer presses are masked
+    uint8_t apart[64]
+    uint64_t read  # stored by the consumer
 
 cdef void tap_put(
     tap_t *t, const tap_record_t *head, const uint8_t *payload, int64_t now_ns
@@ -54,6 +57,6 @@ cdef bint hides_keys(const tap_t *taps) noexcept nogil
 cdef void tap_mask(tap_t *t, int64_t from_ns, int64_t until_ns) noexcept nogil
 
 cdef class TapRing:
-    cdef tap_t tap
+    cdef tap_t *tap
 
     cdef int read_up_to(self, uint64_t at, uint64_t until, list found) except -1

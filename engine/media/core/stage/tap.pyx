@@ -7,14 +7,16 @@ takes back the tone that a gateway let through before it (rule: nothing of a mas
 import os
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
+
+from santral.engine.media.core.memory.pages cimport give_back, take
 
 cdef extern from "<unistd.h>" nogil:
     long write(int fd, const void *buffer, size_t size)
 
 cdef enum:
     SMALLEST_RING = 4096
+    LARGEST_RING = 1 << 30
 
 
 cdef inline tap_record_t *record_at(const tap_t *t, uint64_t at) noexcept nogil:
@@ -31,10 +33,12 @@ cdef void tap_put(
     cdef tap_record_t *record
     if head.is_key and t.hides_keys:
         return
-    if needed + TAP_ALIGNMENT > t.size - (t.written - tap_load(&t.read)):
-        t.overruns += 1
-        tap_publish(t, now_ns)
-        return
+    if needed + TAP_ALIGNMENT > t.size - (t.written - t.read_before):
+        t.read_before = tap_load(&t.read)
+        if needed + TAP_ALIGNMENT > t.size - (t.written - t.read_before):
+            t.overruns += 1
+            tap_publish(t, now_ns)
+            return
     if bytes > rest:
         record_at(t, t.written).bytes = 0  # rest >= TAP_ALIGNMENT: there is room for this word
         t.written += rest
@@ -65,8 +69,11 @@ cdef void tap_publish(tap_t *t, int64_t now_ns) noexcept nogil:
         at += record.bytes
     if at == before:
         return
+    if t.fd < 0:
+        tap_release(&t.published, at)
+        return
     tap_store(&t.published, at)
-    if t.fd >= 0 and tap_load(&t.read) == before:  # the consumer may have seen nothing of this, and sleeps
+    if tap_load(&t.read) == before:  # the consumer may have seen nothing of this, and sleeps
         write(t.fd, &one, sizeof(one))
 
 
@@ -100,22 +107,25 @@ cdef class TapRing:
     """The memory of one tap and its reading end. The media thread writes into it from `give_tap` until it returns it."""
 
     def __cinit__(self, uint64_t serial, int capacity, int64_t delay_ns=0, bint rings=True):
+        cdef uint32_t size = SMALLEST_RING
+        if not 0 <= capacity <= LARGEST_RING:
+            raise ValueError("capacity of a tap")
+        while size < <uint32_t>capacity:
+            size *= 2
+        self.tap = <tap_t *>take(sizeof(tap_t) + size)
         self.tap.serial = serial
         self.tap.fd = -1
         self.tap.delay_ns = delay_ns
-        self.tap.size = SMALLEST_RING
-        while self.tap.size < <uint64_t>capacity:
-            self.tap.size *= 2
-        self.tap.ring = <uint8_t *>calloc(self.tap.size, 1)
-        if self.tap.ring == NULL:
-            raise MemoryError
+        self.tap.size = size
+        self.tap.ring = <uint8_t *>self.tap + sizeof(tap_t)
 
     def __init__(self, uint64_t serial, int capacity, int64_t delay_ns=0, bint rings=True):
         if rings:
             self.tap.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def __dealloc__(self):
-        free(self.tap.ring)
+        if self.tap != NULL:
+            give_back(self.tap, sizeof(tap_t) + self.tap.size)
 
     @property
     def fd(self):
@@ -153,7 +163,7 @@ cdef class TapRing:
     cdef int read_up_to(self, uint64_t at, uint64_t until, list found) except -1:
         cdef const tap_record_t *record
         while at < until:
-            record = record_at(&self.tap, at)
+            record = record_at(self.tap, at)
             if record.bytes == 0:
                 at += self.tap.size - (at & (self.tap.size - 1))
                 continue
