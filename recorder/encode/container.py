@@ -3,18 +3,17 @@
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 import av
 import numpy as np
 from av.error import FFmpegError
 
+from santral.recorder.encode.files import NewFile
 from santral.recorder.encode.wav import ALAW, PCM, ULAW, Samples, WavFile
 
 OPUS_BIT_RATE: Final = 24_000  # a channel; speech is transparent from about 20,000 on
 MP3_BIT_RATE: Final = 32_000
-REMUXED: Final = ".tagged"  # the copy that gets what is only known at the end
 
 
 class EncodeError(Exception):
@@ -41,10 +40,15 @@ class Format:
     rates: tuple[int, ...] = ()  # empty: any
     code: int = PCM
 
-    def open(self, path: Path, rate_hz: int, channels: int) -> Encoding:
-        if not self.codec:
-            return WavFile(path, rate_hz, channels, self.code)
-        return ContainerFile(self, path, rate_hz, channels)
+    def open(self, file: NewFile, draft: NewFile | None, rate_hz: int, channels: int) -> Encoding:
+        """`draft` holds a first version where the format `needs_draft`."""
+        if draft is None:
+            return WavFile(file, rate_hz, channels, self.code)
+        return ContainerFile(self, file, draft, rate_hz, channels)
+
+    @property
+    def needs_draft(self) -> bool:
+        return bool(self.codec)
 
 
 FORMATS: Final = {
@@ -64,17 +68,16 @@ class ContainerFile:
     finished packets are then copied once, as they are.
     """
 
-    def __init__(self, made: Format, path: Path, rate_hz: int, channels: int) -> None:
-        self.made, self.path, self.rate_hz = made, path, rate_hz
+    def __init__(self, made: Format, file: NewFile, draft: NewFile, rate_hz: int, channels: int) -> None:
+        self.made, self.file, self.draft, self.rate_hz = made, file, draft, rate_hz
         self.layout = "mono" if channels == 1 else "stereo"
         self.at = 0
         rate = rate_hz if not made.rates else min((r for r in made.rates if r >= rate_hz), default=made.rates[-1])
         self.resampler = av.AudioResampler(format=made.sample, layout=self.layout, rate=rate)
         self.output: Any
         self.stream: Any
-        path.touch()  # a folder that is gone or read-only is an OSError like any other
         try:
-            self.output = av.open(str(path), "w", format=made.container)
+            self.output = av.open(draft, "w", format=made.container)
             self.stream = self.output.add_stream(made.codec, rate=rate, layout=self.layout, format=made.sample)
         except (FFmpegError, ValueError) as problem:
             raise trouble(problem) from None
@@ -104,19 +107,15 @@ class ContainerFile:
             raise trouble(problem) from None
 
     def tag(self, metadata: Mapping[str, str]) -> None:
-        tagged = self.path.with_name(self.path.name + REMUXED)
-        try:
-            with av.open(str(self.path)) as source, av.open(str(tagged), "w", format=self.made.container) as target:
-                copied = target.add_stream_from_template(source.streams.audio[0])
-                for to in (target.metadata, copied.metadata):
-                    to.update(metadata)
-                for packet in source.demux(source.streams.audio[0]):
-                    if packet.dts is not None:
-                        packet.stream = copied
-                        target.mux(packet)
-            tagged.replace(self.path)
-        finally:
-            tagged.unlink(missing_ok=True)
+        self.draft.seek(0)
+        with av.open(self.draft, "r") as source, av.open(self.file, "w", format=self.made.container) as target:
+            copied = target.add_stream_from_template(source.streams.audio[0])
+            for to in (target.metadata, copied.metadata):
+                to.update(metadata)
+            for packet in source.demux(source.streams.audio[0]):
+                if packet.dts is not None:
+                    packet.stream = copied
+                    target.mux(packet)
 
     def abandon(self) -> None:
         with contextlib.suppress(FFmpegError, OSError):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,12 +11,12 @@ from typing import Final, Literal
 import numpy as np
 
 from santral.recorder.encode.container import FORMATS, EncodeError, Encoding, Format
+from santral.recorder.encode.files import DRAFT, Create, PartFile
 from santral.recorder.encode.peaks import Peaks
 from santral.recorder.encode.picture import picture as drawn
 from santral.recorder.encode.wav import Samples
 from santral.recorder.mixdown import Mixdown, Summary, TrackInfo
 
-UNFINISHED: Final = ".part"
 PADDING_FRAMES: Final = 1 << 16
 PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+@")
 Kind = Literal["audio", "track", "peaks", "picture"]
@@ -67,84 +68,83 @@ def save(
     metadata: Mapping[str, str] | None = None,
     peaks: bool = False,
     picture: bool = False,
+    create: Create = PartFile,
 ) -> list[Written]:
     """Mix to the end of the captures, and write `<stem>.<ext>` and what else is wished for.
 
-    Raises `OSError` (disk full, folder gone), `EncodeError`, and what reading captures raises: then nothing is left.
+    Every file is made by `create`, and left normally only when all of them are whole. Raises `OSError` (disk full,
+    folder gone), `EncodeError`, and what reading captures raises: then all are left by that exception.
     """
     if format not in FORMATS:
         raise EncodeError(f"no format {format!r}: there are {', '.join(FORMATS)}")
-    made = FORMATS[format]
-    strands: dict[str, Strand] = {}
-    finished: list[tuple[Path, Path]] = []
-    try:
+    press = Press(mix, folder, stem, format, create)
+    with ExitStack() as files:
+        strands: dict[str, Strand] = {}
         for piece in mix.pieces():
-            name = piece.track.name
-            if name not in strands:
-                strands[name] = opened(mix, piece.track, folder / named(stem, name, made), made, wants=peaks or picture)
-            strands[name].write(piece.samples, piece.at)
+            if piece.track.name not in strands:
+                strands[piece.track.name] = press.strand(piece.track, files, wants_peaks=peaks or picture)
+            strands[piece.track.name].write(piece.samples, piece.at)
         for info in mix.tracks:  # of which nothing was ever handed out: an empty file is one too
             if info.name not in strands:
-                path = folder / named(stem, info.name, made)
-                strands[info.name] = opened(mix, info, path, made, wants=peaks or picture)
+                strands[info.name] = press.strand(info, files, wants_peaks=peaks or picture)
         for strand in strands.values():
             strand.file.finish(described(mix.summary, metadata or {}, strand.info.name))
-            finished.append((part_of(strand.path), strand.path))
-        written = [audio(mix, strand, format) for strand in strands.values()]
-        for shown in extras(mix, strands, folder, stem, peaks=peaks, picture=picture):
-            finished.append((part_of(shown.path), shown.path))
-            written.append(shown)
-        for part, path in finished:
-            part.replace(path)
-    except BaseException:
-        for strand in strands.values():
-            strand.file.abandon()
-        for path in [folder / f"{stem}.{made.extension}", *(s.path for s in strands.values())]:
-            part_of(path).unlink(missing_ok=True)
-        for extension in ("json", "png"):
-            part_of(folder / f"{stem}.{extension}").unlink(missing_ok=True)
-        raise
-    return written
+        written = [press.told(strand) for strand in strands.values()]
+        return written + press.shown(strands[""], files, peaks=peaks, picture=picture)
 
 
-def opened(mix: Mixdown, info: TrackInfo, path: Path, made: Format, *, wants: bool) -> Strand:
-    file = made.open(part_of(path), mix.rate_hz, info.channels)
-    return Strand(info, path, file, Peaks(mix.rate_hz, info.channels) if wants and not info.name else None)
+@dataclass(frozen=True, slots=True)
+class Press:
+    """How the files of one mixdown are made."""
+
+    mix: Mixdown
+    folder: Path
+    stem: str
+    format: str
+    create: Create
+
+    def strand(self, info: TrackInfo, files: ExitStack, *, wants_peaks: bool) -> Strand:
+        made, hz = FORMATS[self.format], self.mix.rate_hz
+        path = self.folder / named(self.stem, info.name, made)
+        file = files.enter_context(self.create(path))
+        draft = None
+        if made.needs_draft:
+            draft = files.enter_context(self.create(path.with_name(path.name + DRAFT)))
+            files.callback(draft.discard)
+        encoding = made.open(file, draft, hz, info.channels)
+        files.callback(encoding.abandon)
+        return Strand(info, path, encoding, Peaks(hz, info.channels) if wants_peaks and not info.name else None)
+
+    def told(self, strand: Strand) -> Written:
+        kind: Kind = "track" if strand.info.name else "audio"
+        info = strand.info
+        return Written(strand.path, kind, self.format, self.seconds(strand), info.channels, self.mix.rate_hz, info.name)
+
+    def shown(self, strand: Strand, files: ExitStack, *, peaks: bool, picture: bool) -> list[Written]:
+        """What is seen of the mix."""
+        if strand.peaks is None:
+            return []
+        strand.peaks.finish()
+        made: list[Written] = []
+        if peaks:
+            outline = json.dumps(strand.peaks.to_map(), separators=(",", ":")).encode()
+            made.append(self.put(strand, files, "peaks", "json", outline))
+        if picture:
+            made.append(self.put(strand, files, "picture", "png", drawn(strand.peaks)))
+        return made
+
+    def put(self, strand: Strand, files: ExitStack, kind: Kind, extension: str, data: bytes) -> Written:
+        path = self.folder / f"{self.stem}.{extension}"
+        files.enter_context(self.create(path)).write(data)
+        return Written(path, kind, extension, self.seconds(strand), strand.info.channels, self.mix.rate_hz)
+
+    def seconds(self, strand: Strand) -> float:
+        return strand.frames / self.mix.rate_hz
 
 
 def named(stem: str, track: str, made: Format) -> str:
     plain = "".join(letter if letter in PLAIN else "_" for letter in track)
     return f"{stem}-{plain}.{made.extension}" if track else f"{stem}.{made.extension}"
-
-
-def part_of(path: Path) -> Path:
-    return path.with_name(path.name + UNFINISHED)
-
-
-def audio(mix: Mixdown, strand: Strand, format: str) -> Written:  # noqa: A002
-    kind: Kind = "track" if strand.info.name else "audio"
-    seconds = strand.frames / mix.rate_hz
-    return Written(strand.path, kind, format, seconds, strand.info.channels, mix.rate_hz, strand.info.name)
-
-
-def extras(
-    mix: Mixdown, strands: Mapping[str, Strand], folder: Path, stem: str, *, peaks: bool, picture: bool
-) -> list[Written]:
-    strand = strands[""]
-    if strand.peaks is None:
-        return []
-    strand.peaks.finish()
-    made = []
-    seconds = strand.frames / mix.rate_hz
-    if peaks:
-        path = folder / f"{stem}.json"
-        part_of(path).write_text(json.dumps(strand.peaks.to_map(), separators=(",", ":")))
-        made.append(Written(path, "peaks", "json", seconds, strand.info.channels, mix.rate_hz))
-    if picture:
-        path = folder / f"{stem}.png"
-        part_of(path).write_bytes(drawn(strand.peaks))
-        made.append(Written(path, "picture", "png", seconds, strand.info.channels, mix.rate_hz))
-    return made
 
 
 def described(summary: Summary, metadata: Mapping[str, str], track: str = "") -> dict[str, str]:

@@ -2,13 +2,13 @@
 
 import struct
 from collections.abc import Mapping
-from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from santral.codecs import CODECS
+from santral.recorder.encode.files import NewFile
 
 Samples = NDArray[np.int16]
 
@@ -55,15 +55,11 @@ def info_chunk(metadata: Mapping[str, str]) -> bytes:
 class WavFile:
     """A WAV file while it is written."""
 
-    def __init__(self, path: Path, rate_hz: int, channels: int, code: int = PCM) -> None:
+    def __init__(self, file: NewFile, rate_hz: int, channels: int, code: int = PCM) -> None:
+        self.file: Final = file
         self.rate_hz, self.channels, self.code = rate_hz, channels, code
-        self.file: Final[BinaryIO] = path.open("wb", buffering=0)
         self.bytes = 0
-        try:
-            self.put(header(rate_hz, channels, code))
-        except BaseException:
-            self.file.close()
-            raise
+        file.write(header(rate_hz, channels, code))
 
     def write(self, samples: Samples) -> None:
         """Frames [n, channels]."""
@@ -71,20 +67,14 @@ class WavFile:
             data: bytes | memoryview = samples.astype("<i2", order="C", copy=False).data.cast("B")
         else:
             data = LAWS[self.code].encode(np.ascontiguousarray(samples).reshape(-1).view(np.uint8).data)
-        self.put(data)
+        self.file.write(data)
         self.bytes += len(data)
-
-    def put(self, data: bytes | memoryview) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[self.file.write(view) :]
 
     def finish(self, metadata: Mapping[str, str]) -> None:
         behind = info_chunk(metadata)
-        self.put(b"\0" * (self.bytes % 2) + behind)
+        self.file.write(b"\0" * (self.bytes % 2) + behind)
         self.file.seek(0)
-        self.put(header(self.rate_hz, self.channels, self.code, self.bytes, len(behind)))
-        self.file.close()
+        self.file.write(header(self.rate_hz, self.channels, self.code, self.bytes, len(behind)))
 
     def abandon(self) -> None:
-        self.file.close()
+        """Nothing is held."""

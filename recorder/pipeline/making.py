@@ -106,14 +106,14 @@ class CaptureSource:
         from santral.recorder.encode import EncodeError, save  # noqa: PLC0415
 
         meta = self._capture.header.meta
-        wanted = {"peaks": bool(meta.get("peaks")), "picture": bool(meta.get("picture"))}
+        peaks, picture = bool(meta.get("peaks")), bool(meta.get("picture"))
         form, texts = str(meta.get("format", "wav")), _texts(meta.get("metadata"))
         try:
             if create is None:
-                written = save(self._mix, folder, stem, form, metadata=texts, **wanted)
+                written = save(self._mix, folder, stem, form, metadata=texts, peaks=peaks, picture=picture)
             else:
                 with tempfile.TemporaryDirectory(dir=MEMORY) as memory:
-                    written = save(self._mix, Path(memory), stem, form, metadata=texts, **wanted)
+                    written = save(self._mix, Path(memory), stem, form, metadata=texts, peaks=peaks, picture=picture)
                     for each in written:
                         with each.path.open("rb") as plain, create(folder / each.path.name) as sealed:
                             shutil.copyfileobj(plain, sealed, COPY_BYTES)

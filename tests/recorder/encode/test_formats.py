@@ -1,5 +1,6 @@
 """Files as others read them: length, channels, rate, what is heard in which ear, and what the file says of itself."""
 
+import io
 import json
 import resource
 import struct
@@ -177,6 +178,55 @@ def test_a_disk_that_gets_full_leaves_nothing_behind(format_name: str, tmp_path:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
+
+
+class Kept(io.BytesIO):
+    """A file of the caller's making."""
+
+    def __init__(self, ends: list[str], path: Path) -> None:
+        super().__init__()
+        self.ends, self.path = ends, path
+
+    def discard(self) -> None:
+        self.ends.append(f"discarded {self.path.name}")
+        self.close()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if not self.closed:
+            self.ends.append(
+                f"{'left by ' + kind.__name__ if kind else f'{len(self.getvalue())} bytes'}: {self.path.name}"
+            )
+
+
+@pytest.mark.parametrize("format_name", ["wav", "flac"])
+def test_files_may_be_made_by_the_caller(format_name: str, tmp_path: Path) -> None:
+    """Sealed, say: nothing of the recording is anywhere else."""
+    ends: list[str] = []
+    (written, _) = save(recording(), tmp_path, "x", format_name, peaks=True, create=lambda path: Kept(ends, path))
+    drafts = [end for end in ends if "draft" in end]
+    assert drafts == ([] if format_name == "wav" else ["discarded x.flac.draft"])
+    sizes = {end.split(": ")[1]: int(end.split()[0]) for end in ends if end not in drafts}
+    assert sizes.keys() == {written.path.name, "x.json"}
+    assert sizes[written.path.name] > 30_000
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_the_caller_are_left_by_what_went_wrong(tmp_path: Path) -> None:
+    ends: list[str] = []
+    mix = recording()
+    mix.reels[0].source.payloads = b""
+    mix.reels[0].source.read = lambda _limit=None: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        save(mix, tmp_path, "x", "flac", create=lambda path: Kept(ends, path))
+    assert ends == []  # it had not come to that
+    mix = recording(30)
+    real = mix.reels[0].source.read
+    calls = iter([real, real])
+    mix.reels[0].source.rows_a_read = 1000
+    mix.reels[0].source.read = lambda limit=None: next(calls)(limit)
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        save(mix, tmp_path, "x", "flac", create=lambda path: Kept(ends, path))
+    assert ends == ["discarded x.flac.draft", "left by RuntimeError: x.flac"]
 
 
 def test_an_unknown_format(tmp_path: Path) -> None:
