@@ -285,3 +285,54 @@ async def test_a_tone_cut_off_by_the_end_is_not_in_the_file(stage, path: Path) -
     wire = PCMA.encode(tone.tobytes())
     assert wire[:160] not in raw(path)
     assert PCMA.encode(voice(0.3).tobytes())[:160] in raw(path)
+
+
+async def test_tones_are_kept_out_where_a_jitter_buffer_is_before_the_detector(stage, path: Path) -> None:
+    a, b = stage.peer(), stage.peer()
+    leg_a, leg_b = stage.leg(a, **BARE), stage.leg(b, **BARE)
+    room = stage.plane.open_room()
+    room.join(leg_a, gain_db=1.0)  # mixed, though they are two
+    room.join(leg_b)
+    capture = stage.plane.captures.open(path, HEADER)
+    capture.add(leg_a, "member")
+    capture.mask_digits()
+    tone = tones_of("7", tone_ms=120, gap_ms=0)
+    await speak(a, leg_a, np.concatenate([voice(0.5), tone, voice(0.5)]))
+    await stage.until(lambda: [digit["digit"] for digit in stage.of("dtmf", leg_a)] == ["7"])
+    await capture.close("")
+    await room.close()
+    data, wire = raw(path), PCMA.encode(tone.tobytes())
+    assert [n for n in range(0, len(wire), 160) if wire[n : n + 160] in data] == []
+    assert PCMA.encode(voice(0.5).tobytes())[:160] in data
+
+
+async def test_masks_switched_in_haste_rather_hide_too_much(stage, path: Path) -> None:
+    a, leg_a, _, _ = stage.bridged()
+    capture = stage.plane.captures.open(path, HEADER)
+    capture.add(leg_a, "originating")
+    for _ in range(100):
+        capture.mask()
+        capture.unmask()
+    capture.mask()
+    a.send(leg_a, b"cardmask" * 20)
+    await stage.expect_counts(leg_a, packets_in=1)
+    capture.unmask()
+    await asyncio.sleep(0.003)
+    a.send(leg_a, b"open-one" * 20)
+    await stage.expect_counts(leg_a, packets_in=2)
+    summary = await capture.close("")
+    assert (summary.packets, summary.masked) == (2, 1)
+    assert b"cardmask" not in raw(path)
+    _, batch = read(path)
+    assert payloads(batch, 0) == [b"", b"open-one" * 20]
+
+
+async def test_a_note_has_a_bound(stage, path: Path) -> None:
+    capture = stage.plane.captures.open(path, HEADER)
+    with pytest.raises(MediaError, match="note"):
+        capture.note("party", name="x" * 9000)
+    for n in range(200):  # more than a chunk keeps free for notes
+        capture.note("party", name="x" * 4000, number=n)
+    await capture.close("")
+    _, batch = read(path)
+    assert [note.fields["number"] for note in noted(batch, "party")] == list(range(200))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SMALL_RING_BYTES: Final = 1 << 16  # six seconds of G.711 in packets of 20 ms, three in packets of 10 ms
 RING_BYTES: Final = 1 << 18
-LOOK_AHEAD_MS: Final = 250  # 200 ms of tone that a gateway lets through before its events, and what tells them takes
+LOOK_AHEAD_MS: Final = 320  # more than what core/stage/heard.pyx takes back when it hears a digit
 WATCH_S: Final = 1.0
 MAX_NOTE_BYTES: Final = 8192
 SLOW_NS: Final = 2_000_000_000

@@ -19,6 +19,7 @@ cdef enum:
     IN_BAND = 32
     SAME_NS = 700000000  # a digit that comes both ways comes within this time
     BEFORE_MASK_NS = 200000000  # a gateway's own detector lets so much tone through before the events begin
+    BEFORE_MASK_IN_ROOM_NS = 300000000  # detectors of a room are behind the jitter buffer, 200 ms at most
     KEY_NS = 300000000  # masked at a time, again and again while a key is down
 
 
@@ -48,9 +49,10 @@ cdef void keep_masking(media_t *m, leg_t *leg) noexcept nogil:
     """While a key is down: the tone is kept out of the taps that must not have it."""
     cdef tap_t *tap = leg.stage.said
     cdef bint all = leg.stage.gate == GATE_MASK
+    cdef int64_t before_ns = BEFORE_MASK_NS if leg.stage.seat.room == NULL else BEFORE_MASK_IN_ROOM_NS
     while tap != NULL:
         if all or tap.hides_keys:
-            tap_mask(tap, m.now_ns - BEFORE_MASK_NS, m.now_ns + KEY_NS)
+            tap_mask(tap, m.now_ns - before_ns, m.now_ns + KEY_NS)
         tap = tap.next
 
 
