@@ -77,7 +77,7 @@ class Hop(NamedTuple):
         return Hop(transport, host, port, self.interface, proved, self.profile)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Send:
     """Hand these bytes to the transport, now."""
 
@@ -106,7 +106,7 @@ class Alias:
     port: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class IncomingInvite:
     """A new session asks to be answered; 100 Trying is already on its way."""
 
@@ -116,7 +116,7 @@ class IncomingInvite:
     replaces: Replacement | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Progress:
     """A provisional response to our INVITE, 100 included. `to_tag` names the early dialog ("" for 100).
 
@@ -131,7 +131,7 @@ class Progress:
     is_offer: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answered:
     """The 2xx that won. It has been ACKed, unless our INVITE had no body: then the owner calls `session.ack`."""
 
@@ -157,7 +157,7 @@ class Cancelled:
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Acknowledged:
     """The first ACK to our 2xx; its body may be the answer to our offer."""
 
@@ -299,7 +299,7 @@ class RequestFailed:
     status: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ended:
     """Terminal: an answered session is over, or an incoming one was rejected by us.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self, TypeVar, cast
+from typing import Any, Final, Self, TypeVar
 
 from santral.sip.errors import Malformed
 from santral.sip.uri import (
@@ -114,6 +114,16 @@ def split_values(text: str) -> list[str]:
     return values
 
 
+def _values_of(lines: list[str]) -> list[str]:
+    found: list[str] = []
+    for line in lines:
+        if "," in line:
+            found += split_values(line)
+        elif line:
+            found.append(line)
+    return found
+
+
 def _values_after_first(line: str) -> list[str]:
     try:
         return split_values(line)[1:]
@@ -162,13 +172,7 @@ class Headers:
 
     def values(self, name: str) -> list[str]:
         """All values of a comma-separated header over all its lines; raises Malformed on an open quote or bracket."""
-        found: list[str] = []
-        for line in self.all(name):
-            if "," in line:
-                found += split_values(line)
-            elif line:
-                found.append(line)
-        return found
+        return _values_of(self.all(name))
 
     def tokens(self, name: str) -> tuple[str, ...]:
         """A list of tokens (Allow, Supported, Require…), without empty ones and without parameters."""
@@ -177,18 +181,24 @@ class Headers:
 
     def typed(self, name: str, parse: Callable[[str], T]) -> tuple[T, ...]:
         """All values of a header read by `parse`, once; `name` is canonical and always goes with the same `parse`."""
-        cached = self._typed.get(name)
+        cached: tuple[T, ...] | None = self._typed.get(name)
         if cached is None:
-            cached = self._typed[name] = tuple([parse(value) for value in self.values(name)])
-        return cast("tuple[T, ...]", cached)
+            cached = self._typed[name] = tuple(
+                [parse(value) for value in _values_of([v for k, v in self._items if k == name])]
+            )
+        return cached
 
     def typed_single(self, name: str, parse: Callable[[str], T]) -> tuple[T, ...]:
         """Like `typed` for a header that is no list: its first line as a whole, or nothing."""
-        cached = self._typed.get(name)
+        cached: tuple[T, ...] | None = self._typed.get(name)
         if cached is None:
-            value = self.get(name)
-            cached = self._typed[name] = () if value is None else (parse(value),)
-        return cast("tuple[T, ...]", cached)
+            cached = ()
+            for key, value in self._items:
+                if key == name:
+                    cached = (parse(value),)
+                    break
+            self._typed[name] = cached
+        return cached
 
     def set(self, name: str, value: str) -> None:
         """One line with this value, where the first one of that name stood, else at the end."""

@@ -61,7 +61,7 @@ _IPV4: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII).fullmatch
 _HELD: Final = frozenset({"0.0.0.0", "::"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Codec:
     """One payload format of one direction: encoding name in its registered case, RTP clock, channels, payload type."""
 
@@ -129,7 +129,7 @@ def renumbered(codec: Codec, used: Collection[int]) -> Codec:
     return replace(codec, payload_type=free)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RemoteStream:
     """One m= line of the peer, as far as a media leg cares.
 
@@ -322,7 +322,7 @@ def answer_direction(offered: str) -> str:
         raise LocalError(f"no direction {offered!r}") from None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LocalStream:
     """One m= line of ours. Port 0 refuses the stream; `codecs` then may be empty and `formats` is written as it came.
 

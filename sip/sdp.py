@@ -5,8 +5,8 @@ Lenient where peers are (unknown lines, host names, odd origins); what a stream 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from string import ascii_letters
 from typing import Final, Self
 
 from santral.sip.errors import Malformed
@@ -16,8 +16,7 @@ __all__ = ["Attribute", "Connection", "Line", "Media", "Origin", "SessionDescrip
 MAX_LINES: Final = 2000
 MAX_MEDIA: Final = 64
 
-_LINE_END: Final = re.compile(r"\r\n|\n|\r")
-_LINE: Final = re.compile(r"[a-zA-Z]=", re.ASCII).match
+_LETTERS: Final = frozenset(ascii_letters)  # types of lines
 
 Line = tuple[str, str]  # type letter, text after "="
 Attribute = tuple[str, str | None]  # name, value after the colon (None: a flag)
@@ -158,12 +157,13 @@ class SessionDescription(_Section):
         text = body if isinstance(body, str) else _decode(body)
         if "\0" in text:
             raise Malformed("NUL in a session description")
-        raw = [line for line in _LINE_END.split(text) if line.strip(" \t")]
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        raw = [line for line in text.split("\n") if line.strip(" \t")]
         if len(raw) > MAX_LINES:
             raise Malformed(f"session description of {len(raw)} lines")
         sections: list[tuple[str, list[Line]]] = [("", [])]
         for line in raw:
-            if _LINE(line) is None:
+            if line[1:2] != "=" or line[0] not in _LETTERS:
                 raise Malformed(f"session description line: {line[:40]!r}")
             if line[0] == "m":
                 sections.append((line[2:], []))
