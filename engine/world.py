@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
+from structlog.typing import FilteringBoundLogger
 
 from santral.codecs.tones import Tone
+from santral.engine import log
 from santral.engine.acd.settings import Acd
 from santral.engine.calls.crossing import Policy
 from santral.engine.calls.leg import Leg, Party
@@ -339,6 +341,7 @@ class Services:
     recordings: "Recordings"
     media_owners: dict[int, tuple["Call", Leg]] = field(default_factory=dict)
     turns: Counter[str] = field(default_factory=Counter)  # calls of each trunk, for those that share them out in turn
+    call_log: FilteringBoundLogger = field(default_factory=lambda: log.get("call"))  # each call binds its own
 
     def decide(self, world: World, facts: CallFacts) -> Plan:
         """The plan of a call, with chance, turns and the trunks that are down; a turn is counted by `take_turns`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar
 
 from santral.sip.errors import Malformed
@@ -343,9 +343,10 @@ class Via:
 
     def with_source(self, address: str, port: int) -> Self:
         """With what the server transport adds: `received` where it differs, `rport` where asked for (RFC 3581)."""
-        if self.rport is not None:
-            return replace(self, received=address, rport=port)
-        return self if self.host == address else replace(self, received=address)
+        if self.rport is None and self.host == address:
+            return self
+        rport = None if self.rport is None else port
+        return type(self)(self.transport, self.host, self.port, self.branch, address, rport, self.params)
 
 
 def _read_rport(value: str | None) -> int:

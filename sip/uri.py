@@ -269,4 +269,4 @@ class NameAddr:
     def with_tag(self, tag: str | None) -> Self:
         """A copy with this tag instead of the one it had; None takes it away."""
         others = tuple(pair for pair in self.params if pair[0].lower() != "tag")
-        return replace(self, params=others if tag is None else (*others, ("tag", tag)))
+        return type(self)(self.display, self.uri, others if tag is None else (*others, ("tag", tag)))

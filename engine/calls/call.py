@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from santral.codecs.tones import Tone
-from santral.engine import log
 from santral.engine.calls import account, digits, playing
 from santral.engine.calls.actions import PERFORM
 from santral.engine.calls.actions.branches import Branch
@@ -101,7 +100,7 @@ class Call:
         self.masks: set[str] = set()  # why nobody is to learn what is said and pressed now
         self.gated: set[str] = set()  # legs whose digits are kept back for that
         self.is_finished = False
-        self.log = log.get("call").bind(call=self.id)
+        self.log = services.call_log.bind(call=self.id)
         self._on_end = on_end
         self._inbox: deque[tuple[Input, Any]] = deque()
         self._is_busy = False

@@ -6,6 +6,7 @@ mapped. Where they cannot, the media plane converts.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final, Protocol, cast
 
@@ -24,6 +25,8 @@ from santral.sip.offer_answer import (
     refuse,
     renumbered,
 )
+
+MAX_NAMES: Final = 64  # of codecs: more than the configuration knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ def says_events(near: Terms, far: Terms, *, far_has: bool) -> bool:
     return near.dtmf in EVENTED and (far_has or near.dtmf == "rfc4733" or far.dtmf in CONVERTED)
 
 
+@lru_cache(MAX_NAMES)
 def ours_named(name: str) -> Codec:
     """The codec of this name with what we say of ourselves in a=fmtp."""
     codec = codec_named(name)
@@ -147,7 +151,8 @@ def answer_with(offer: RemoteStream, codec: str, *, events: bool, fmtp: str | No
     else:
         raise NotAcceptable(f"{codec} is not in the offer")
     event = event_for(audio, offer.events) if events else None
-    audio_of_ours = replace(audio, fmtp=OFFERED.get(audio.key, "") if fmtp is None else fmtp)
+    said = OFFERED.get(audio.key, "") if fmtp is None else fmtp
+    audio_of_ours = audio if audio.fmtp == said else replace(audio, fmtp=said)
     if event is None:
         return Agreement((audio_of_ours,), (audio,))
     return Agreement((audio_of_ours, event), (audio, event))

@@ -27,7 +27,7 @@ from santral.engine.cdr.schema import SchemaError, upgrade
 __all__ = ["MAX_LIST", "CdrFilter", "CdrStore", "StoreError"]
 
 MAX_WAITING: Final = 100_000  # records kept in memory while the database cannot be written
-BATCH_S: Final = 0.08  # how long a record may wait for company
+BATCH_S: Final = 0.2  # how long a record may wait for company: a commit costs as much CPU as twenty calls' rows
 MAX_BATCH: Final = 1_000  # items in one transaction
 ALIVE_S: Final = 5.0  # how often a node with calls in progress says that it lives
 RETRY_FIRST_S: Final = 0.1

@@ -23,7 +23,7 @@ from santral.engine.media.model import (
     Side,
     SrtpKeys,
 )
-from santral.engine.media.paths import KeysPlan, VoicePlan, audio_keys, has_events, path_between
+from santral.engine.media.paths import AS_THEY_COME, KeysPlan, VoicePlan, audio_keys, has_events, path_between
 from santral.engine.media.remote import RemoteWire, first_encodable, rate_of
 from santral.engine.media.taps import LentTap, Tap, ring_bytes
 from santral.engine.media.worker import MediaWorker
@@ -81,7 +81,7 @@ class MediaLeg:
         self._secure: Secure | None = None
         self._has_stage = False
         self._voice: VoicePlan | None = None  # what the present codecs were made for
-        self._digits = KeysPlan()
+        self._digits = AS_THEY_COME
         self._is_gated = False
         self._fills = False
         self._wanted = 0  # bits of `DETECTED`
@@ -238,7 +238,7 @@ class MediaLeg:
 
     def pass_keys(self, plan: KeysPlan) -> None:
         """How its digits reach the far end."""
-        if plan == self._digits:
+        if plan is self._digits or plan == self._digits:
             return
         self._digits = plan
         self.equip()

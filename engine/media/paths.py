@@ -62,14 +62,17 @@ class KeysPlan:
     @classmethod
     def between(cls, speaker: RemoteMedia, listener: RemoteMedia) -> "KeysPlan":
         if not can_be_decoded(speaker) or first_encodable(listener) is None:
-            return cls()
+            return AS_THEY_COME
         way = digits_way(listener)
         if has_events(speaker):
             fits = way == "rfc4733" and any(key in listener.sends for key in speaker.receives.values() if is_event(key))
-            return cls(passes=not fits and way != "info")
+            return AS_THEY_COME if fits or way == "info" else cls(passes=True)
         if digits_way(speaker) != "inband" or way == "inband":
-            return cls()
+            return AS_THEY_COME
         return cls(passes=way == "rfc4733", converts=True)
+
+
+AS_THEY_COME: Final = KeysPlan()
 
 
 def has_events(remote: RemoteMedia) -> bool:

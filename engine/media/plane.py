@@ -19,7 +19,7 @@ from santral.engine.media.core.thread import LegTable
 from santral.engine.media.leg import MediaLeg, Seat
 from santral.engine.media.model import EventKind, LegStats, MediaError, MediaEvent, PlaneSettings, PortsExhausted
 from santral.engine.media.orders import playlist
-from santral.engine.media.paths import KeysPlan, has_pauses_to_fill, path_between
+from santral.engine.media.paths import AS_THEY_COME, KeysPlan, has_pauses_to_fill, path_between
 from santral.engine.media.ports import PortPool
 from santral.engine.media.remote import CodecKeys, first_encodable
 from santral.engine.media.room import MediaRoom
@@ -214,7 +214,7 @@ class MediaPlane:
             return
         if leg.converts_digits:
             plans = KeysPlan.between(leg.remote, peer.remote), KeysPlan.between(peer.remote, leg.remote)
-            if plans != (KeysPlan(), KeysPlan()):
+            if plans != (AS_THEY_COME, AS_THEY_COME):
                 leg.equip(peer.sample_hz)
                 peer.equip(leg.sample_hz)
             leg.pass_keys(plans[0])
@@ -269,7 +269,7 @@ class MediaPlane:
             leg.room.leave(leg)
         for one in (leg, leg.peer):
             if one is not None and one.final is None:
-                one.pass_keys(KeysPlan())
+                one.pass_keys(AS_THEY_COME)
                 one.fill_pauses(False)
         if leg.peer is not None:
             leg.peer.peer = None

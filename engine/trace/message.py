@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 MAX_LINE: Final = 256  # characters of a first line that are shown
 
+_USUAL: Final = b"\r\nCall-ID: "  # as nearly everybody writes it: found without an expression
 _CALL_ID: Final = re.compile(rb"\r\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]+)", re.IGNORECASE).search
 
 
@@ -34,5 +35,9 @@ class Traced(NamedTuple):
 
 def call_id_of(data: bytes) -> str | None:
     """The Call-ID of a message that may be anything; None where there is none."""
+    at = data.find(_USUAL)
+    if at >= 0:
+        start = at + len(_USUAL)
+        return data[start : data.find(b"\r\n", start)].strip(b" \t").decode("utf-8", "replace")
     found = _CALL_ID(data)
     return None if found is None else found[1].rstrip(b" \t").decode("utf-8", "replace")

@@ -60,7 +60,7 @@ def invite(caller: Presented, out: Outbound, policy: Policy) -> Crossing:
         caller = replace(caller, diversions=diversions)
     called = Uri(out.target.scheme, escape_user(out.called), host=out.target.host, port=out.target.port)
     phone = PHONE if policy.user_phone and is_e164(policy.numbering.read(out.called)) else ()
-    to = NameAddr("", replace(called, params=phone))
+    to = NameAddr("", called.with_(params=phone) if phone else called)
     lines = [*_identity(caller, out, policy), *_diversion(caller.diversions, to.uri, policy)]
     if policy.user_to_user:
         lines += [("User-to-User", str(value)) for value in caller.user_to_user]
@@ -70,7 +70,8 @@ def invite(caller: Presented, out: Outbound, policy: Policy) -> Crossing:
     headers: Lines = tuple(lines)
     if policy.rules:
         headers = outgoing(policy.rules, lines, caller.headers, _values(caller, out, policy))
-    uri = replace(called, params=(*out.target.params, *phone))
+    params = (*out.target.params, *phone)
+    uri = called.with_(params=params) if params else called
     return Crossing(uri, _from(caller, out, policy), to, headers)
 
 

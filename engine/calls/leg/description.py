@@ -72,7 +72,8 @@ class Description:
     def __init__(self, party: Party, *, is_incoming: bool) -> None:
         self.party = party
         self.is_incoming = is_incoming
-        self.streams: list[Stream] = [Stream("audio")]
+        self.audio: Final = Stream("audio")
+        self.streams: list[Stream] = [self.audio]
         self.body = b""  # ours, as the peer last got it
         self.heard_from = ""  # the host its signalling comes from: with `nat` its audio may come from there
         self.forks: dict[str, Fork] = {}
@@ -83,10 +84,6 @@ class Description:
         self._wanted = "sendrecv"  # the direction of our answer to an awaited offer
         self._lines: tuple[RemoteStream, ...] = ()  # every m= line of the peer's last description
         self._standing = Standing((), None, "sendrecv", ())  # before the change under way, either way
-
-    @property
-    def audio(self) -> Stream:
-        return self.streams[0]
 
     def open_media(self, media: MediaLeg, description_id: int) -> None:
         """Own this media leg from now on. `description_id` is the session id of our o= line (RFC 8866 5.2)."""
