@@ -80,6 +80,8 @@ MODULES = [
 
 # Plain Python, compiled as it stands: warm code with one source, which runs the same without its compiled form.
 WARM = [
+    "engine.media.model",
+    "engine.media.remote",
     "routing.acd.estimates",
     "routing.acd.distributor",
     "routing.acd.events",

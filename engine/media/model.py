@@ -87,7 +87,7 @@ class SrtpKeys:
     theirs: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RemoteMedia:
     """Where one peer is and how it numbers its payloads: the outcome of one offer and answer.
 
@@ -117,7 +117,7 @@ class RemoteMedia:
     srtp: SrtpKeys | None = None  # None: plain RTP
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MediaEvent:
     """Something a media thread noticed. `leg` is `MediaLeg.id`, or 0 when it concerns a room, or the plane.
 
@@ -135,7 +135,7 @@ class MediaEvent:
     room: int = 0  # `MediaRoom.id`
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LegStats:
     """Counters of one leg since it was opened. Octets are RTP payload octets (RFC 3550 §6.4.1).
 

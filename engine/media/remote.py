@@ -111,7 +111,7 @@ class CodecKeys:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RemoteWire:
     """What the `set_remote` command carries. Table values are the numbers of `CodecKeys`, or 0 and `UNMAPPED`."""
 

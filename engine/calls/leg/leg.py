@@ -24,6 +24,7 @@ from santral.sip.session import Session
 
 DTMF_RELAY: Final = "application/dtmf-relay"
 PASSED_HEADERS: Final = ("Info-Package", "Content-Disposition", "Content-Language")  # of an INFO or MESSAGE
+UNKNOWN: Final = Presented()
 _Q850: Final = re.compile(r"Q\.850\s*;(?:.*;)?\s*cause\s*=\s*([0-9]{1,3})(?![0-9])", re.IGNORECASE | re.ASCII).match
 
 
@@ -54,7 +55,7 @@ class Leg:
         self.reasons: tuple[str, ...] = ()  # what the peer said when it hung up
         self.target = ""
         self.sip_call_id = ""
-        self.presented = Presented()  # the caller, on the leg that calls
+        self.presented = UNKNOWN  # the caller, on the leg that calls
         self.response: Response | None = None  # the latest 18x or 2xx to our INVITE, where something of it may cross
         self.last_words: HeaderLines = ()  # headers of the request that ended it, for the other side
         self.max_forwards = 70  # RFC 3261 8.1.1.6, as the INVITE came
