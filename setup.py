@@ -74,6 +74,7 @@ MODULES = [
     "recorder.timeline.side",
     "recorder.timeline.slip",
     "recorder.timeline.waiting",
+    "routing.acd.index.items",
     "routing.acd.index.match",
     "routing.acd.index.order",
 ]

@@ -130,7 +130,6 @@ def measure(size: Size, strategy: Strategy, blocks: int) -> Run:
     statistics = Statistics(centre.settings)
     with pauses_into(found.pauses):
         centre.fill(lambda work: timed(found, lambda: centre.d.join(work, centre.now)))
-        found.steps.clear()  # the first of everything: lanes, blocks of memory
         for _ in range(blocks):
             one_block(centre, found, statistics)
     return found

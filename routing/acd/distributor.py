@@ -8,14 +8,14 @@ seconds and never steps back. Ids of reservations and random numbers come from t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from math import inf
 from typing import Any, Final, Self
 
 from santral.routing.acd import matching, offers, staff, waiting
 from santral.routing.acd.configuring import configure
 from santral.routing.acd.events import Event
-from santral.routing.acd.records import Agent, Floor, Reservation
+from santral.routing.acd.index.items import Reservation
+from santral.routing.acd.records import Agent, Floor
 from santral.routing.acd.settings import CALLBACK, AtClose, Settings, Work
 from santral.routing.acd.snapshot import load, save
 from santral.routing.acd.tables import Cause, Leave, Phase, Standing
@@ -146,9 +146,9 @@ class Distributor(Views):
         floor = self._floor
         item = floor.items.get(work)
         if item is not None and item.standing is not Standing.CONNECTING:
-            new = replace(
-                item.work, id=new_id, kind=CALLBACK, number=number, not_before=not_before, expires=expires,
-                started=item.started,
+            new = Work(
+                new_id, item.queue.name, CALLBACK, item.priority, item.needs, item.wishes, item.sticky, item.sticky_for,
+                item.started, number, not_before, expires,
             )  # fmt: skip
             waiting.call_back(floor, item, new, now, offers.end_offers)
         return self._told(now)

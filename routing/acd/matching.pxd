@@ -2,8 +2,9 @@
 
 cimport cython
 
+from santral.routing.acd.index.items cimport Item, Reservation
 from santral.routing.acd.index.match cimport Lane, Seat
-from santral.routing.acd.records cimport Agent, Floor, Item, Queue, Reservation
+from santral.routing.acd.records cimport Agent, Floor, Queue
 
 cpdef Lane lane_of(Floor floor, Queue queue, object key)
 @cython.locals(lane=Lane, lanes=dict)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Final
 
 from santral.routing.acd.events import AgentChanged, Created, Why
+from santral.routing.acd.index.items import Item, Reservation
 from santral.routing.acd.index.match import Lane, Seat
-from santral.routing.acd.records import Agent, Floor, Item, Queue, Reservation
+from santral.routing.acd.records import Agent, Floor, Queue
 from santral.routing.acd.settings import CALLBACK, DialFirst, Strategy
 from santral.routing.acd.stages import LaneKey
 from santral.routing.acd.tables import AGENT, SHOWN_FIRST, Cue, Phase, Standing, State
@@ -91,7 +92,7 @@ def seek(floor: Floor, item: Item, now: float) -> None:
     lane, strategy = item.lane, item.queue.settings.strategy
     if lane is None or item.stood is None:
         return
-    wanted = item.work.sticky
+    wanted = item.sticky
     if wanted is not None and not item.pending and strategy is not RING_ALL:
         seat = _own_agent(floor, lane, wanted)
         if seat is not None:
@@ -117,9 +118,9 @@ def _own_agent(floor: Floor, lane: Lane, wanted: str) -> Seat | None:
 
 def weights(floor: Floor, item: Item) -> tuple[tuple[int, int], ...]:
     """What counts in skill_score: wishes with their weight, needs with one."""
-    queue, work = item.queue.settings, item.work
-    found = {wish.skill: wish.weight for wish in (*queue.wishes, *work.wishes)}
-    for need in (*queue.needs, *work.needs):
+    queue = item.queue.settings
+    found = {wish.skill: wish.weight for wish in (*queue.wishes, *item.wishes)}
+    for need in (*queue.needs, *item.needs):
         found.setdefault(need.skill, 1)
     return tuple([(floor.number_of_skill(skill), weight) for skill, weight in found.items()])
 
@@ -236,7 +237,7 @@ def reserve(floor: Floor, item: Item, seat: Seat, now: float, score: int | None 
         settings.strategy,
         now - item.started,
         queue.order.before(item.rank, 0.0, 0.0, item.tie),
-        item.work.priority + settings.priority,
+        item.priority + settings.priority,
         now - agent.idle_since,
         seat.tier,
         score or 0,
@@ -279,9 +280,9 @@ def ring_another(floor: Floor, item: Item, now: float) -> None:
 def next_due(item: Item) -> float | None:
     """When somebody who waits is to be looked at next."""
     if item.standing is PARKED:
-        times = [item.park_until, item.work.expires]
+        times = [item.park_until, item.expires]
     elif item.standing is WAITING:
-        times = [item.rule_at, item.stage_at, item.announce_at, item.offer_at, item.work.expires]
+        times = [item.rule_at, item.stage_at, item.announce_at, item.offer_at, item.expires]
     elif item.standing is OFFERED:
         times = [item.stage_at, item.ring_at]
     else:

@@ -2,7 +2,8 @@
 
 cimport cython
 
-from santral.routing.acd.records cimport Agent, Floor, Item, Queue, Reservation
+from santral.routing.acd.index.items cimport Item, Reservation
+from santral.routing.acd.records cimport Agent, Floor, Queue
 
 @cython.locals(item=Item, queue=Queue)
 cdef tuple _about(Reservation one)

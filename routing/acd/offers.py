@@ -6,7 +6,8 @@ from typing import Final
 
 from santral.routing.acd import matching, waiting
 from santral.routing.acd.events import Accepted, Completed, Connected, Refused, Rescinded, Ringing, TimedOut, Wrapping
-from santral.routing.acd.records import Agent, Floor, Item, Reservation
+from santral.routing.acd.index.items import Item, Reservation
+from santral.routing.acd.records import Agent, Floor
 from santral.routing.acd.tables import AGENT, MISSES, RESERVATION, Cause, Cue, Phase, Standing, State, Turn
 
 CONNECT_LIMIT: Final = 120.0  # from the agent's answer to the connection: dialling the customer of a callback is in it

@@ -1,55 +1,8 @@
-# What the records of records.py are when they are compiled: fields at fixed places, and nothing for the garbage collector
-# to look into. None of them may be left in a cycle with another: what ends is taken out of whatever knows it.
+# What the records of records.py are when they are compiled: fields at fixed places.
 
-cimport cython
-
-from santral.routing.acd.index.match cimport Desk, Hall, Lane
+from santral.routing.acd.index.items cimport Item
+from santral.routing.acd.index.match cimport Desk, Hall
 from santral.routing.acd.index.order cimport Order
-
-@cython.no_gc
-cdef class Item:
-    cdef readonly object work
-    cdef readonly str id
-    cdef readonly str kind
-    cdef readonly str channel
-    cdef readonly Queue queue
-    cdef public double rank
-    cdef public long long tie
-    cdef public double started
-    cdef public double joined
-    cdef public object standing
-    cdef public tuple stages
-    cdef public int stage
-    cdef public Lane lane
-    cdef public object stood
-    cdef public double clock
-    cdef public tuple pending
-    cdef public Reservation accepted
-    cdef public int rule
-    cdef public object rule_at
-    cdef public object stage_at
-    cdef public object ring_at
-    cdef public object announce_at
-    cdef public object offer_at
-    cdef public object park_until
-    cdef public int announced
-    cdef public int attempts
-    cdef public object due
-
-@cython.no_gc
-cdef class Reservation:
-    cdef readonly str id
-    cdef readonly Item item
-    cdef readonly Agent agent
-    cdef readonly long long tie
-    cdef public double created
-    cdef public object phase
-    cdef public object cell
-    cdef public double connected
-    cdef public object held_since
-    cdef public double held
-    cdef public double finished
-    cdef public object due
 
 cdef class Agent:
     cdef public object settings

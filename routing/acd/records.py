@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 from santral.routing.acd.estimates import Pace, RecentLevel
 from santral.routing.acd.events import Event
+from santral.routing.acd.index.items import Item, Reservation
 from santral.routing.acd.index.match import Desk, Hall, Lane, Seat
 from santral.routing.acd.index.order import Order
-from santral.routing.acd.settings import CALL, CALLBACK, AgentSettings, QueueSettings, Work
+from santral.routing.acd.settings import AgentSettings, QueueSettings
 from santral.routing.acd.stages import Stage
-from santral.routing.acd.tables import Phase, Standing, State
+from santral.routing.acd.tables import State
 
 
 class Queue:
@@ -32,39 +33,6 @@ class Queue:
         self.pace = Pace()
         self.level = RecentLevel()
         self.numbers: dict[str, str] = {}  # whom a callback is promised to: number -> work
-
-
-class Item:
-    """Somebody who waits."""
-
-    def __init__(self, work: Work, queue: Queue, rank: float, tie: int, now: float) -> None:
-        self.work = work
-        self.id = work.id
-        self.kind = work.kind
-        self.channel = CALL if work.kind == CALLBACK else work.kind  # the kind of room it takes at an agent
-        self.queue = queue
-        self.rank = rank
-        self.tie = tie
-        self.started = now if work.started is None else work.started
-        self.joined = now
-        self.standing = Standing.WAITING
-        self.stages: tuple[Stage, ...] = ()
-        self.stage = 0
-        self.lane: Lane | None = None
-        self.stood: float | None = None  # the rank it stands at in its lane; `None`: in no lane
-        self.clock = now  # from when its demands relax
-        self.pending: tuple[Reservation, ...] = ()
-        self.accepted: Reservation | None = None
-        self.rule = 0  # the next overflow rule to look at
-        self.rule_at: float | None = None
-        self.stage_at: float | None = None
-        self.ring_at: float | None = None
-        self.announce_at: float | None = None
-        self.offer_at: float | None = None
-        self.park_until: float | None = None
-        self.announced = 0
-        self.attempts = 0
-        self.due: float | None = None
 
 
 class Agent:
@@ -93,24 +61,6 @@ class Agent:
         self.talk = 0.0
         self.is_removed = False
         self.is_wanted = False  # somebody waits, or waited, for this agent alone
-        self.due: float | None = None
-
-
-class Reservation:
-    """One agent and one person, from the offer to the end of the wrap-up."""
-
-    def __init__(self, reservation: str, item: Item, agent: Agent, now: float, tie: int) -> None:
-        self.id = reservation
-        self.item = item
-        self.agent = agent
-        self.tie = tie
-        self.created = now
-        self.phase = Phase.PENDING
-        self.cell = State.AVAILABLE
-        self.connected = now
-        self.held_since: float | None = None
-        self.held = 0.0
-        self.finished = now
         self.due: float | None = None
 
 

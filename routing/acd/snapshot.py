@@ -11,7 +11,8 @@ from typing import Any
 
 from santral.routing.acd import configuring, matching, offers, waiting
 from santral.routing.acd.events import TurnedAway
-from santral.routing.acd.records import Agent, Floor, Item, Queue, Reservation
+from santral.routing.acd.index.items import Item, Reservation
+from santral.routing.acd.records import Agent, Floor, Queue
 from santral.routing.acd.settings import Need, Wish, Work
 from santral.routing.acd.tables import Phase, Standing, State
 
@@ -22,6 +23,7 @@ AGENT_VALUES = ("state", "reason", "shown", "outside", "is_reachable", "misses",
 RESERVATION_TIMES = ("created", "connected", "held_since", "finished", "due")
 RESERVATION_VALUES = ("id", "tie", "phase", "cell", "held")
 WORK_TIMES = ("started", "not_before", "expires")
+WORK_VALUES = ("id", "kind", "priority", "sticky", "sticky_for", "number")
 
 
 def save(floor: Floor, now: float) -> dict[str, Any]:
@@ -78,9 +80,11 @@ def _agent(agent: Agent, now: float) -> dict[str, Any]:
 
 
 def _item(item: Item, now: float) -> dict[str, Any]:
-    work = asdict(item.work)
-    for name in WORK_TIMES:
-        work[name] = None if work[name] is None else now - work[name]
+    work = _ages(item, WORK_TIMES, WORK_VALUES, now) | {
+        "queue": item.queue.name,
+        "needs": [asdict(need) for need in item.needs],
+        "wishes": [asdict(wish) for wish in item.wishes],
+    }
     return _ages(item, ITEM_TIMES, ITEM_VALUES, now) | {"work": work}
 
 
@@ -155,8 +159,8 @@ def _take_places(floor: Floor, items: dict[int, Item], saved: Mapping[str, Any],
         if item is None:
             continue
         floor.items[item.id] = item
-        if item.work.number:
-            item.queue.numbers[item.work.number] = item.id
+        if item.number:
+            item.queue.numbers[item.number] = item.id
         if item.standing is Standing.OFFERED and item.pending:
             item.queue.offered += 1
         elif item.standing in (Standing.OFFERED, Standing.CONNECTING) and item.accepted is None:

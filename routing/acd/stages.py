@@ -1,9 +1,14 @@
 """How the demands of somebody who waits relax with time: a few stages, each with the lane it means."""
 
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from __future__ import annotations
 
-from santral.routing.acd.settings import MAX_PRIORITY, Need, QueueSettings, Work
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from santral.routing.acd.settings import MAX_PRIORITY, Need, QueueSettings
+
+if TYPE_CHECKING:
+    from santral.routing.acd.index.items import Item
 
 ALL_TIERS: Final = -1
 
@@ -26,12 +31,12 @@ class Stage(NamedTuple):
     why: str
 
 
-def stages(queue: QueueSettings, highest_tier: int, work: Work, channel: str, *, is_sticky: bool) -> tuple[Stage, ...]:
+def stages(queue: QueueSettings, highest_tier: int, item: Item, *, is_sticky: bool) -> tuple[Stage, ...]:
     """All stages of a person, the first at 0. `is_sticky`: the agent wanted is there."""
-    needs = (*queue.needs, *work.needs)
+    needs = (*queue.needs, *item.needs)
     times = {0.0} | {need.until for need in needs if need.until is not None and need.until > 0}
-    if is_sticky and work.sticky_for > 0:
-        times.add(work.sticky_for)
+    if is_sticky and item.sticky_for > 0:
+        times.add(item.sticky_for)
     if queue.tier_wait > 0:
         times |= {queue.tier_wait * step for step in range(1, highest_tier)}
     if queue.release_reserved is not None:
@@ -39,11 +44,11 @@ def stages(queue: QueueSettings, highest_tier: int, work: Work, channel: str, *,
     found: list[Stage] = []
     for at in sorted(times):
         key = LaneKey(
-            channel,
+            item.channel,
             _levels(need for need in needs if need.until is None or at < need.until),
             min(int(at / queue.tier_wait + 1e-9), highest_tier) if queue.tier_wait > 0 else ALL_TIERS,
-            MAX_PRIORITY if queue.release_reserved is not None and at >= queue.release_reserved else work.priority,
-            work.sticky if is_sticky and at < work.sticky_for else None,
+            MAX_PRIORITY if queue.release_reserved is not None and at >= queue.release_reserved else item.priority,
+            item.sticky if is_sticky and at < item.sticky_for else None,
         )
         if not found or key != found[-1].key:
             found.append(Stage(at, key, _difference(found[-1].key, key) if found else ""))

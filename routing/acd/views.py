@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from santral.routing.acd import waiting
-from santral.routing.acd.records import Agent, Floor, Item, Reservation
+from santral.routing.acd.index.items import Item, Reservation
+from santral.routing.acd.records import Agent, Floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +129,10 @@ def _view(item: Item, now: float) -> WorkView:
     accepted = item.accepted
     return WorkView(
         item.id, item.queue.name, item.kind, item.standing,
-        waiting.position_of(item) if accepted is None else 0, item.work.priority, now - item.joined,
-        None if accepted is None else accepted.agent.name, tuple(one.id for one in item.pending), item.work.number,
+        waiting.position_of(item) if accepted is None else 0, item.priority, now - item.joined,
+        None if accepted is None else accepted.agent.name, tuple(one.id for one in item.pending), item.number,
     )  # fmt: skip
 
 
 def _seen(one: Reservation) -> ReservationView:
-    work = one.item.work
-    return ReservationView(one.id, one.item.queue.name, work.id, work.kind, one.agent.name, one.phase)
+    return ReservationView(one.id, one.item.queue.name, one.item.id, one.item.kind, one.agent.name, one.phase)

@@ -2,7 +2,8 @@
 
 cimport cython
 
-from santral.routing.acd.records cimport Floor, Item, Queue
+from santral.routing.acd.index.items cimport Item
+from santral.routing.acd.records cimport Floor, Queue
 
 @cython.locals(queue=Queue, item=Item)
 cpdef join(Floor floor, object work, double now)

@@ -16,8 +16,9 @@ from santral.routing.acd.events import (
     TurnedAway,
     Widened,
 )
+from santral.routing.acd.index.items import Item
 from santral.routing.acd.index.match import Lane
-from santral.routing.acd.records import Floor, Item, Queue
+from santral.routing.acd.records import Floor, Queue
 from santral.routing.acd.settings import CALLBACK, JoinWhen, OverflowRule, Work
 from santral.routing.acd.stages import Stage, stages
 from santral.routing.acd.tables import Leave, Standing, State
@@ -89,8 +90,8 @@ def enter(floor: Floor, item: Item) -> None:
     queue = item.queue
     floor.items[item.id] = item
     queue.order.add(item.rank, 0.0, 0.0, item.tie, item)
-    if item.work.number:
-        queue.numbers[item.work.number] = item.id
+    if item.number:
+        queue.numbers[item.number] = item.id
 
 
 def begin(floor: Floor, item: Item, now: float) -> None:
@@ -103,8 +104,8 @@ def begin(floor: Floor, item: Item, now: float) -> None:
             item.announce_at = now + settings.announce.first
         if settings.callback is not None and settings.callback.offer_after is not None:
             item.offer_at = now + settings.callback.offer_after
-    if item.work.not_before is not None and item.work.not_before > now:
-        park(floor, item, item.work.not_before)
+    if item.not_before is not None and item.not_before > now:
+        park(floor, item, item.not_before)
     else:
         wait(floor, item, now)
 
@@ -123,7 +124,7 @@ def wait(floor: Floor, item: Item, now: float) -> None:
     item.standing = WAITING
     if item.queue.pace.last is None:
         item.queue.pace.begin(now)
-    if (item.queue.drain or item.rule_at is not None or item.work.expires is not None) and _sent_away(floor, item, now):
+    if (item.queue.drain or item.rule_at is not None or item.expires is not None) and _sent_away(floor, item, now):
         return
     _advance(floor, item, now)
     if matching.stand(floor, item):
@@ -133,16 +134,16 @@ def wait(floor: Floor, item: Item, now: float) -> None:
 
 def stages_of(floor: Floor, item: Item) -> tuple[Stage, ...]:
     """The stages of somebody, remembered per queue for everybody who asks for the same."""
-    queue, work = item.queue, item.work
-    wanted = floor.agents.get(work.sticky) if work.sticky is not None else None
+    queue = item.queue
+    wanted = floor.agents.get(item.sticky) if item.sticky is not None else None
     if wanted is not None and wanted.state is State.AVAILABLE and queue.name in wanted.seats:
-        return stages(queue.settings, queue.highest_tier, work, item.channel, is_sticky=True)
-    key = (item.channel, work.priority, work.needs)
+        return stages(queue.settings, queue.highest_tier, item, is_sticky=True)
+    key = (item.channel, item.priority, item.needs)
     found = queue.stages.get(key)
     if found is None:
         if len(queue.stages) >= STAGES_KEPT:
             queue.stages.clear()
-        found = stages(queue.settings, queue.highest_tier, work, item.channel, is_sticky=False)
+        found = stages(queue.settings, queue.highest_tier, item, is_sticky=False)
         queue.stages[key] = found
     return found
 
@@ -153,7 +154,7 @@ def stages_of(floor: Floor, item: Item) -> tuple[Stage, ...]:
 def on_due(floor: Floor, item: Item, now: float) -> None:
     """Whatever is due for somebody who waits."""
     if item.standing is PARKED:
-        if item.work.expires is not None and item.work.expires <= now:
+        if item.expires is not None and item.expires <= now:
             _expire(floor, item, now)
         elif item.park_until is not None and item.park_until <= now:
             item.park_until = None
@@ -250,7 +251,7 @@ def _sent_away(floor: Floor, item: Item, now: float) -> bool:
     if item.queue.drain:
         send_away(floor, item, now)
         return True
-    if item.work.expires is not None and item.work.expires <= now:
+    if item.expires is not None and item.expires <= now:
         _expire(floor, item, now)
         return True
     rules = rules_of(item.queue) if item.rule_at is not None and item.rule_at <= now else ()
@@ -275,8 +276,8 @@ def forget(floor: Floor, item: Item) -> None:
     floor.arm_item(item, None)
     queue.order.discard(item.rank, 0.0, 0.0, item.tie)
     floor.items.pop(item.id, None)
-    if item.work.number and queue.numbers.get(item.work.number) == item.id:
-        del queue.numbers[item.work.number]
+    if item.number and queue.numbers.get(item.number) == item.id:
+        del queue.numbers[item.number]
     _note_pace(queue)
 
 

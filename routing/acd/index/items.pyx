@@ -1,0 +1,55 @@
+"""Those who wait and what is offered of them: there may be a hundred thousand, so the garbage collector knows of none.
+
+Whatever ends must be taken out of all that knows it: a cycle that is left behind stays for ever.
+"""
+
+cimport cython
+
+from santral.routing.acd.index.match cimport Lane
+
+from santral.routing.acd.settings import CALL, CALLBACK
+from santral.routing.acd.tables import Phase, Standing, State
+
+cdef object WAITING = Standing.WAITING
+cdef object PENDING = Phase.PENDING
+cdef object AVAILABLE = State.AVAILABLE
+
+
+@cython.no_gc
+cdef class Item:
+    """Somebody who waits: what is asked for, and how far the waiting has come."""
+
+    def __init__(self, work, queue, double rank, long long tie, double now):
+        self.id = work.id
+        self.kind = work.kind
+        self.channel = CALL if work.kind == CALLBACK else work.kind
+        self.priority = work.priority
+        self.needs = work.needs
+        self.wishes = work.wishes
+        self.sticky = work.sticky
+        self.sticky_for = work.sticky_for
+        self.number = work.number
+        self.not_before = work.not_before
+        self.expires = work.expires
+        self.queue = queue
+        self.rank = rank
+        self.tie = tie
+        self.started = now if work.started is None else work.started
+        self.joined = self.clock = now
+        self.standing = WAITING
+        self.stages = ()
+        self.pending = ()
+
+
+@cython.no_gc
+cdef class Reservation:
+    """One agent and one person, from the offer to the end of the wrap-up."""
+
+    def __init__(self, str reservation, Item item not None, agent, double now, long long tie):
+        self.id = reservation
+        self.item = item
+        self.agent = agent
+        self.tie = tie
+        self.created = self.connected = self.finished = now
+        self.phase = PENDING
+        self.cell = AVAILABLE
