@@ -168,8 +168,22 @@ def read(path: Path, key: CaptureKey | None) -> dict[str, Any]:
         ]
         gapless = all(side == list(range(len(side))) for side in numbers)
         return {
-            "packets": len(batch.packets), "gapless": gapless, "complete": file.is_complete, "damage": len(file.damage),
-        }  # fmt: skip
+            "tried_again": tried_again(path.read_bytes()),
+            "packets": len(batch.packets),
+            "gapless": gapless,
+            "complete": file.is_complete,
+            "damage": len(file.damage),
+        }
+
+
+def tried_again(data: bytes) -> bool:
+    """Whether a chunk had more than one attempt, as its number says."""
+    at, times = data.find(b"chnk"), 0
+    while at < len(data):
+        size, number = struct.unpack_from("<IQ", data, at + 4)
+        times += number >> 48
+        at += 24 + size
+    return times > 0
 
 
 if __name__ == "__main__":

@@ -68,6 +68,7 @@ def test_nothing_is_lost_by_a_disk_that_recovers(folder: Path, need, lacking, fa
     assert found["gapless"]
     assert found["complete"]
     assert found["damage"] == 0
+    assert found["tried_again"] is ("sealed" in more)  # with another nonce
     assert found["summary"]["dropped"] == "0"
     assert (found["summary"]["failure"], found["summary"]["is_complete"]) == ("", "True")
 
@@ -156,7 +157,7 @@ async def test_a_disk_that_takes_seconds_is_told(stage, folder: Path, monkeypatc
 async def test_a_flush_that_takes_seconds_holds_nothing_up(
     stage, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(captures_module, "SLOW_NS", 400_000_000)
+    monkeypatch.setattr(captures_module, "SLOW_FLUSH_NS", 400_000_000)
     monkeypatch.setattr(captures_module, "WATCH_S", 0.1)
     slow = [0.9]
     flush = threads.flush

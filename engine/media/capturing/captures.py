@@ -29,6 +29,7 @@ LOOK_AHEAD_MS: Final = 320  # more than what core/stage/heard.pyx takes back whe
 WATCH_S: Final = 1.0
 MAX_NOTE_BYTES: Final = 8192
 SLOW_NS: Final = 2_000_000_000
+SLOW_FLUSH_NS: Final = 10_000_000_000  # with everything that others have written to the same disk
 CLOSE_S: Final = 12.0  # at the latest: what a disk took by then is what there is
 
 OnEvent = Callable[[CaptureEvent], None]
@@ -303,12 +304,13 @@ class Captures:
         self._watch = None
         if not self.open_captures or self._loop is None:
             return
-        since_ns = [at for at in (self.thread.since_ns, self.thread.flusher.since_ns) if at]
-        held_ns = monotonic_ns() - min(since_ns, default=monotonic_ns())
+        now_ns = monotonic_ns()
+        writing_ns = now_ns - (self.thread.since_ns or now_ns)
+        flushing_ns = now_ns - (self.thread.flusher.since_ns or now_ns)
+        is_slow = writing_ns > SLOW_NS or flushing_ns > SLOW_FLUSH_NS
+        detail = f"{max(writing_ns, flushing_ns) / 1e9:.0f} s and more"
         problem = self.thread.flusher.problem
-        for capture in self.open_captures:
-            capture.hear(
-                "failed" if held_ns > SLOW_NS else "recovered", "slow", f"{held_ns / 1e9:.0f} s and more", "disk"
-            )
+        for capture in list(self.open_captures):
+            capture.hear("failed" if is_slow else "recovered", "slow", detail, "disk")
             capture.hear("failed" if problem else "recovered", "io", "flush", "disk")
         self._watch = self._loop.call_later(WATCH_S, self._look)

@@ -1,5 +1,6 @@
 """Cut anywhere, or with any bit turned over: what is whole is read, what is not is told, and nothing else comes out."""
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from santral.recorder.capture import CaptureFile, CaptureKey, KeyNeeded, NotACapture
+from santral.recorder.capture.chunk import chunk_of
 
-from .conftest import KEY, Cut, Put, Said, expected, puts, seen, unwrap, write
+from .conftest import KEY, U16, Cut, Put, Said, expected, puts, seen, unwrap, write
 
 CHEAP = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -85,6 +87,28 @@ def test_whatever_stands_behind_is_survived(fresh: Callable[[], Path], data: byt
     path.write_bytes(before + data + b"chnk" + tail)
     with CaptureFile(path) as capture:
         assert seen(capture.read()) == expected([packet])
+
+
+heads = st.tuples(st.integers(0, 3), st.integers(0, 255), U16, st.integers(0, 90))
+records = st.lists(
+    st.builds(lambda head, rest: struct.pack("<BBHI", *head) + rest, heads, st.binary(max_size=80)), max_size=6
+)
+
+
+@CHEAP
+@given(body=records.map(b"".join) | st.binary(max_size=300))
+def test_bodies_of_anything_are_read_or_told(fresh: Callable[[], Path], body: bytes) -> None:
+    """With a sound sum: whoever wrote it, nothing is read that is not there."""
+    write(path := fresh(), [])
+    before = path.read_bytes()
+    path.write_bytes(before + chunk_of(1, body or b"\0"))
+    with CaptureFile(path) as capture:
+        batch = capture.read()
+        assert capture.damage == [] or [damage.why for damage in capture.damage] == ["records"]
+        assert len(batch.packets) == 0 or not capture.damage
+        for row in range(len(batch.packets)):
+            assert batch.payload(row) in body
+            assert len(batch.payload(row)) == batch.packets["length"][row]
 
 
 def test_a_chunk_that_is_gone_is_missed(tmp_path: Path) -> None:
