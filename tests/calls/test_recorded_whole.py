@@ -55,6 +55,12 @@ def ears(path: Path) -> Any:
         return np.frombuffer(source.readframes(source.getnframes()), "<i2").reshape(-1, 2)
 
 
+def samples(file: bytes) -> Any:
+    """Of a WAV whose length may not be known yet."""
+    begin = file.index(b"data") + 8
+    return np.frombuffer(file[begin : begin + (len(file) - begin) // 4 * 4], "<i2").reshape(-1, 2)
+
+
 def loud(ear: Any, hz: float) -> float:
     """Amplitude of this tone in the middle half."""
     part = ear[len(ear) // 4 : 3 * len(ear) // 4].astype(float)
@@ -113,3 +119,67 @@ async def test_a_call_becomes_a_file_with_each_side_in_its_ear(start: Start, tal
         assert shown["state"] == "erased"
     finally:
         await client.close()
+
+
+async def test_sealed_masked_paused_and_heard_while_it_runs(start: Start, talkers: Any) -> None:
+    """What is fetched while the call runs is what the finished file holds; nothing of it lies open on the disk."""
+    key = "11" * 32
+    bench = await start(
+        tenant_keys=f'record = "stereo"\nrecording_key = "{key}"', rtp='[recording]\nlisten = "127.0.0.1:0"'
+    )
+    caller, callee = talkers(2)
+    ours = await talking(bench, caller, callee)
+    (one,) = bench.engine.studio.recordings
+    (call,) = bench.engine.calls()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    async def at(seconds: float) -> None:
+        await asyncio.sleep(began + seconds - loop.time())
+
+    await at(1.0)
+    call.verbs.mask(on=True)
+    await at(2.0)
+    call.verbs.mask(on=False)
+    await at(3.0)
+    bench.engine.studio.recordings.pause(one, "silence")
+    await at(4.0)
+    bench.engine.studio.recordings.resume(one)
+    await at(8.0)
+    assert len(list((bench.folder / "data" / "captures").iterdir())) == 1
+    client = await Client.unix(str(bench.folder / "data" / "control.sock"))
+    try:
+        (file,) = (await client.call("recording.export", id=one.id))["files"]
+        async with aiohttp.ClientSession() as session, session.get(file["url"]) as response:
+            early = await response.content.readexactly(8000 * 4)  # about the first second, while the call runs
+            assert loud(samples(early)[:, 0], 500) > 7000
+            await hang_up(bench, ours)
+            rest = await response.read()
+        row = await settled(bench)
+        files = (await client.call("recording.export", id=one.id))["files"]
+        (file,) = [each for each in files if each["kind"] == "audio"]
+        async with aiohttp.ClientSession() as session, session.get(file["url"]) as response:
+            whole = await response.read()
+    finally:
+        await client.close()
+    assert (row["state"], row["is_encrypted"]) == ("ready", True)
+    stored = (bench.folder / "data" / "recordings" / row["files"][0]["name"]).read_bytes()
+    assert whole[44:1000] not in stored
+    path = bench.folder / "fetched.wav"
+    path.write_bytes(whole)
+    both = ears(path)
+    live = samples(early + rest)
+    assert len(live) == len(both)
+    assert np.array_equal(live, both)
+    for first, last, is_heard in (
+        (0.2, 0.9, True),
+        (1.1, 1.9, False),
+        (2.2, 2.9, True),
+        (3.1, 3.9, False),
+        (4.2, 7, True),
+    ):
+        part = both[round(first * 8000) : round(last * 8000)]
+        for ear, hz in ((part[:, 0], 500), (part[:, 1], 900)):
+            assert (loud(ear, hz) > 7000) == is_heard, (first, hz)
+            assert is_heard or np.abs(ear).max() == 0, (first, hz)
+    assert 900 < row["masked_ms"] < 1100

@@ -247,8 +247,8 @@ async def on_export(caller: Caller, command: ExportRecording) -> dict[str, Any]:
     if signer is None:
         raise RequestError("unavailable", "recording.listen is not configured: nothing is served by HTTP")
     now_ms = utc.now_ms()
-    names = [base_name(one) for one in row["files"]] if row["state"] == "ready" else [AUDIO]
-    urls = [{"file": name, "url": signer.url(command.id, name, now_ms // 1000)} for name in names]
+    names = [(base_name(one), one["kind"]) for one in row["files"]] if row["state"] == "ready" else [(AUDIO, AUDIO)]
+    urls = [{"file": name, "kind": kind, "url": signer.url(command.id, name, now_ms // 1000)} for name, kind in names]
     until = utc.text_of(now_ms // 1000 * 1000 + signer.ttl_s * 1000)
     return {"id": command.id, "state": row["state"], "files": urls, "expires": until}
 

@@ -142,12 +142,13 @@ class Files:
         identifier = str(row["id"])
         if row["state"] == "erased":
             raise NotThereError("erased")
-        if self._is_running(identifier) or identifier in self._live:
-            if name != AUDIO:
+        if row["state"] == "failed":
+            raise NotThereError("unknown")
+        if row["state"] != "ready":
+            is_followed = self._is_running(identifier) or identifier in self._live
+            if name != AUDIO or not is_followed:
                 raise NotThereError("not_yet")
             return await self._follow(identifier, str(row["tenant"]))
-        if row["state"] != "ready":
-            raise NotThereError("unknown" if row["state"] == "failed" else "not_yet")
         chosen = next((one for one in row["files"] if name in (base_name(one), one.get("kind"))), None)
         if chosen is None:
             raise NotThereError("unknown")

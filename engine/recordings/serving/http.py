@@ -6,6 +6,7 @@ Whoever has the URL may have the file: nobody else learns whether there is one. 
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from santral.engine import log
@@ -146,7 +147,8 @@ class RecordingServer:
         self.counters["served"] += 1
         await response.prepare(request)
         if request.method != "HEAD":
-            await self._pour(response, file, span)
+            with suppress(ConnectionError):  # it has heard enough
+                await self._pour(response, file, span)
         return response
 
     async def _pour(self, response: "web.StreamResponse", file: Opened, span: Span | None) -> None:
