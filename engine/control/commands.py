@@ -431,6 +431,7 @@ COMMANDS: Final[Mapping[str, Verb]] = {
     "recording.delete": verb(recordings.DeleteRecording, recordings.on_delete, "admin", changes=True, waits=True),
     "recording.hold": verb(recordings.HoldRecording, recordings.on_hold, "admin", changes=True, waits=True),
     "recording.release": verb(recordings.ReleaseRecording, recordings.on_release, "admin", changes=True, waits=True),
+    "recording.rewrap": verb(recordings.RewrapRecordings, recordings.on_rewrap, "admin", changes=True, waits=True),
     "usage.get": verb(recordings.GetUsage, recordings.on_usage, "read", changes=False),
     "queue.list": verb(queues.ListQueues, queues.on_list, "read", changes=False),
     "queue.get": verb(queues.GetQueue, queues.on_get, "read", changes=False),

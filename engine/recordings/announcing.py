@@ -7,10 +7,11 @@ digits are collected, hears the announcement as soon as that is over, and misses
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from santral.codecs.tones import sequence
 from santral.engine.calls import playing
 from santral.engine.calls.leg import Leg
 from santral.engine.calls.playing import Playing
-from santral.engine.calls.tones import rendered, tone_of
+from santral.engine.calls.tones import rendered
 from santral.engine.config.sounds import Sound
 from santral.engine.media import AudioError, MediaError
 from santral.engine.recordings.following import is_audible
@@ -18,6 +19,7 @@ from santral.engine.recordings.following import is_audible
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
 
+RECORDED: Final = sequence((1400, 200), dbm0=-18)  # what is usual where such a tone is asked for
 USUAL_HZ: Final = 8000  # of most codecs: an announcement is made ready at this rate before it is known
 
 
@@ -77,11 +79,10 @@ class Attention:
 
     def _beep(self) -> None:
         call = self._call
-        tone = tone_of(call.world.config.tenants[call.tenant].country, "beep")
         for leg in call.roles.values():
             if leg.is_answered and self._is_free(leg):
                 try:
-                    call.services.plane.play(leg.rtp, rendered(tone, leg.rtp.sample_hz))
+                    call.services.plane.play(leg.rtp, rendered(RECORDED, leg.rtp.sample_hz))
                 except MediaError as problem:
                     call.log.warning("no tone that tells of the recording", leg=leg.id, error=str(problem))
         self._rearm()

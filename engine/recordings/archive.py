@@ -16,7 +16,7 @@ from santral.engine.recordings.supervisor import RecorderProcess
 ORDER_S: Final = 30.0  # for the recorder to carry an order out
 WORK_FOLDERS: Final = ("jobs", "outbox")  # of the recorder, in the folder of data: it has something to do
 KEPT: Final = "records"  # its own index: retention, holds
-DONE: Final = {"erase": "erased", "hold": "held", "release": "released"}
+SETTLED: Final = frozenset({"erased", "held", "released", "rewrapped", "refused", "rejected"})
 
 
 class Archive:
@@ -27,7 +27,7 @@ class Archive:
         self._process: RecorderProcess | None = None
         self._reports: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
-        self._awaited: dict[str, asyncio.Future[Mapping[str, Any]]] = {}  # by recording: an order under way
+        self._awaited: dict[str, asyncio.Future[Mapping[str, Any]]] = {}  # by recording or tenant: an order under way
         self._log = log.get("recordings")
 
     # ---- life ----
@@ -97,32 +97,39 @@ class Archive:
             self._process.tell({"kind": "noted", "report": report})
 
     def _settle(self, report: Mapping[str, Any]) -> None:
-        awaited = self._awaited.get(str(report.get("recording") or ""))
-        if awaited is not None and not awaited.done() and report["kind"] in {"refused", *DONE.values()}:
+        awaited = self._awaited.get(str(report.get("recording") or report.get("tenant") or ""))
+        if awaited is not None and not awaited.done() and report["kind"] in SETTLED:
             awaited.set_result(report)
 
     # ---- orders ----
 
     async def order(self, what: str, recording: Mapping[str, Any], by: str, reason: str) -> Mapping[str, Any]:
         """Have a recording erased, held or released; answers when that is done. Raises `RequestError`."""
-        identifier = str(recording["id"])
         if recording["state"] not in {"ready", "failed"}:
             raise RequestError("bad_state", "the recording is not finished, or is gone", {"state": recording["state"]})
-        if identifier in self._awaited:
-            raise RequestError("bad_state", "another order for this recording is under way", {"id": identifier})
+        fields = {"recording": recording["id"], "tenant": recording["tenant"], "by": by, "reason": reason}
+        return await self._carried_out(str(recording["id"]), {"kind": what, **fields})
+
+    async def rewrap(self, tenant: str) -> Mapping[str, Any]:
+        """Have the data keys of a tenant wrapped by its present key. Raises `RequestError`."""
+        return await self._carried_out(tenant, {"kind": "rewrap", "tenant": tenant})
+
+    async def _carried_out(self, about: str, order: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The report that settles this order."""
+        if about in self._awaited:
+            raise RequestError("bad_state", "another order for this is under way", {"of": about})
         if self._process is None:
             raise RequestError("unavailable", "there is no recorder process", None)
-        awaited = self._awaited[identifier] = self._loop.create_future()
+        awaited = self._awaited[about] = self._loop.create_future()
         try:
-            fields = {"recording": identifier, "tenant": recording["tenant"], "by": by, "reason": reason}
-            self._process.tell({"kind": what, **fields})
+            self._process.tell(order)
             async with asyncio.timeout(ORDER_S):
                 report = await awaited
         except TimeoutError:
             raise RequestError("unavailable", "the recorder has not answered; see recording events", None) from None
         finally:
-            del self._awaited[identifier]
-        if report["kind"] == "refused":
+            del self._awaited[about]
+        if report["kind"] in {"refused", "rejected"}:
             why = str(report.get("why") or "")
             raise RequestError("refused", f"the recorder refuses: {why}", {"why": why})
         return dict(report)

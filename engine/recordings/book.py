@@ -87,6 +87,8 @@ class Book:
                 self._cdrs.recorded(RecordingChange(recording, values))
                 self._tell(kind, tenant, {"recording": recording, "recorded_call": known.get("call"), **fields})
             await self._cdrs.flush()
+        if kind == "rejected":
+            self._log.error("the recorder did not understand", of=report.get("of"), why=report.get("why"))
         if report.get("report"):
             noted(str(report["report"]))
 

@@ -193,6 +193,20 @@ async def test_orders_are_answered_by_the_report(scene: Scene) -> None:
         await scene.archive.order("erase", await scene.found(one), "ayse", "request")
 
 
+async def test_the_keys_of_a_tenant_are_wrapped_anew(scene: Scene) -> None:
+    await scene.start()
+    waiting = asyncio.create_task(scene.archive.rewrap("acme"))
+    await asyncio.sleep(0)
+    assert scene.process.told == [{"kind": "rewrap", "tenant": "acme"}]
+    scene.archive.hear({"kind": "rewrapped", "tenant": "acme", "count": 3, "failed": 0, "entry": 9, "report": "r"})
+    assert (await waiting)["count"] == 3
+    waiting = asyncio.create_task(scene.archive.rewrap("acme"))
+    await asyncio.sleep(0)
+    scene.archive.hear({"kind": "rejected", "of": "rewrap", "tenant": "acme", "why": "no key"})
+    with pytest.raises(RequestError, match="no key"):
+        await waiting
+
+
 async def test_a_refused_order_and_one_nobody_answers(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     await scene.start()
     row = await scene.found(scene.row(state="ready"))

@@ -298,6 +298,26 @@ async def on_release(caller: Caller, command: ReleaseRecording) -> dict[str, Any
 
 
 @dataclass(frozen=True, slots=True)
+class RewrapRecordings:
+    """Wrap the data keys of a tenant's recordings by its present key, the first that is configured: no audio is
+    written anew. Afterwards older keys are needed no more.
+    """
+
+    tenant: str | None = about("whose; may be left out by clients of one tenant", None)
+
+
+async def on_rewrap(caller: Caller, command: RewrapRecordings) -> dict[str, Any]:
+    tenant = caller.owner(command.tenant)
+    report = await caller.engine.studio.archive.rewrap(tenant)
+    return {
+        "tenant": tenant,
+        "count": report.get("count"),
+        "failed": report.get("failed"),
+        "entry": report.get("entry"),
+    }
+
+
+@dataclass(frozen=True, slots=True)
 class GetUsage:
     """What tenants have used: minutes recorded, room taken by files times days, the most recordings at once."""
 
