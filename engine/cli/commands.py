@@ -162,18 +162,22 @@ def mixdown(
     peaks: Annotated[bool, typer.Option("--peaks", help="The wave's outline as JSON, too.")] = False,
     picture: Annotated[bool, typer.Option("--picture", help="And as a picture.")] = False,
     key_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Wrapping keys of encrypted captures, one a line.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Keys of encrypted captures, one a line; else the configuration's."),
     ] = None,
+    config: ConfigFile = None,
 ) -> None:
     """Make audio of capture files, with nothing else running."""
     from santral.engine.cli.mixdown import mixdown as run  # noqa: PLC0415
+    from santral.engine.cli.mixdown import unwrapping  # noqa: PLC0415
     from santral.recorder.mixdown import Options  # noqa: PLC0415
 
     try:
         options = Options(channels, tracks, rate, loss, held)  # type: ignore[arg-type]  # checked there
     except ValueError as problem:
         raise Failure(str(problem), 2) from None
-    run(captures, output, options, format_name, key_file=key_file, peaks=peaks, picture=picture)
+    unwrap = unwrapping(key_file, config)
+    run(captures, output, options, format_name, unwrap=unwrap, peaks=peaks, picture=picture)
 
 
 @app.command()

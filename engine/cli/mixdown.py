@@ -8,6 +8,7 @@ from typing import Final
 
 import typer
 
+from santral.engine.cli.archive import settings_of
 from santral.engine.cli.failure import Failure
 from santral.recorder.capture import CaptureError, CaptureFile, Unwrap
 from santral.recorder.encode import FORMATS, EncodeError, Written, save
@@ -23,14 +24,13 @@ def mixdown(
     options: Options,
     format_name: str | None,
     *,
-    key_file: Path | None = None,
+    unwrap: Unwrap | None = None,
     peaks: bool = False,
     picture: bool = False,
 ) -> None:
     """Captures of one recording make one file; of several, a file for each, named after the recording."""
     if format_name is not None and format_name not in FORMATS:
         raise Failure(f"no format {format_name!r}: there are {', '.join(FORMATS)}", 2)
-    unwrap = keys_of(key_file) if key_file else None
     try:
         with ExitStack() as opened:
             recordings: dict[str, list[CaptureFile]] = {}
@@ -49,6 +49,17 @@ def mixdown(
                 say_what_is_missing(mix)
     except (OSError, CaptureError, EncodeError, KeysError) as problem:
         raise Failure(str(problem)) from None
+
+
+def unwrapping(key_file: Path | None, config: Path | None) -> Unwrap:
+    """How the keys of captures are opened. The configuration is read only when one is encrypted."""
+    if key_file is not None:
+        return keys_of(key_file)
+
+    def unwrap(tenant: str, recording: str, wrapped: bytes) -> bytes:
+        return settings_of(config).unwrap(tenant, recording, wrapped)
+
+    return unwrap
 
 
 def keys_of(path: Path) -> Unwrap:

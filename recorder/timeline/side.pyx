@@ -425,7 +425,7 @@ cdef void side_settle(side_t *side, int64_t place) noexcept nogil:
     cdef int64_t left
     if not side.run.is_open or side.run.place >= place:
         return
-    if side.start_ns + place * 1000000000 // side.out_hz > side.played_ns + NOISE_MOST_S * <int64_t>1000000000:
+    if side.start_ns + place // side.out_hz * 1000000000 > side.played_ns + NOISE_MOST_S * <int64_t>1000000000:
         side.is_noisy = False  # it has gone without a word
     if side.is_noisy:
         left = (place - side.run.place - side.run.pending) * side.run.hz // side.out_hz

@@ -5,14 +5,15 @@ from pathlib import Path
 import pytest
 
 from santral.engine.cli.commands import run_app
-from santral.recorder.capture import CaptureHeader, CaptureWriter
+from santral.recorder.capture import CaptureHeader, CaptureKey, CaptureWriter
+from santral.recorder.keys import Keyring, WrappingKey
 
 from .scene import START_NS, Talk, speech
 
 
-def write(path: Path, recording: str = "rec-1", *, complete: bool = True) -> None:
+def write(path: Path, recording: str = "rec-1", *, complete: bool = True, key: CaptureKey | None = None) -> None:
     header = CaptureHeader(recording, "acme", "node", START_NS, 1_760_000_000_000_000_000)
-    with CaptureWriter(path, header) as capture:
+    with CaptureWriter(path, header, key) as capture:
         capture.codec(2, "PCMA/8000")
         for stream, role in enumerate(("originating", "connected")):
             capture.stream(stream, START_NS, leg=f"leg-{stream}", side="said", role=role)
@@ -38,6 +39,24 @@ def test_a_cut_capture_says_so_and_is_mixed_all_the_same(tmp_path: Path, capsys:
     said = capsys.readouterr()
     assert said.out == f"{tmp_path}/out.flac: flac, 2.02 s, 8000 Hz, 1 channel\n"
     assert "rec-1 was cut" in said.err
+
+
+def test_an_encrypted_capture_needs_its_tenant_s_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wrapping = WrappingKey.generate()
+    data_key, wrapped = Keyring({"acme": [wrapping]}).new("acme", "rec-1")
+    write(tmp_path / "x.capture", key=CaptureKey(data_key.capture(), wrapped))
+    (tmp_path / "keys").write_text(WrappingKey.generate().secret.hex() + "\n" + wrapping.secret.hex() + "\n")
+    (tmp_path / "others").write_text(WrappingKey.generate().secret.hex() + "\n")
+    config = tmp_path / "santral.toml"
+    config.write_text(f'[[tenant]]\nname = "acme"\nrecording_key = "{wrapping.secret.hex()}"\n')
+    command = ["mixdown", str(tmp_path / "x.capture")]
+    for keys in (["--key-file", str(tmp_path / "keys")], ["-c", str(config)]):
+        assert run_app([*command, *keys]) == 0
+        assert "2.50 s" in capsys.readouterr().out
+    assert run_app([*command, "--key-file", str(tmp_path / "others")]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert wrapping.secret.hex() not in said
 
 
 @pytest.mark.parametrize(

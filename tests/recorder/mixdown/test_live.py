@@ -9,6 +9,7 @@ from santral.recorder.capture import CaptureFile, CaptureHeader, CaptureWriter
 from santral.recorder.encode.wav import HEADER_BYTES
 from santral.recorder.mixdown import Mixdown
 from santral.recorder.mixdown.live import LiveFile
+from santral.recorder.mixdown.spool import Spool
 
 from ..scene import START_NS, Talk, speech
 
@@ -77,3 +78,18 @@ def test_a_writer_that_dies_ends_the_recording_with_what_there_is(seconds: int, 
         live.advance()
         assert live.is_finished
         assert (live.size - HEADER_BYTES) / 32_000 == pytest.approx(seconds, abs=0.05)
+
+
+def test_what_is_spooled_lies_nowhere_in_the_clear(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    text = b"four one one one " * 1000
+    for at in range(0, len(text), 777):
+        spool.add(text[at : at + 777])
+    assert [spool.read(at, 100) for at in (0, 1, 15, 16, 776, 16_950)] == [
+        text[at : at + 100] for at in (0, 1, 15, 16, 776, 16_950)
+    ]
+    on_disk = Path(f"/proc/self/fd/{spool._file.fileno()}").read_bytes()
+    assert len(on_disk) == len(text)
+    assert b"one" not in on_disk
+    assert not list(tmp_path.iterdir())
+    spool.close()
