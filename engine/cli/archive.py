@@ -1,6 +1,7 @@
 """What `recorder` and `recordings` do."""
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -43,6 +44,7 @@ def recover(path: Path | None) -> None:
 
 def finish(recorder: Recorder) -> None:
     """Do what there is to do, and print what became of it; reports stay for the engine."""
+    os.umask(0o077)  # as the engine's recorder does
     before = set(recorder.tools.outbox.names())
     try:
         failed = recorder.run_once()

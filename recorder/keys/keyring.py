@@ -121,6 +121,10 @@ class Keyring:
         """Whether it is wrapped by the key the tenant wraps with now."""
         return self.encrypts(tenant) and key_id(wrapped) == self._current(tenant).id
 
+    def may_be_stale(self, tenant: str) -> bool:
+        """Whether there is an older key, by which something may still be wrapped."""
+        return self.encrypts(tenant) and len(self._common.keys() | self._tenants.get(tenant, {}).keys()) > 1
+
     def _current(self, tenant: str) -> WrappingKey:
         for key in self._tenants.get(tenant, self._common).values():
             return key

@@ -17,11 +17,13 @@ from typing import Any, Final
 
 import msgpack
 
+from santral.recorder.keys import KeysError
 from santral.recorder.pipeline.layout import is_id
 from santral.recorder.pipeline.recorder import SCAN_S, Recorder, Says, silence
-from santral.recorder.pipeline.settings import Settings, SettingsError
+from santral.recorder.pipeline.settings import Settings
 
 NICENESS: Final = 10
+NOBODY_ELSE: Final = 0o077  # recordings are for who runs the engine
 MAX_FRAME_BYTES: Final = 1 << 20
 READ_BYTES: Final = 1 << 16
 ALIVE_S: Final = 2.0
@@ -123,7 +125,7 @@ class Link:
                 ORDERS.get(str(kind), _ignore)(recorder, frame)
             else:
                 self._say("a frame came before the settings", kind=kind)
-        except (SettingsError, ValueError, KeyError, OSError) as problem:
+        except (KeysError, ValueError, KeyError, TypeError, OSError) as problem:
             self._say("a frame was not understood", kind=kind, error=f"{type(problem).__name__}: {problem}")
             self._tell(kind="rejected", of=kind, recording=frame.get("recording", ""), why=str(problem))
 
@@ -201,4 +203,5 @@ ORDERS: Final[Mapping[str, Callable[[Recorder, Mapping[str, Any]], None]]] = {
 def serve(descriptor: int, say: Says = silence) -> None:
     """Work for the engine at the other end of this descriptor."""
     os.nice(NICENESS)
+    os.umask(NOBODY_ELSE)
     Link(socket.socket(fileno=descriptor), say).run()

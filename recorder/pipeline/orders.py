@@ -136,7 +136,7 @@ class Orders:
                 order["files"] = list(record.files) if record else job.files
                 stores = {record.store} if record else set()
                 stores |= {job.store} - {""}
-                if job.files and not record:  # it may have been under way to the tenant's store
+                if job.files:  # it may have been under way to the tenant's store
                     stores.add(self._tools.settings.tenant(job.tenant).store)
                 order["stores"] = sorted(stores)
             write_whole(path, msgpack.packb(order))
@@ -169,18 +169,20 @@ def order_expired(tools: Tools, orders: Orders, now_s: float) -> int:
     return count
 
 
-def rewrap(tools: Tools, tenant: str) -> None:
-    """Wrap every data key of a tenant by its current key; audio stays as it is. What failed keeps its old form."""
+def rewrap(tools: Tools, tenant: str, *, is_ordered: bool = True) -> None:
+    """Wrap every data key of a tenant by its current key; audio stays as it is. What failed keeps its old form.
+
+    Without an order nothing is said where nothing was to be done.
+    """
     ring, count, failed = tools.settings.keyring, 0, 0
 
     def again(record: Record) -> Record:
-        if not record.key or ring.is_current(tenant, record.key):
-            return record
-        return replace(
-            record, key=ring.wrap(tenant, record.recording, ring.unwrap(tenant, record.recording, record.key))
-        )
+        key = ring.unwrap(tenant, record.recording, record.key)
+        return replace(record, key=ring.wrap(tenant, record.recording, key))
 
     for path in tools.records.paths(tenant):
+        if tools.stopping.is_set():
+            return
         try:
             before = Record.parse(path.read_bytes())
             if before.tenant == tenant and before.key and not ring.is_current(tenant, before.key):
@@ -188,7 +190,18 @@ def rewrap(tools: Tools, tenant: str) -> None:
                 count += 1
         except (KeysError, ValueError, OSError):
             failed += 1
-    entry = tools.ledger.append("rewrapped", {"tenant": tenant, "count": count, "failed": failed})
-    tools.outbox.put(
-        f"tenant-{folder_of(tenant)}", "rewrapped", tenant=tenant, count=count, failed=failed, entry=entry.number
-    )
+    if is_ordered or count:
+        entry = tools.ledger.append("rewrapped", {"tenant": tenant, "count": count, "failed": failed})
+        subject, number = f"tenant-{folder_of(tenant)}", entry.number
+        tools.outbox.put(subject, "rewrapped", tenant=tenant, count=count, failed=failed, entry=number)
+
+
+def rewrap_stale(tools: Tools) -> None:
+    """The same for everybody whose key has changed, as far as the settings tell: at the start, and with new settings."""
+    for folder in tools.records.tenants():
+        for path in tools.records.paths(folder):
+            with suppress(ValueError, OSError):
+                tenant = Record.parse(path.read_bytes()).tenant
+                if tools.settings.keyring.may_be_stale(tenant):
+                    rewrap(tools, tenant, is_ordered=False)
+            break

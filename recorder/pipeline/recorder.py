@@ -14,13 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from santral.recorder.ledger import Ledger
+from santral.recorder.ledger import Ledger, LedgerError
 from santral.recorder.ledger.anchor import AnchorError, anchor, is_due
 from santral.recorder.pipeline.faults import Faults
 from santral.recorder.pipeline.job import Job, Lock
 from santral.recorder.pipeline.layout import CAPTURE, Layout, is_id
 from santral.recorder.pipeline.making import CaptureSource, Open, PipelineError, verdict
-from santral.recorder.pipeline.orders import Orders, order_expired, rewrap
+from santral.recorder.pipeline.orders import Orders, order_expired, rewrap, rewrap_stale
 from santral.recorder.pipeline.outbox import Outbox
 from santral.recorder.pipeline.records import Records
 from santral.recorder.pipeline.settings import Settings
@@ -282,6 +282,8 @@ class Recorder:
             self.start(recording)
         now = time.monotonic()
         if not self._swept_at or now - self._swept_at >= SWEEP_S:
+            if not self._swept_at:
+                self._chores.submit(self._chore, lambda: rewrap_stale(self.tools))
             self._swept_at = now
             self._chores.submit(self._chore, self._sweep)
         if now >= self._anchor_at:
@@ -295,17 +297,18 @@ class Recorder:
 
     def anchor(self) -> None:
         """Tell the ledger's head outside; what fails is tried again, later each time."""
+        settings = self.tools.settings
+        wait = SCAN_S
         try:
-            settings = self.tools.settings
             told = anchor(self.tools.ledger, self.tools.layout.ledger, settings.anchor, settings.node)
-            self._anchor_failures, self._anchor_at = 0, time.monotonic() + SCAN_S
+            self._anchor_failures = 0
             if told is not None:
                 self.tools.outbox.put("ledger", "anchored", entry=told["entry"], hash=told["hash"])
-        except AnchorError as problem:
-            wait = wait_s(self.tools.settings.retry, self._anchor_failures)
+        except (AnchorError, LedgerError, OSError) as problem:
+            wait = wait_s(settings.retry, self._anchor_failures)
             self._anchor_failures += 1
-            self._anchor_at = time.monotonic() + wait
             self._say("the ledger's head is not anchored", error=str(problem), wait_s=round(wait, 1))
+        self._anchor_at = time.monotonic() + wait
 
     def _sweep(self) -> None:
         if order_expired(self.tools, self.orders, time.time()):

@@ -101,9 +101,12 @@ def test_a_life_of_the_process(desk: Any, start: Callable[[], Engine]) -> None:
 
     tenants = {**desk.settings.tenants, "sealed": replace(desk.settings.tenants["sealed"], keys=("66" * 32, "11" * 32))}
     engine.settings(tenants=tenants)
-    engine.tell("rewrap", tenant="sealed")
-    rewrapped = engine.wait_for("rewrapped")
+    rewrapped = engine.wait_for("rewrapped")  # by itself
     assert (rewrapped["count"], rewrapped["failed"]) == (1, 0)
+    engine.tell("rewrap", tenant="sealed")
+    assert engine.wait_for("rewrapped")["count"] == 0
+    engine.settings(tenants={"sealed": replace(desk.settings.tenants["sealed"], keys=("no key",))})
+    assert engine.wait_for("rejected")["of"] == "settings"
     alive = engine.wait_for("alive")
     assert (alive["jobs"], alive["waiting"], alive["pending"]) == (0, 0, 0)
     engine.tell("stop")
