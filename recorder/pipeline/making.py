@@ -1,24 +1,22 @@
 """From a claimed capture to the files that will be stored: mixing, encoding and sealing, by the rooms that know how."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
 
 from santral.recorder.keys import DataKey, KeysError, SealedWriter
 from santral.recorder.pipeline.layout import SEALED
 from santral.recorder.storage.disk import NEW
 from santral.recorder.storage.errors import StorageError, reason_of
 
-MEMORY: Final = "/dev/shm"  # noqa: S108 - plain audio of sealed recordings lies here, not on a disk, while it is encoded
-COPY_BYTES: Final = 1 << 20
+if TYPE_CHECKING:
+    from santral.recorder.encode.files import Create
+
 DETAILS: Final = "-details.json"
 FINAL: Final = ("damaged", "key", "encoding", "unexpected")  # the same would come of the next try
-Create = Callable[[Path], BinaryIO]
 
 
 class PipelineError(Exception):
@@ -68,7 +66,7 @@ class Source(Protocol):
     def mix(self) -> None:
         """Prepare the timeline. Raises `PipelineError`."""
 
-    def save(self, folder: Path, stem: str, create: Create | None) -> list[Made]:
+    def save(self, folder: Path, stem: str, create: "Create | None") -> list[Made]:
         """Mix all of it and write every file. Raises `PipelineError`, OSError."""
 
     def facts(self) -> dict[str, Any]:
@@ -101,29 +99,28 @@ class CaptureSource:
 
         self._mix = Mixdown([self._capture], Options.of(self._capture.header.meta))
 
-    def save(self, folder: Path, stem: str, create: Create | None) -> list[Made]:
+    def save(self, folder: Path, stem: str, create: "Create | None") -> list[Made]:
         from santral.recorder.capture import CaptureError  # noqa: PLC0415
         from santral.recorder.encode import EncodeError, save  # noqa: PLC0415
+        from santral.recorder.encode.files import PartFile  # noqa: PLC0415
 
         meta = self._capture.header.meta
-        peaks, picture = bool(meta.get("peaks")), bool(meta.get("picture"))
-        form, texts = str(meta.get("format", "wav")), _texts(meta.get("metadata"))
         try:
-            if create is None:
-                written = save(self._mix, folder, stem, form, metadata=texts, peaks=peaks, picture=picture)
-            else:
-                with tempfile.TemporaryDirectory(dir=MEMORY) as memory:
-                    written = save(self._mix, Path(memory), stem, form, metadata=texts, peaks=peaks, picture=picture)
-                    for each in written:
-                        with each.path.open("rb") as plain, create(folder / each.path.name) as sealed:
-                            shutil.copyfileobj(plain, sealed, COPY_BYTES)
+            written = save(
+                self._mix,
+                folder,
+                stem,
+                str(meta.get("format", "wav")),
+                metadata=_texts(meta.get("metadata")),
+                peaks=bool(meta.get("peaks")),
+                picture=bool(meta.get("picture")),
+                create=create or PartFile,
+            )
         except CaptureError as problem:
             raise PipelineError("damaged", f"the capture cannot be mixed: {problem}") from None
         except EncodeError as problem:
             raise PipelineError("encoding", str(problem)) from None
-        return [
-            Made(folder / f.path.name, f.kind, f.format, f.seconds, f.channels, f.rate_hz, f.track) for f in written
-        ]
+        return [Made(f.path, f.kind, f.format, f.seconds, f.channels, f.rate_hz, f.track) for f in written]
 
     def facts(self) -> dict[str, Any]:
         summary = self._mix.summary
@@ -165,35 +162,18 @@ class SealedFile(SealedWriter):
         self._new.unlink(missing_ok=True)
 
 
-class PlainFile:
-    """A file that gets its name when it is whole."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._new = path.with_name(path.name + NEW)
-        self._file = self._new.open("w+b")
-
-    def __enter__(self) -> Any:
-        return self._file
-
-    def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
-        self._file.close()
-        if kind is None:
-            self._new.replace(self._path)
-        else:
-            self._new.unlink(missing_ok=True)
-
-
-def sealing(key: DataKey) -> Create:
+def sealing(key: DataKey) -> "Create":
     """How files are made that the disk never holds in the clear."""
-    return lambda path: cast(BinaryIO, SealedFile(path, key))
+    return lambda path: SealedFile(path, key)
 
 
 def write_details(folder: Path, stem: str, facts: Mapping[str, Any], key: DataKey | None) -> Made:
     """What is known of a recording, beside its audio: times, who was connected, what was masked or lost."""
     path = folder / f"{stem}{DETAILS}"
     data = json.dumps(facts, indent=1, sort_keys=True, default=str, ensure_ascii=False).encode()
-    with SealedFile(path, key) if key else PlainFile(path) as file:
+    from santral.recorder.encode.files import PartFile  # noqa: PLC0415 - brings FFmpeg
+
+    with SealedFile(path, key) if key else PartFile(path) as file:
         file.write(data)
     return Made(path, "details", "json")
 

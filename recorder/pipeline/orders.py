@@ -197,7 +197,7 @@ def rewrap(tools: Tools, tenant: str, *, is_ordered: bool = True) -> None:
 
 
 def rewrap_stale(tools: Tools) -> None:
-    """The same for everybody whose key has changed, as far as the settings tell: at the start, and with new settings."""
+    """The same for everybody whose key has changed, as far as the settings tell; at the start, and by new settings."""
     for folder in tools.records.tenants():
         for path in tools.records.paths(folder):
             with suppress(ValueError, OSError):

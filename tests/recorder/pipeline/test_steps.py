@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from santral.recorder.pipeline.making import SealedFile
 from santral.recorder.pipeline.steps import NAMES
 from santral.recorder.storage import StoreSettings
 
@@ -26,6 +27,28 @@ def test_a_capture_becomes_a_stored_recording(desk: Any, tenant: str) -> None:
     stored = b"".join(path.read_bytes() for path in desk.kept.rglob("*") if path.is_file())
     assert (b"RIFF" in stored) is (tenant == "acme")
     assert (b"+905551112233" in stored) is (tenant == "acme")
+
+
+@pytest.mark.parametrize("form", ["wav", "flac", "opus", "mp3"])
+def test_sealed_recordings_never_lie_in_the_clear(desk: Any, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever a file is finished, whatever else is on the disk, drafts too, is sealed."""
+    seen: list[bytes] = []
+    close = SealedFile.close
+
+    def look(file: SealedFile) -> None:
+        seen.extend(path.read_bytes() for path in desk.layout.jobs.rglob("*") if path.is_file())
+        close(file)
+
+    monkeypatch.setattr(SealedFile, "close", look)
+    recording = desk.capture("sealed", format=form, peaks=True, picture=True, metadata={"caller": "+905551112233"})
+    assert desk.run() == []
+    assert len(seen) > 10
+    for mark in (b"RIFF", b"fLaC", b"OggS", b"ID3", b"PNG", b"+905551112233", b"leg-1"):
+        assert not any(mark in data for data in seen)
+    kinds = {file["kind"] for file in desk.reports()[f"{recording}.ready"]["files"]}
+    assert kinds == {"audio", "peaks", "picture", "details"}
+    if form == "wav":
+        desk.assert_stored_once(recording, "sealed")
 
 
 def test_what_lies_elsewhere_names_nobody(desk: Any) -> None:
