@@ -36,6 +36,7 @@ OPTIONAL: Final = {  # module -> what is missing without it
     "matplotlib": "no pictures in demo and bench (extra `demo`)",
 }
 NEEDED: Final = ("uvloop", "av", "re2")
+STORES: Final = {"s3": "s3fs", "sftp": "sshfs"}  # of the extra `storage`, where a store is of this kind
 
 PROC: Final = Path("/proc")
 CLOCK_SOURCE: Final = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
@@ -183,11 +184,16 @@ def libraries(config: Config) -> Iterator[Finding]:
     wanted = dict(OPTIONAL)
     if config.engine.database.startswith("postgresql"):
         wanted["psycopg"] = "engine.database cannot be opened"
+    for store in config.recording.stores:
+        library = STORES.get(store.url.partition(":")[0])
+        if library:
+            wanted[library] = f"recordings cannot go to the store {store.name}"
     for name, without in wanted.items():
         if importlib.util.find_spec(name) is not None:
             yield Finding(name, "ok", "installed")
         else:
-            state: Literal["warning", "error"] = "error" if name in {*NEEDED, "psycopg"} else "warning"
+            is_needed = name in {*NEEDED, "psycopg", *STORES.values()}
+            state: Literal["warning", "error"] = "error" if is_needed else "warning"
             yield Finding(name, state, f"missing: {without}", f"pip install {name.replace('_', '-')}")
 
 

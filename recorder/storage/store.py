@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 from urllib.parse import urlsplit
 
+from santral.recorder.storage.errors import StorageError
+
 READ_BYTES: Final = 1 << 20
+MISSING: Final = "the libraries of its kind are not installed: pip install santral[storage]"
 SCHEMES: Final = ("file", "s3", "sftp")
 
 
@@ -48,19 +51,19 @@ class Store(Protocol):
 
 
 def open_store(name: str, settings: StoreSettings) -> Store:
-    """Raises `ValueError` for a URL of another kind."""
+    """Raises `ValueError` for a URL of another kind, `StorageError` where its library is not installed."""
     scheme = urlsplit(settings.url).scheme
     if scheme == "file":
         from santral.recorder.storage.folder import FolderStore  # noqa: PLC0415
 
         return FolderStore(name, settings)
-    from santral.recorder.storage.remote import S3Store, SftpStore  # noqa: PLC0415 - needs libraries of its own
-
-    if scheme == "s3":
-        return S3Store(name, settings)
-    if scheme == "sftp":
-        return SftpStore(name, settings)
-    raise ValueError(f"no such kind of store: {scheme}: (one of {', '.join(SCHEMES)})")
+    if scheme not in SCHEMES:
+        raise ValueError(f"no such kind of store: {scheme}: (one of {', '.join(SCHEMES)})")
+    try:
+        from santral.recorder.storage.remote import S3Store, SftpStore  # noqa: PLC0415 - an extra of the package
+    except ImportError:
+        raise StorageError("broken", f"{name}: {MISSING}") from None
+    return S3Store(name, settings) if scheme == "s3" else SftpStore(name, settings)
 
 
 def digest_of(file: BinaryIO) -> tuple[int, str]:

@@ -113,6 +113,18 @@ def test_missing_libraries_and_compiled_parts(tmp_path: Path, monkeypatch: pytes
     assert library.mend == "pip install no-such-library"
 
 
+def test_libraries_of_stores_are_needed_where_there_is_such_a_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "OPTIONAL", {})
+    monkeypatch.setattr(doctor, "STORES", {"s3": "no_such_library"})
+    stores = loads('[[recording.stores]]\nname = "far"\nurl = "s3://bucket"\n[recording]\nstore = "far"').recording
+    with_store = config(tmp_path).model_copy(update={"recording": stores})
+    library = list(doctor.libraries(with_store))[-1]
+    assert (library.check, library.state) == ("no_such_library", "error")
+    assert "store far" in library.found
+
+
 def test_without_libopus_opus_is_passed_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (there,) = doctor.codec_libraries(config(tmp_path))
     assert (there.check, there.state) == ("libopus", "ok")

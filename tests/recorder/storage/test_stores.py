@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,15 @@ def test_sftp_comes_back_after_the_connection_broke(ssh: Any, tmp_path: Path) ->
         store.digest(NAME)
     assert broken.value.reason in {"unreachable", "broken"}
     store.confirm(path, NAME, sha256)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket", "sftp://host/"])
+def test_without_the_extra_it_says_what_to_install(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "santral.recorder.storage.remote", raising=False)
+    monkeypatch.setitem(sys.modules, "fsspec.asyn", None)
+    with pytest.raises(StorageError, match=r"pip install santral\[storage\]"):
+        open_store("it", StoreSettings(url))
+    assert open_store("it", StoreSettings(tmp_path.as_uri()))
 
 
 def test_another_kind_of_url_is_refused() -> None:
