@@ -220,3 +220,20 @@ async def test_a_plane_that_stops_ends_its_captures(stager, folder: Path) -> Non
 @pytest.mark.parametrize(("number", "reason"), [(28, "disk_full"), (13, "denied"), (116, "gone"), (5, "io"), (0, "io")])
 def test_reasons_are_words(number: int, reason: str) -> None:
     assert reason_of(number) == reason
+
+
+async def test_a_mistake_of_ours_is_told_and_recording_goes_on(stage, folder: Path) -> None:
+    capture, events, a, leg_a, _ = await recording(stage, folder)
+    mistakes = [ZeroDivisionError("ours")]
+
+    def stumble() -> None:
+        if mistakes:
+            raise mistakes.pop()
+
+    stage.plane.captures.thread.before_writing = stumble
+    await stage.until(lambda: told(events) == [("failed", "io")])
+    assert "ours" in events[0].detail
+    a.send(leg_a, b"more" * 40)
+    await stage.until(lambda: told(events) == [("failed", "io"), ("recovered", "io")])
+    summary = await capture.close("over")
+    assert (summary.packets, summary.is_complete) == (2, True)

@@ -304,6 +304,7 @@ class Captures:
         self._watch = None
         if not self.open_captures or self._loop is None:
             return
+        self._watch = self._loop.call_later(WATCH_S, self._look)
         now_ns = monotonic_ns()
         writing_ns = now_ns - (self.thread.since_ns or now_ns)
         flushing_ns = now_ns - (self.thread.flusher.since_ns or now_ns)
@@ -313,4 +314,3 @@ class Captures:
         for capture in list(self.open_captures):
             capture.hear("failed" if is_slow else "recovered", "slow", detail, "disk")
             capture.hear("failed" if problem else "recovered", "io", "flush", "disk")
-        self._watch = self._loop.call_later(WATCH_S, self._look)

@@ -87,7 +87,7 @@ class Filing:
         except OSError as problem:
             self._retry_ns = now_ns + RETRY_NS
             self._is_lost = isinstance(problem, FileExistsError)
-            self._fail(now_ns, reason_of(problem.errno or 0), str(problem.strerror))
+            self.fail(now_ns, reason_of(problem.errno or 0), str(problem.strerror))
             return False
         self.sink.begin(fd, len(self._opening), 1)
         self._recover()
@@ -101,7 +101,7 @@ class Filing:
             at_ns, reason = self._leaving.pop(stream, (now_ns, ""))
             self.note(at_ns, note_fields("stream_end", {"stream": stream, "reason": reason}))
         if self.sink.fd >= 0 and self.sink.error:
-            self._fail(now_ns, reason_of(self.sink.error), os.strerror(self.sink.error))
+            self.fail(now_ns, reason_of(self.sink.error), os.strerror(self.sink.error))
         elif self._failing and not self._is_lost and self.sink.wrote_ns >= self._failed_ns:
             self._recover()
         if self._ending is not None:
@@ -114,18 +114,26 @@ class Filing:
         try:
             is_there = os.fstat(self.sink.fd).st_nlink > 0
         except OSError as problem:
-            self._fail(now_ns, reason_of(problem.errno or 0), str(problem.strerror))
+            self.fail(now_ns, reason_of(problem.errno or 0), str(problem.strerror))
             return
         if not is_there:
             self._is_lost = True
             close_quietly(self.sink.leave())
-            self._fail(now_ns, "gone", "the file was deleted")
+            self.fail(now_ns, "gone", "the file was deleted")
 
     def finish(self, flush_problem: CaptureReason) -> None:
         """The file was flushed, or could not be, and is closed. Called by the flusher; nobody else calls any more."""
         if flush_problem:
             self._failing = flush_problem
         self._done(self.summary(is_flushed=not flush_problem))
+
+    def fail(self, now_ns: int, reason: CaptureReason, detail: str) -> None:
+        """Something keeps it from being written."""
+        self._failed_ns = now_ns
+        if reason != self._failing:
+            self._recover()
+            self._failing = reason
+            self._tell("failed", reason, detail)
 
     @property
     def is_troubled(self) -> bool:
@@ -153,13 +161,6 @@ class Filing:
         if self._overrun_ns and now_ns - self._overrun_ns > OVERRUN_OVER_NS:
             self._overrun_ns = 0
             self._tell("recovered", "overrun", "")
-
-    def _fail(self, now_ns: int, reason: CaptureReason, detail: str) -> None:
-        self._failed_ns = now_ns
-        if reason != self._failing:
-            self._recover()
-            self._failing = reason
-            self._tell("failed", reason, detail)
 
     def _recover(self) -> None:
         if self._failing:

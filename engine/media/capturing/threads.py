@@ -181,7 +181,13 @@ class CaptureThread:
         while self._is_running or self._orders or self._filings:
             self._woken.wait(PASS_S if self._filings else None)
             self._woken.clear()
-            self._pass()
+            try:
+                self._pass()
+            except Exception as problem:  # a mistake of ours must be told too, and end nobody else's recording
+                for filing in self._filings.values():
+                    filing.fail(monotonic_ns(), "io", repr(problem))
+                self._troubled.update(self._filings.values())
+            self.since_ns = 0
 
     def _take_orders(self) -> tuple[int, list[Order]]:
         """What has been ordered, and up to when: an order that comes later concerns what arrives later only."""
@@ -205,7 +211,6 @@ class CaptureThread:
         if self.sinks.written != before:
             self.flusher.written()
         self._take_care(now_ns)
-        self.since_ns = 0
         self.passes += 1
 
     def _name_codecs(self) -> None:

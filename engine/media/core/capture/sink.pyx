@@ -32,10 +32,12 @@ cdef enum:
 
 
 cdef bint covers(const spans_t *s, int64_t at_ns) noexcept nogil:
-    cdef int i
-    for i in range(s.n):
-        if s.spans[i].from_ns <= at_ns < s.spans[i].until_ns:
+    """Spans follow each other; what arrives is usually behind them all."""
+    cdef int i = s.n - 1
+    while i >= 0 and at_ns < s.spans[i].until_ns:
+        if at_ns >= s.spans[i].from_ns:
             return True
+        i -= 1
     return False
 
 

@@ -5,10 +5,10 @@ in one stretch without the GIL, since to get it back may take a turn of the even
 from libc.errno cimport EBADF, errno
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memmove, memset
 
 from santral.engine.media.core.capture.sink cimport (
-    CODECS, MAX_CODEC_NOTE_BYTES, MAX_SPANS, codec_note_t, drain, is_due, make_ready, sink_t, source_t, spans_t,
+    CODECS, MAX_CODEC_NOTE_BYTES, MAX_SPANS, codec_note_t, drain, is_due, make_ready, sink_t, source_t, span_t, spans_t,
     write_out,
 )
 from santral.engine.media.core.stage.tap cimport TapRing, tap_t
@@ -22,19 +22,14 @@ cdef extern from "<unistd.h>" nogil:
 cdef enum:
     CHUNK_CAPACITY = 262144  # of which only what is used takes memory: some ten seconds of two sides
     NUMBER_BITS = 48
-    FORGET_SPANS_NS = 120000000000  # longer than anything waits in rings and chunks
 
 
 cdef void begin_span(spans_t *s, int64_t at_ns) noexcept nogil:
-    cdef int i, kept = 0
-    for i in range(s.n):
-        if s.spans[i].until_ns > at_ns - <int64_t>FORGET_SPANS_NS:
-            s.spans[kept] = s.spans[i]
-            kept += 1
-    s.n = kept
-    if s.n == MAX_SPANS:  # switched in haste: rather too much than too little is left out
+    """None is forgotten, since rings may hold old packets while a disk takes nothing: the first two become one."""
+    if s.n == MAX_SPANS:
+        s.spans[0].until_ns = s.spans[1].until_ns
         s.n -= 1
-        s.spans[s.n - 1].until_ns = s.spans[s.n].until_ns
+        memmove(&s.spans[1], &s.spans[2], (s.n - 1) * sizeof(span_t))
     s.spans[s.n].from_ns = at_ns
     s.spans[s.n].until_ns = INT64_MAX
     s.n += 1
