@@ -20,6 +20,7 @@ from santral.engine.acd.waiting import HoldAudio, Waiting
 from santral.engine.calls.dialer import Failure, Fault
 from santral.engine.calls.table import Input
 from santral.engine.config.sounds import Sound
+from santral.engine.config.tables.recording import Record
 from santral.engine.ids import new_id
 from santral.routing.acd.distributor import Distributor
 from santral.routing.acd.events import Created, Event, TurnedAway
@@ -192,6 +193,11 @@ class Queues:
         """Whether callers of this queue are answered as they come."""
         manner = call.world.acd.queues.get(queue)
         return manner is not None and manner.answers
+
+    def records(self, call: "Call", queue: str) -> Record | None:
+        """What this queue says of recording its callers."""
+        manner = call.world.acd.queues.get(queue)
+        return None if manner is None else manner.record
 
     def enter(self, call: "Call", attempt: Enqueue) -> Failure | None:
         """The call waits from now on; or why it cannot, after all the queues it would have gone on to."""

@@ -8,6 +8,7 @@ from santral.engine.config.convert import aor_of
 from santral.engine.config.model import Config
 from santral.engine.config.sounds import Sound, SoundError, find_sound
 from santral.engine.config.tables.queues import AgentTable, QueueTable
+from santral.engine.config.tables.recording import Record
 from santral.engine.config.tables.routes import TenantTable
 from santral.engine.config.values import AgentEndpoint
 from santral.routing.acd import settings as acd
@@ -50,7 +51,7 @@ class QueueManner:
     whisper: tuple[Sound, ...]
     exit_keys: str
     sticky_s: float
-    record: str | None
+    record: Record | None
     announcing: Announcing | None
     calling_back: CallingBack | None
 

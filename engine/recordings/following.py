@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from santral.engine.calls.joins import Bridge
+from santral.engine.calls.joins import Bridge, Join, Lent
 from santral.engine.calls.leg import Leg, Role
 from santral.engine.calls.table import State
 from santral.engine.recordings.policy import Start
@@ -41,16 +41,23 @@ def scene_of(call: "Call") -> Scene:
     echo, a conference.
     """
     join = call.join
-    joined = () if join is None else join.legs
+    joined: tuple[Leg, ...] = () if join is None else join.legs
+    if isinstance(join, Lent):
+        joined = (join.leg, join.lent)
     legs = {leg.id: leg for leg in (*call.roles.values(), *joined) if is_audible(leg)}
-    sides = [Side(leg, "said", leg.role.value) for leg in legs.values()]
-    is_bridge = isinstance(join, Bridge)
-    if not is_bridge and len(legs) == 1:
+    sides = [Side(leg, "said", _part_of(leg, join)) for leg in legs.values()]
+    are_two = isinstance(join, Bridge | Lent)
+    if not are_two and len(legs) == 1:
         (only,) = legs.values()
         sides.append(Side(only, "heard", "connected" if only.role is Role.CALLER else "originating"))
-    together = tuple(leg.id for leg in joined if leg.id in legs) if is_bridge else ()
+    together = tuple(leg.id for leg in joined if leg.id in legs) if are_two else ()
     held = frozenset(leg.id for leg in legs.values() if leg.is_held)
     return Scene(tuple(sides), together if len(together) == 2 else (), held)
+
+
+def _part_of(leg: Leg, join: Join | None) -> Part:
+    """Its role in the call; an agent's that stays on the line has one in a call of its own."""
+    return "connected" if isinstance(join, Lent) and leg is join.lent else leg.role.value
 
 
 def scene_in(conference: "Conference") -> Scene:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from santral.engine.calls import playing
 from santral.engine.calls.actions import connecting
+from santral.engine.calls.actions.beginning import NOT_RECORDED
 from santral.engine.calls.actions.branches import TIMERS, Way, give_up
 from santral.engine.calls.actions.dialling import dial_all, fail_branch
 from santral.engine.calls.collecting import Collecting, Wanted
@@ -66,6 +67,9 @@ def enter(call: "Call", _what: Input, step: Wait) -> None:
             connecting.settle_alone(call)
     except NotAcceptable as problem:
         call.post(Input.ATTEMPT_FAILED, Failure(Fault.REFUSED, problem.status))
+        return
+    if not call.services.recordings.demand(call, "queue", queues.records(call, step.attempt.queue)):
+        call.post(Input.ATTEMPT_FAILED, Failure(Fault.REFUSED, NOT_RECORDED))
         return
     refusal = queues.enter(call, step.attempt)
     if refusal is not None:
