@@ -10,7 +10,7 @@ import typer
 
 from santral.engine.cli.archive import settings_of
 from santral.engine.cli.failure import Failure
-from santral.recorder.capture import CaptureError, CaptureFile, Unwrap
+from santral.recorder.capture import CaptureError, CaptureFile, Unwrap, is_being_written
 from santral.recorder.encode import FORMATS, EncodeError, Written, save
 from santral.recorder.keys import Keyring, KeysError, WrappingKey
 from santral.recorder.mixdown import Mixdown, Options
@@ -46,7 +46,7 @@ def mixdown(
                 mix = Mixdown(files, options)
                 for written in save(mix, path.parent, stem_of(path, name), name, peaks=peaks, picture=picture):
                     typer.echo(line(written))
-                say_what_is_missing(mix)
+                say_what_is_missing(mix, [file.path for file in files])
     except (OSError, CaptureError, EncodeError, KeysError) as problem:
         raise Failure(str(problem)) from None
 
@@ -100,10 +100,12 @@ def line(written: Written) -> str:
     return f"{written.path}: {written.format}, {shape}"
 
 
-def say_what_is_missing(mix: Mixdown) -> None:
+def say_what_is_missing(mix: Mixdown, captures: Sequence[Path]) -> None:
     """What the audio cannot tell: a capture that was cut or damaged."""
     summary = mix.summary
-    if summary.recovered:
+    if any(is_being_written(path) for path in captures):
+        sys.stderr.write(f"santral: recording {summary.recording} is still being made: this is what there was\n")
+    elif summary.recovered:
         sys.stderr.write(f"santral: recording {summary.recording} was cut: all that was captured is there\n")
     for damage in summary.damage:
         sys.stderr.write(f"santral: recording {summary.recording}: {damage}\n")

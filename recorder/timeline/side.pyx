@@ -272,6 +272,9 @@ cdef void fill(side_t *side, slot_t *slot, const head_t *head, const uint8_t *pa
     cdef int64_t done = 0
     cdef int n
     cdef int16_t *out
+    if lost > gap + side.span:  # more numbers than time: digits (RFC 4733) that are kept out of the file
+        side.counts.events += side.missing
+        lost = 0
     lost = gap if lost > gap else lost
     if lost:
         note_span(side, LOST, <int>lost)

@@ -15,6 +15,7 @@ from santral.recorder.mixdown import Mixdown, Options, Piece, Summary
 Samples = NDArray[np.int16]
 
 START_NS = 7_000_000_000_000
+AUDIBLE = 150  # as a standard deviation: quieter seconds say nothing
 UTC_NS = 1_760_000_000_000_000_000
 NUMBERS = {"PCMU/8000": 1, "PCMA/8000": 2, "G722/8000": 3, "opus/48000/2": 4, "telephone-event/8000": 5, "CN/8000": 6,
            "L16/16000": 7, "G729/8000": 8}  # fmt: skip
@@ -211,7 +212,7 @@ def judged(heard: Samples, talk: Talk, hz: int, *, first_s: float = 0.0, last_s:
         window = heard[round(place) : round(place) + hz].astype(float)
         k = round(second * rate / (1 + talk.ppm * 1e-6))
         around = truth[k - reach : k + hz + reach]
-        if len(window) < hz or len(around) < hz + 2 * reach or not window.any():
+        if len(window) < hz or len(around) < hz + 2 * reach or around[reach:-reach].std() < AUDIBLE:
             continue
         keep = said[k : k + hz]
         if keep.mean() < 0.5:

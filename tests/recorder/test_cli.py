@@ -1,5 +1,6 @@
 """`santral mixdown` on files of the real format."""
 
+import fcntl
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,14 @@ def test_a_cut_capture_says_so_and_is_mixed_all_the_same(tmp_path: Path, capsys:
     said = capsys.readouterr()
     assert said.out == f"{tmp_path}/out.flac: flac, 2.02 s, 8000 Hz, 1 channel\n"
     assert "rec-1 was cut" in said.err
+
+
+def test_a_capture_that_grows_is_mixed_as_far_as_it_goes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "x.capture", complete=False)
+    with (tmp_path / "x.capture").open("rb") as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        assert run_app(["mixdown", str(tmp_path / "x.capture")]) == 0
+    assert "still being made" in capsys.readouterr().err
 
 
 def test_an_encrypted_capture_needs_its_tenant_s_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -163,6 +163,19 @@ def test_transfer() -> None:
     ]  # fmt: skip
 
 
+def test_digits_kept_out_of_the_file_are_silence_and_not_lost() -> None:
+    """RFC 4733: a number for every packet of the event, the last of them three times, and no sound meanwhile."""
+    talk = Talk(0, speech(12, seed=1), jitter_ms=5, quiet=[(4, 4.2)])
+    tape = Tape([talk], two_sides(end_s=13))
+    later = tape.rows["arrival_ns"] >= tape.rows["arrival_ns"][200]
+    tape.rows["sequence"][later] += 12
+    audio, summary = mixed(tape)
+    assert_in_place(judged(audio[:, 0], talk, 8000))
+    assert summary.streams[0]["lost"] == 0
+    assert summary.streams[0]["events"] == 12
+    assert not audio[round(4.55 * 8000) : round(4.7 * 8000), 0].any()
+
+
 def noise_level(audio: Samples) -> float:
     return float(np.sqrt(np.mean(audio.astype(float) ** 2)))
 
