@@ -166,18 +166,24 @@ class Gate:
             raise Unable("not_found", "no such tenant")
         if caller and (owned is None or owned.tenant != tenant):
             raise Unable("forbidden", f"{caller} is no number of {tenant}")
-        if not self.is_open:
-            raise Unable("unavailable", "the engine takes no new calls")
         shown = Presented(caller, caller, caller, is_asserted=True) if caller else NOBODY
         first, second = (plan_of_tenant(self._services, world, tenant, shown.number, one) for one in numbers)
         wanted = Originating(check(first, numbers[0], dials=True), check(second, numbers[1], dials=False), shown)
-        facts = CallFacts("", tenant, shown.number, numbers[1], datetime.now(UTC), is_own=True)
+        return self.make(world, tenant, wanted, numbers[1], lambda call: call.custom.update(custom))
+
+    def make(
+        self, world: World, tenant: str, wanted: Originating, called: str, prepare: Callable[[Call], None]
+    ) -> Call:
+        """A call that begins here, between two sides that were checked. Raises Unable."""
+        if not self.is_open:
+            raise Unable("unavailable", "the engine takes no new calls")
+        facts = CallFacts("", tenant, wanted.shown.number, called, datetime.now(UTC), is_own=True)
         call = Call(self._services, world, facts, self._on_end)
         refusal = self._services.limits.admit_own(call.id, self._services.signalling.now())
         if refusal is not None:
             self.counters[f"refused_{refusal.reason}"] += 1
             raise Unable("unavailable", f"no room for another call: {refusal.reason}")
-        call.custom.update(custom)
+        prepare(call)
         self.counters["calls"] += 1
         self._services.take_turns(wanted.first)
         self._on_call(call)

@@ -8,7 +8,7 @@ from santral.engine.calls.actions.queueing import Offer, Withdrawal
 from santral.engine.calls.dialer import Dialer, Failure, Fault, Wait
 from santral.engine.calls.table import Input
 from santral.routing.acd import events
-from santral.routing.acd.settings import CALL
+from santral.routing.acd.settings import CALL, CALLBACK
 from santral.routing.acd.tables import Cause
 from santral.routing.plan import Enqueue
 
@@ -26,10 +26,15 @@ def carry_out(queues: "Queues", event: events.Event) -> None:
     match event:
         case events.Announced():
             _announce(queues, event)
+        case events.CallbackOffered():
+            if (call := queues.calls.get(event.work)) is not None:
+                queues.callbacks.offer(call)
         case events.Overflowed():
             _go_on(queues, event.work, event.to)
         case events.Left(reason="closed"):
             _go_on(queues, event.work, None)
+        case events.Left(kind="callback"):
+            queues.callbacks.ended(event.work)
         case events.Created():
             _offer(queues, event)
         case events.TimedOut() | events.Refused():
@@ -56,6 +61,9 @@ def _go_on(queues: "Queues", work: str, to: str | None) -> None:
 def _offer(queues: "Queues", event: events.Created) -> None:
     held = queues.hold(event)
     agent = queues.acd.agents.get(event.agent)
+    if event.kind == CALLBACK:
+        queues.callbacks.begin(held, event)
+        return
     if event.kind != CALL:
         return  # whoever follows the events shows it to the agent
     call = queues.calls.get(event.work)
@@ -98,7 +106,9 @@ def _withdraw(queues: "Queues", reservation: str, reasons: tuple[str, ...]) -> N
     if held is None:
         return
     queues.forget(reservation)
-    if held.call is not None:
+    if held.kind == CALLBACK:
+        queues.callbacks.withdrawn(held)
+    elif held.call is not None:
         held.call.post(Input.WITHDRAW, Withdrawal(held.agent, reasons))
 
 

@@ -4,14 +4,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from santral.engine.acd.settings import AgentManner
+from santral.engine.calls.dialer import Failure, Fault
 from santral.engine.calls.leg import HeaderLines
 from santral.engine.config.tables.base import DEFAULT_INTERFACE
+from santral.routing.acd.tables import Cause
 from santral.routing.plan import DialAddress, Dialled, DialTrunk, DialUser
 
 if TYPE_CHECKING:
     from santral.engine.world import World
 
 AUTO_ANSWER: Final = "auto_answer"
+NO_ANSWER: Final = Cause.NO_ANSWER
+BUSY: Final = frozenset({486, 600})
+SAYS_NO: Final = frozenset({403, 433, 603, 607, 608})
 
 
 def way_to(world: "World", agent: AgentManner, ring_s: float) -> Dialled:
@@ -49,6 +54,17 @@ def headers_for(world: "World", agent: AgentManner) -> HeaderLines:
         ("Call-Info", f"<sip:{host}>;answer-after=0"),
         ("Alert-Info", f"<http://{host}>;info=alert-autoanswer;delay=0"),
     )
+
+
+def cause_of(failure: Failure) -> Cause:
+    """What an agent's phone has said, or not: only no answer and refusals count against it."""
+    if failure.fault is Fault.FULL or failure.status in BUSY:
+        return Cause.BUSY
+    if failure.fault is Fault.NO_ANSWER:
+        return Cause.NO_ANSWER
+    if failure.fault is Fault.REFUSED and (failure.rang or failure.status in SAYS_NO):
+        return Cause.REFUSED
+    return Cause.UNREACHABLE
 
 
 class Occupancy:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine import log
 from santral.engine.acd import carrying, journal
+from santral.engine.acd.callbacks import Callbacks
 from santral.engine.acd.counting import Counting
 from santral.engine.acd.desk import Desk
-from santral.engine.acd.phones import Occupancy, place_of, way_to
+from santral.engine.acd.phones import Occupancy, cause_of, place_of, way_to
 from santral.engine.acd.settings import Acd, AgentManner, embedded
 from santral.engine.acd.waiting import HoldAudio, Waiting
 from santral.engine.calls.dialer import Failure, Fault
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from santral.engine.calls.call import Call
     from santral.engine.calls.leg import Leg
     from santral.engine.events import EventLog
-    from santral.engine.world import World
+    from santral.engine.world import Services, World
     from santral.routing.plan import Dialled
 
 MOST_QUEUES: Final = 8  # that one caller goes through, one overflowing into the next
@@ -41,8 +42,6 @@ HOURS_EVERY_S: Final = 5.0  # opening hours are looked at
 LAST_AGENTS: Final = 20_000  # callers whose last agent is remembered
 NOT_NOW: Final = Failure(Fault.REFUSED, 480)  # nobody takes the call here; another destination may
 FULL: Final = Failure(Fault.REFUSED, 486)
-BUSY: Final = frozenset({486, 600})
-SAYS_NO: Final = frozenset({403, 433, 603, 607, 608})
 
 
 @dataclass(slots=True)
@@ -63,7 +62,7 @@ class Queues:
     def __init__(self, loop: asyncio.AbstractEventLoop, events: "EventLog", acd: Acd) -> None:
         self.loop, self.events = loop, events
         self.acd = acd
-        self.distributor = Distributor(acd.settings, new_id=new_id, draw=secrets.SystemRandom().random)
+        self.distributor = Distributor(acd.settings, loop.time(), new_id=new_id, draw=secrets.SystemRandom().random)
         self.calls: Final[dict[str, Call]] = {}  # that wait, by id, which is that of their work
         self.held: Final[dict[str, Held]] = {}
         self.by_leg: Final[dict[str, str]] = {}  # agents' legs in calls -> reservation
@@ -73,7 +72,9 @@ class Queues:
         self.counting = Counting(loop, acd.settings)
         self.desk = Desk(self)
         self.forced: Final[dict[str, bool]] = {}  # queues that a command has opened or closed
+        self.callbacks = Callbacks(self)
         self._world: World | None = None
+        self._services: Services | None = None
         self._is_open: dict[str, bool] = {}
         self._last: dict[tuple[str, str], str] = {}  # tenant and caller -> the agent it last spoke to
         self._on_hold: set[str] = set()  # agents' legs
@@ -95,9 +96,16 @@ class Queues:
             raise RuntimeError("queues are used before the engine has started")
         return self._world
 
-    def start(self, world: "World") -> None:
-        """Agents who are always there log in."""
-        self._world = world
+    @property
+    def services(self) -> "Services":
+        if self._services is None:
+            raise RuntimeError("queues are used before the engine has started")
+        return self._services
+
+    def start(self, world: "World", services: "Services", make: "Callable[..., Call]") -> None:
+        """Agents who are always there log in. `make` begins calls of ours."""
+        self._world, self._services = world, services
+        self.callbacks.make = make
         for agent in self.acd.agents.values():
             if agent.logged_in:
                 self.apply(self.distributor.login(agent.name, self.now))
@@ -206,7 +214,7 @@ class Queues:
             if manner is None or manner.tenant != call.tenant:
                 return NOT_NOW
             if call.queued_since is None:
-                call.queued_since = self.now
+                call.queued_since = self.callbacks.waits_after_all(call) or self.now
             said = self.distributor.join(self._work_of(call, attempt), self.now)
             refused = next((one for one in said if isinstance(one, TurnedAway)), None)
             if refused is None:
@@ -234,7 +242,6 @@ class Queues:
             sticky=last if last in self.acd.agents else None,
             sticky_for=manner.sticky_s,
             started=call.queued_since,
-            number=caller,
         )
 
     def entered(self, call: "Call") -> None:
@@ -259,6 +266,8 @@ class Queues:
         if key in waiting.queue.exit_keys:
             waiting.by = "key"
             call.post(Input.ATTEMPT_FAILED, NOT_NOW)
+        elif waiting.queue.calling_back is not None and key == waiting.queue.calling_back.key:
+            self.callbacks.take(call, waiting)
 
     def over(self, call: "Call") -> None:
         """The call waits no more, if it did, and speaks to no lent leg any more, if it has ended."""
@@ -269,6 +278,8 @@ class Queues:
             call.disarm(Input.QUEUE_TIMEOUT)
             call.service.waited_ms = round(1000 * (self.now - waiting.since))
             self.apply(self.distributor.leave(call.id, _leave(call, waiting), self.now))
+        if call.is_finished:
+            self.callbacks.over(call)
         if call.is_finished and (reservation := self.lent.pop(call.id, None)) is not None:
             self._finished(reservation)
 
@@ -354,9 +365,19 @@ class Queues:
 
     # ---- what calls say: phones ----
 
-    def dialled(self, leg: "Leg", attempt: "Dialled") -> None:
-        """A leg to this phone that no queue has made."""
-        self.occupancy.began(leg.id, place_of(attempt))
+    def dialled(self, call: "Call", leg: "Leg", attempt: "Dialled") -> None:
+        """A leg to this phone; it counts unless a queue has made it."""
+        place = place_of(attempt)
+        if not self.callbacks.is_ours(call, place):
+            self.occupancy.began(leg.id, place)
+
+    def first_answered(self, call: "Call") -> None:
+        """The first side of a call that began here."""
+        self.callbacks.first_answered(call)
+
+    def second_answered(self, call: "Call", callee: "Leg") -> None:
+        """Somebody answers to a caller, and they hear each other."""
+        self.callbacks.second_answered(call, callee)
 
     def called(self, leg: "Leg", user: str) -> None:
         """This user calls."""
@@ -459,14 +480,3 @@ def _leave(call: "Call", waiting: Waiting) -> Leave:
     if not call.is_finished:
         return Leave.KEY if waiting.by == "key" else Leave.REQUEST
     return Leave.HUNG_UP if call.outcome.by in {"caller", ""} else Leave.LOST
-
-
-def cause_of(failure: Failure) -> Cause:
-    """What an agent's phone has said, or not: only no answer and refusals count against it."""
-    if failure.fault is Fault.FULL or failure.status in BUSY:
-        return Cause.BUSY
-    if failure.fault is Fault.NO_ANSWER:
-        return Cause.NO_ANSWER
-    if failure.fault is Fault.REFUSED and (failure.rang or failure.status in SAYS_NO):
-        return Cause.REFUSED
-    return Cause.UNREACHABLE

@@ -1,7 +1,7 @@
 """Collecting the digits a leg's peer presses: behind a prompt, until there are enough or they stop coming."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -11,9 +11,11 @@ from santral.engine.recordings import masking
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
+    from santral.engine.config.sounds import Sound
 
 MAX_LENGTH: Final = 64  # digits of one collection
 HIDDEN: Final = "*"
+KEY_AGAIN_S: Final = 4.0  # how long one key is waited for before it is asked for again
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +101,23 @@ class Collecting:
             masking.drop_later(call, leg.id)
         shown = HIDDEN * len(self.digits) if self.wanted.secure else self.digits
         call.emit("collect.finished", leg=leg.id, digits=shown, reason=reason)
+
+
+async def key_pressed(
+    call: "Call", leg: Leg, key: str, prompt: "Sequence[Sound]", is_wanted: Callable[[], bool]
+) -> bool:
+    """Ask this leg until its peer presses the key; False when it has gone, or nobody wants it any more."""
+    audio = await playing.prepare_all(call, leg, prompt)
+    while leg.is_open and is_wanted() and leg.id not in call.collecting:
+        collecting = Collecting(call, leg, Wanted(length=1, timeout_s=KEY_AGAIN_S, terminator=""))
+
+        def begin(tell: Callable[[str], None]) -> int | None:
+            if not audio:
+                return None
+            return playing.begin(call, playing.Playing(leg, str(prompt[0].file), on_end=tell), audio)
+
+        collecting.prompt(begin)
+        await collecting.done
+        if collecting.digits == key:
+            return is_wanted()
+    return False

@@ -126,7 +126,10 @@ NO_ANSWER_CAUSE: Final = 19  # Q.850: no answer from user
 class Dialer:
     """The cursor over a plan. `first` once, then `after` each failure, until it gives up or the call stands."""
 
-    def __init__(self, attempts: Sequence[Attempt], find_contacts: FindContacts = lambda _: ()) -> None:
+    def __init__(
+        self, attempts: Sequence[Attempt], find_contacts: FindContacts = lambda _: (), *, past_refusals: bool = False
+    ) -> None:
+        self._worst = 700 if past_refusals else 600  # from this status on nothing else is tried
         self._attempts = [(one, NOT_DIVERTED) for one in attempts]
         self._find_contacts = find_contacts
         self._groups: list[tuple[Contact, ...]] = []  # of the user being rung, those not rung yet
@@ -145,16 +148,17 @@ class Dialer:
     def after(self, failure: Failure) -> Step:
         """Next target of the same trunk for faults of the path, never after it rang; else the next destination.
 
-        A global failure (6xx, RFC 3261 21.6) ends the plan: no other place can be better.
+        A global failure (6xx, RFC 3261 21.6) ends the plan: no other place can be better; unless it is known to be
+        (`past_refusals`).
         """
         attempt, _ = self._attempts[self._attempt]
         targets = attempt.targets if isinstance(attempt, DialTrunk) else ()
         if may_try_elsewhere(failure) and self._target + 1 < len(targets):
             self._target += 1
             return self._step()
-        if failure.status < 600 and self._groups:
+        if failure.status < self._worst and self._groups:
             return self._step()
-        if failure.status < 600 and self._attempt + 1 < len(self._attempts):
+        if failure.status < self._worst and self._attempt + 1 < len(self._attempts):
             self._attempt, self._target = self._attempt + 1, 0
             return self._begin()
         return upstream(failure)

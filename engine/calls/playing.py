@@ -10,6 +10,7 @@ from santral.engine.media import AudioError, MediaError, MediaEvent, PreparedAud
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
+    from santral.engine.config.sounds import Sound
 
 ANY_DIGIT: Final = "any"
 REASONS: Final = {"completed": "end"}  # the other words of the media plane are told as they are
@@ -53,6 +54,12 @@ async def prepare(call: "Call", leg: Leg, file: str, folder: str, codec: str = "
     except AudioError as problem:
         call.log.error("cannot play", file=file, error=problem.reason)
         return None
+
+
+async def prepare_all(call: "Call", leg: Leg, sounds: "Sequence[Sound]") -> list[PreparedAudio]:
+    """Those of them that can be played."""
+    ready = [await prepare(call, leg, str(one.file), str(one.folder)) for one in sounds]
+    return [one for one in ready if one is not None]
 
 
 def begin(call: "Call", what: Playing, audio: PreparedAudio | Sequence[PreparedAudio]) -> int:

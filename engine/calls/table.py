@@ -74,6 +74,7 @@ class Input(StrEnum):
     UNITE = auto()  # … and again
     JOIN = auto()  # (Joining): a leg of another call comes over
     TRANSFERRED = auto()  # a leg of ours went on to another call
+    CALL_BACK = auto()  # (Sound): the caller is called back later, and is told so now
     PRESSED = auto()  # (Heard: str): a key that nothing else waits for
     PLAYED = auto()
     MEDIA_TIMEOUT = auto()  # (Leg)
@@ -112,6 +113,8 @@ class Do(StrEnum):
     TAKE_AGENT = auto()
     DROP_AGENT = auto()
     HEAR_KEY = auto()
+    SAY_GOODBYE = auto()
+    ASK_FIRST = auto()
     WAITED_ENOUGH = auto()
     LEAVE_QUEUE = auto()
     CONNECT_AGENT = auto()
@@ -185,7 +188,8 @@ def _originating() -> dict[Input, Row]:
         Input.LOCATED: (here, (Do.INVITE,)),
         Input.CALLEE_TRYING: (here, (Do.STOP_TRY_TIMER,)),
         Input.CALLEE_RINGING: (here, (Do.REPORT_PROGRESS,)),
-        Input.CALLEE_ANSWERED: (State.DIALING, (Do.CALL_ON,)),
+        Input.CALLEE_ANSWERED: (here, (Do.ASK_FIRST,)),
+        Input.CONFIRMED: (State.DIALING, (Do.CALL_ON,)),
         Input.CALLEE_FAILED: (here, (Do.DROP_BRANCH,)),
         Input.CALLEE_ENDED: (here, (Do.DROP_BRANCH,)),
         Input.NO_TRY: (here, (Do.DROP_BRANCH,)),
@@ -220,6 +224,7 @@ def _queued() -> dict[Input, Row]:
         Input.CONFIRMED: (here, (Do.TAKE_AGENT,)),
         Input.AGENT_READY: (State.CONNECTED, (Do.CONNECT_AGENT,)),
         Input.PRESSED: (here, (Do.HEAR_KEY,)),
+        Input.CALL_BACK: (State.CONNECTED, (Do.LEAVE_QUEUE, Do.SAY_GOODBYE)),
         Input.ATTEMPT_FAILED: (State.DIALING, (Do.LEAVE_QUEUE, Do.TAKE_NEXT_STEP)),
         Input.REFERRED: (here, (Do.REFUSE_REFERRAL,)),
         Input.MEDIA_TIMEOUT: (here, (Do.PROBE,)),

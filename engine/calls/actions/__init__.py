@@ -49,6 +49,8 @@ PERFORM: Final[dict[Do, Callable[["Call", Input, Any], None]]] = {
     Do.TAKE_AGENT: queueing.take_agent,
     Do.DROP_AGENT: queueing.drop_agent,
     Do.HEAR_KEY: queueing.hear_key,
+    Do.SAY_GOODBYE: queueing.say_goodbye,
+    Do.ASK_FIRST: originating.ask_first,
     Do.WAITED_ENOUGH: queueing.time_out,
     Do.LEAVE_QUEUE: queueing.leave,
     Do.CONNECT_AGENT: queueing.connect,

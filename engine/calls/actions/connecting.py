@@ -60,6 +60,7 @@ def connect(call: "Call", _what: Input, heard: Heard) -> None:
     call.roles[Role.CALLEE] = callee
     note_way(call, callee)
     give_up(call, call.dialled, ELSEWHERE)
+    call.services.queues.second_answered(call, callee)
     if call.caller.is_answered:
         joined = bridge(call, callee)
         joined.announce()

@@ -15,7 +15,7 @@ from santral.engine.calls.actions.redirecting import follow
 from santral.engine.calls.crossing import Outbound, Presented
 from santral.engine.calls.dialer import Dial, Failure, Fault, best, may_try_elsewhere
 from santral.engine.calls.leg import Leg, Role
-from santral.engine.calls.table import Heard, Input
+from santral.engine.calls.table import Heard, Input, State
 from santral.engine.calls.waiting import entertain
 from santral.engine.limits import Refusal
 from santral.engine.media import PortsExhausted
@@ -35,7 +35,9 @@ GLOBAL_FAILURE: Final = 600  # and above: no other place can be better (RFC 3261
 
 def dial(call: "Call", _what: Input, step: Dial) -> None:
     call.failures.clear()
-    dial_all(call, step, Way(diverted=step.diverted))
+    wanted = call.originating
+    lines = wanted.lines if wanted is not None and call.state is State.ORIGINATING else ()
+    dial_all(call, step, Way(diverted=step.diverted, lines=lines))
 
 
 def dial_all(call: "Call", step: Dial, way: Way) -> None:
@@ -63,7 +65,7 @@ def add_branch(call: "Call", attempt: Dialled, target: str, hops: deque[Hop] | N
         call.post(Input.CALLEE_FAILED, Heard(leg, _full(call, side, refusal)))
         return
     if not way.agent:
-        call.services.queues.dialled(leg, attempt)
+        call.services.queues.dialled(call, leg, attempt)
     call.add_leg(leg)
     call.emit("leg.started", leg=leg.id, role=leg.role.value, trunk=side.name, target=target)
     if hops is None:

@@ -8,19 +8,17 @@ before it hears the caller; the caller hears music until then.
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from santral.engine.calls import playing
+from santral.engine.calls import collecting, playing
 from santral.engine.calls.actions import connecting
 from santral.engine.calls.actions.beginning import NOT_RECORDED
 from santral.engine.calls.actions.branches import TIMERS, Way, give_up
 from santral.engine.calls.actions.dialling import dial_all, fail_branch
-from santral.engine.calls.collecting import Collecting, Wanted
 from santral.engine.calls.dialer import Dial, Dialer, Failure, Fault, Step, Wait, best
 from santral.engine.calls.joins import Endpoint, Lent
 from santral.engine.calls.leg import HeaderLines, Leg
 from santral.engine.calls.playing import Playing
 from santral.engine.calls.table import Heard, Input, State
 from santral.engine.config.sounds import Sound
-from santral.engine.media import PreparedAudio
 from santral.sip.errors import NotAcceptable
 
 if TYPE_CHECKING:
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
 RINGING: Final = 180
 HUNG_UP: Final = Failure(Fault.REFUSED, rang=True)  # the phone answered, and was gone before it heard the caller
-KEY_AGAIN_S: Final = 4.0  # how long a key is waited for before it is asked for again
 
 
 @dataclass(slots=True)
@@ -92,6 +89,20 @@ def leave(call: "Call", _what: Input, _data: Any) -> None:
     call.services.queues.over(call)
     playing.leave(call, call.caller)
     call.end_join()
+
+
+def say_goodbye(call: "Call", _what: Input, sound: Sound) -> None:
+    """It is called back later: told so, and hung up."""
+    call.join = Endpoint(call, call.caller)
+    call.spawn(_say_goodbye(call, sound))
+
+
+async def _say_goodbye(call: "Call", sound: Sound) -> None:
+    audio = await playing.prepare(call, call.caller, str(sound.file), str(sound.folder))
+    if audio is not None and call.caller.is_open:
+        playing.start(call, Playing(call.caller, str(sound.file), then=Input.PLAYED), audio)
+    else:
+        call.post(Input.PLAYED)
 
 
 def time_out(call: "Call", _what: Input, _data: Any) -> None:
@@ -187,19 +198,9 @@ def ask_agent(call: "Call", what: Input, heard: Heard) -> None:
 
 
 async def _await_key(call: "Call", offer: Offer, leg: Leg) -> None:
-    """Ask until the key is pressed; how long that may take is bounded by the reservation."""
-    audio = await _prepared(call, leg, offer.prompt)
-    while leg.is_open and _offer_of(call, leg) is offer and leg.id not in call.collecting:
-        collecting = Collecting(call, leg, Wanted(length=1, timeout_s=KEY_AGAIN_S, terminator=""))
-
-        def begin(tell: Any) -> int | None:
-            return playing.begin(call, Playing(leg, "confirm", on_end=tell), audio) if audio else None
-
-        collecting.prompt(begin)
-        await collecting.done
-        if collecting.digits == offer.confirm:
-            call.post(Input.CONFIRMED, Heard(leg))
-            return
+    """How long the key may take is bounded by the reservation."""
+    if await collecting.key_pressed(call, leg, offer.confirm, offer.prompt, lambda: _offer_of(call, leg) is offer):
+        call.post(Input.CONFIRMED, Heard(leg))
 
 
 def take_agent(call: "Call", _what: Input, heard: Heard) -> None:
@@ -222,14 +223,8 @@ def _tell(call: "Call", offer: Offer, leg: Leg) -> None:
         call.post(Input.AGENT_READY, Heard(leg))
 
 
-async def _prepared(call: "Call", leg: Leg, sounds: tuple[Sound, ...]) -> list[PreparedAudio]:
-    """Those of them that can be played to the leg."""
-    ready = [await playing.prepare(call, leg, str(one.file), str(one.folder)) for one in sounds]
-    return [one for one in ready if one is not None]
-
-
 async def _whisper(call: "Call", offer: Offer, leg: Leg) -> None:
-    said = await _prepared(call, leg, offer.whisper)
+    said = await playing.prepare_all(call, leg, offer.whisper)
 
     def ready(_reason: str = "") -> None:
         if leg.is_open and call.state is State.QUEUED and _is_taken(call, offer):

@@ -138,7 +138,9 @@ def check_dial(
         draft.blame(here, f"trunk {trunk.name} belongs to tenant {trunk.tenant} and is not shared")
     if trunk is not None and not trunk.targets:
         draft.blame(here, f"trunk {trunk.name} has no targets")
-    if route.from_trunk is None and not any(one.table.tenant == tenant for one in draft.users):
+    callers = {one.table.tenant for one in draft.users}
+    callers |= {one.table.tenant for one in draft.queues if one.table.callback is not None}  # calls of our own
+    if route.from_trunk is None and tenant not in callers:
         draft.blame(here, f"calls between trunks need from_trunk in route {route.name}")
 
 
