@@ -1,6 +1,7 @@
 """Reports for the engine, kept until it has noted them; a report that the disk does not take is kept in memory."""
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,8 +44,11 @@ class Outbox:
     def names(self) -> list[str]:
         """All that are kept, oldest first."""
         with self._lock:
-            kept = sorted(self._folder.glob(f"*{SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
-            return list(self._unwritten) + [path.name.removesuffix(SUFFIX) for path in kept]
+            kept = []
+            for path in self._folder.glob(f"*{SUFFIX}"):
+                with suppress(FileNotFoundError):  # another recorder's engine has noted it
+                    kept.append((path.stat().st_mtime_ns, path.name.removesuffix(SUFFIX)))
+            return [*self._unwritten, *(name for _, name in sorted(kept))]
 
     def fresh(self) -> list[str]:
         """Those put since this was last asked."""

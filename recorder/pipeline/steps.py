@@ -86,7 +86,7 @@ class Work:
 
     def close(self) -> None:
         close_quietly(self.source)
-        self.source = None
+        self.source, self.is_mixed = None, False
 
     @property
     def wanted_store(self) -> str:
@@ -138,6 +138,7 @@ def encode(work: Work) -> None:
     for each in job.out.iterdir():
         sync_file(each)
     sync_folder(job.out)
+    work.close()  # sending may take long, and needs nothing of it
 
 
 def _data_key(work: Work, source: Source) -> DataKey | None:
