@@ -15,8 +15,10 @@ from santral.engine.acd import carrying, journal
 from santral.engine.acd.callbacks import Callbacks
 from santral.engine.acd.counting import Counting
 from santral.engine.acd.desk import Desk
+from santral.engine.acd.keeping import Keeping
 from santral.engine.acd.phones import Occupancy, cause_of, place_of, way_to
 from santral.engine.acd.settings import Acd, AgentManner, embedded
+from santral.engine.acd.store import LocalStore
 from santral.engine.acd.waiting import HoldAudio, Waiting
 from santral.engine.calls.dialer import Failure, Fault
 from santral.engine.calls.table import Input
@@ -24,7 +26,7 @@ from santral.engine.config.sounds import Sound
 from santral.engine.config.tables.recording import Record
 from santral.engine.ids import new_id
 from santral.routing.acd.distributor import Distributor
-from santral.routing.acd.events import Created, Event, TurnedAway
+from santral.routing.acd.events import AgentChanged, Created, Event, TurnedAway
 from santral.routing.acd.settings import CALLBACK, AgentSettings, Need, Work
 from santral.routing.acd.tables import Cause, Leave
 from santral.routing.plan import Enqueue
@@ -71,6 +73,7 @@ class Queues:
         self.occupancy = Occupancy(self._occupied)
         self.counting = Counting(loop, acd.settings)
         self.desk = Desk(self)
+        self.keeping = Keeping(loop, self)
         self.forced: Final[dict[str, bool]] = {}  # queues that a command has opened or closed
         self.callbacks = Callbacks(self)
         self._world: World | None = None
@@ -102,15 +105,28 @@ class Queues:
             raise RuntimeError("queues are used before the engine has started")
         return self._services
 
-    def start(self, world: "World", services: "Services", make: "Callable[..., Call]") -> None:
-        """Agents who are always there log in. `make` begins calls of ours."""
+    async def start(self, world: "World", services: "Services", make: "Callable[..., Call]") -> None:
+        """Go on where an earlier run has ended; new agents who are always there log in. `make` begins calls of ours."""
         self._world, self._services = world, services
         self.callbacks.make = make
+        kept = await self.keeping.load(LocalStore(services.cdrs, world.node))
+        if kept is not None:
+            self.distributor, events = Distributor.restore(
+                self.acd.settings, kept, lambda _: True, self.now, new_id=new_id, draw=secrets.SystemRandom().random
+            )
+            self.apply(events)
+            self._count_restored()
         for agent in self.acd.agents.values():
-            if agent.logged_in:
+            if agent.logged_in and (kept is None or agent.name not in kept["agents"]):
                 self.apply(self.distributor.login(agent.name, self.now))
         self._look_at_hours()
         self.look_at_phones()
+
+    def _count_restored(self) -> None:
+        """Statistics go on with the states agents were found in."""
+        for agent in self.acd.agents.values():
+            state = self.distributor.agent(agent.name, self.now).state
+            self.counting.add(AgentChanged(self.now, agent.name, agent.tenant, state, state, 0.0, "", None, None))
 
     def reconfigure(self, world: "World") -> None:
         """New settings: people of queues that are gone go on to their next destinations."""
@@ -142,6 +158,7 @@ class Queues:
 
     def close(self) -> None:
         self.counting.close()
+        self.keeping.close()
         for timer in (self._timer, self._clock):
             if timer is not None:
                 timer.cancel()
@@ -177,6 +194,7 @@ class Queues:
             while self._pending:
                 event = self._pending.popleft()
                 self.counting.add(event)
+                self.keeping.note(event)
                 journal.tell(self, event)
                 carrying.carry_out(self, event)
         finally:

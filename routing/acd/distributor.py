@@ -7,7 +7,7 @@ seconds and never steps back. Ids of reservations and random numbers come from t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from typing import Any, Final, Self
 
@@ -17,7 +17,7 @@ from santral.routing.acd.events import Event
 from santral.routing.acd.index.items import Reservation
 from santral.routing.acd.records import Agent, Floor
 from santral.routing.acd.settings import CALLBACK, AtClose, Settings, Work
-from santral.routing.acd.snapshot import load, save
+from santral.routing.acd.snapshot import load, save, save_some
 from santral.routing.acd.tables import Cause, Leave, Phase, Standing
 from santral.routing.acd.views import Views
 
@@ -58,8 +58,12 @@ class Distributor(Views):
         load(made._floor, saved, alive, now)
         return made, made._told(now)
 
-    def snapshot(self, now: float) -> dict[str, Any]:
-        """Everything but the settings, as plain values."""
+    def snapshot(
+        self, now: float, *, agents: Iterable[str] | None = None, works: Iterable[str] | None = None
+    ) -> dict[str, Any]:
+        """Everything but the settings, as plain values; or these agents and those of these works that wait."""
+        if agents is not None or works is not None:
+            return save_some(self._floor, agents or (), works or (), now)
         return save(self._floor, now)
 
     def _told(self, now: float) -> list[Event]:

@@ -5,7 +5,7 @@ Times are ages (`now` less the moment), so a snapshot means the same on another 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -24,6 +24,16 @@ RESERVATION_TIMES = ("created", "connected", "held_since", "finished", "due")
 RESERVATION_VALUES = ("id", "tie", "phase", "cell", "held")
 WORK_TIMES = ("started", "not_before", "expires")
 WORK_VALUES = ("id", "kind", "priority", "sticky", "sticky_for", "number")
+
+
+def save_some(floor: Floor, agents: Iterable[str], works: Iterable[str], now: float) -> dict[str, Any]:
+    """Of the same only these agents, and those of these works that wait."""
+    some = [floor.agents[name] for name in agents if name in floor.agents]
+    waiting_ones = [floor.items[work] for work in works if work in floor.items]
+    return {
+        "agents": {agent.name: _agent(agent, now) for agent in some},
+        "items": [_item(item, now) for item in waiting_ones],
+    }
 
 
 def save(floor: Floor, now: float) -> dict[str, Any]:

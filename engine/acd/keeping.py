@@ -1,0 +1,124 @@
+"""What survives a restart: who is logged in, on which break and since when, callbacks, and other work that waits.
+
+Saved thing by thing, a moment after it has changed. Moments are kept in UTC, so that they mean the same after any time.
+Calls do not survive, so nothing is kept of those who wait in them; agents who talked are free again.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from santral.engine import utc
+from santral.engine.acd.callbacks import Promise
+from santral.engine.acd.store import Store
+from santral.routing.acd.events import Event
+from santral.routing.acd.settings import CALL
+from santral.routing.acd.snapshot import AGENT_TIMES, ITEM_TIMES, WORK_TIMES
+
+if TYPE_CHECKING:
+    from santral.engine.acd.queues import Queues
+
+SOON_S: Final = 1.0  # changes are gathered for so long
+TIMES: Final[Mapping[str, frozenset[str]]] = {
+    "agent": frozenset(AGENT_TIMES),
+    "item": frozenset(ITEM_TIMES),
+    "work": frozenset(WORK_TIMES),
+}
+
+
+class Keeping:
+    """Notes what has changed, and saves it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, queues: "Queues") -> None:
+        self._loop, self._queues = loop, queues
+        self._store: Store | None = None
+        self._agents: set[str] = set()
+        self._works: set[str] = set()
+        self._promises: set[str] = set()  # as saved
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def _offset_s(self) -> float:
+        """UTC where the loop's clock is 0."""
+        return utc.now_ms() / 1000 - self._loop.time()
+
+    async def load(self, store: Store) -> dict[str, Any] | None:
+        """What an earlier run has left, as a snapshot for the distributor; None when that is nothing."""
+        self._store = store
+        found, offset_s, now = await store.all(), self._offset_s, self._loop.time()
+        agents, items = {}, []
+        for (kind, name), state in found.items():
+            if kind == "agent":
+                agents[name] = {**dict(_moved(state, TIMES["agent"], offset_s + now)), "outside": 0}
+            elif kind == "work":
+                item = dict(_moved(state, TIMES["item"], offset_s + now))
+                item["work"] = dict(_moved(item["work"], TIMES["work"], offset_s + now))
+                items.append(item)
+                self._works.add(name)  # asked again whether it waits
+            else:
+                started = float(state["started"]) - offset_s
+                self._queues.callbacks.promises[name] = Promise(**{**state, "started": started})
+                self._promises.add(name)
+        if not agents and not items:
+            return None
+        ties = [int(item["tie"]) for item in items]
+        return {
+            "tie": max(ties, default=0),
+            "queues": {},
+            "agents": agents,
+            "items": sorted(items, key=lambda item: int(item["tie"])),
+            "talking": [],
+            "reservations": [],
+        }
+
+    def note(self, event: Event) -> None:
+        """This may have changed something that is kept."""
+        agent, work = getattr(event, "agent", None), getattr(event, "work", None)
+        if agent is not None:
+            self._agents.add(agent)
+        if work is not None and getattr(event, "kind", CALL) != CALL:
+            self._works.add(work)
+        if self._timer is None and self._store is not None and (self._agents or self._works):
+            self._timer = self._loop.call_later(SOON_S, self.save)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self.save()
+
+    def save(self) -> None:
+        """Write what has changed."""
+        self._timer = None
+        store = self._store
+        if store is None:
+            return
+        now, offset_s = self._loop.time(), self._offset_s
+        saved = self._queues.distributor.snapshot(now, agents=self._agents, works=self._works)
+        for name, state in saved["agents"].items():
+            store.put("agent", name, dict(_moved(state, TIMES["agent"], offset_s + now)))
+        items = {item["work"]["id"]: item for item in saved["items"]}
+        for name in self._works:
+            item = items.get(name)
+            if item is None:
+                store.drop("work", name)
+                continue
+            item = dict(_moved(item, TIMES["item"], offset_s + now))
+            item["work"] = dict(_moved(item["work"], TIMES["work"], offset_s + now))
+            store.put("work", name, item)
+        self._agents, self._works = set(), set()
+        self._save_promises(store, offset_s)
+
+    def _save_promises(self, store: Store, offset_s: float) -> None:
+        promises = self._queues.callbacks.promises
+        for name in self._promises - promises.keys():
+            store.drop("promise", name)
+        for name in promises.keys() - self._promises:
+            one = promises[name]
+            store.put("promise", name, {**one.as_map(), "started": one.started + offset_s})
+        self._promises = set(promises)
+
+
+def _moved(state: Mapping[str, Any], times: frozenset[str], wall_s: float) -> Iterator[tuple[str, Any]]:
+    """Ages as moments in UTC seconds, or such moments as ages: both are `wall_s`, UTC now, less the other."""
+    for name, value in state.items():
+        yield name, wall_s - value if name in times and value is not None else value

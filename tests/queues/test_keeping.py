@@ -1,0 +1,62 @@
+"""What survives a restart: agents' states, other work that waits, promises to call back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tests.queues.conftest import until
+from tests.queues.test_callbacks import OFFERS, OUT, takes_the_offer
+
+from santral.engine.app import Engine
+from santral.engine.config.load import loads
+
+Start = Callable[..., Awaitable[Any]]
+
+
+async def again(bench: Any) -> None:
+    """The same engine, stopped and started."""
+    await bench.engine.stop()
+    text = (bench.folder / "santral.toml").read_text()
+    bench.engine = Engine(loads(text, folder=bench.folder), bench.folder / "santral.toml", asyncio.get_running_loop())
+    await bench.engine.start()
+
+
+async def test_agents_and_other_work_are_found_again(begin: Start, client_of: Any) -> None:
+    bench, _ = await begin("ayse", "bora", "cem", keys="capacity = { call = 1, chat = 1 }")
+    client = await client_of(bench)
+    await client.call("agent.state", name="ayse", state="break", reason="lunch")
+    await client.call("agent.logout", name="bora")
+    await client.call("agent.logout", name="cem")
+    for name in ("first", "second"):
+        await client.call("queue.join", queue="support", kind="chat", id=name)
+    before = (await client.call("queue.get", name="support"))["people"]
+    await again(bench)
+    client = await client_of(bench)
+    agents = {one["name"]: one for one in (await client.call("agent.list"))["items"]}
+    assert {name: one["state"] for name, one in agents.items()} == {
+        "ayse": "break",
+        "bora": "offline",
+        "cem": "offline",
+    }
+    assert agents["ayse"]["reason"] == "lunch"
+    after = (await client.call("queue.get", name="support"))["people"]
+    assert [one["id"] for one in after] == ["first", "second"]
+    assert after[0]["waited"] >= before[0]["waited"]
+    stats = await client.call("agent.get", name="ayse", stats=True)
+    assert stats["stats"]["states"]["break"] >= 0
+
+
+async def test_promises_are_kept_over_a_restart(
+    begin: Start, talkers: Callable[[int], list[Any]], client_of: Any
+) -> None:
+    bench, phones = await begin("ayse", queue=OFFERS.format(more=""), more=OUT)
+    client = await client_of(bench)
+    await client.call("agent.state", name="ayse", state="break")
+    await takes_the_offer(bench, talkers(1)[0])
+    await until(lambda: not list(bench.engine.calls()))
+    await again(bench)
+    client = await client_of(bench)
+    people = (await client.call("queue.get", name="support"))["people"]
+    assert [(one["kind"], one["number"]) for one in people] == [("callback", "2001")]
+    await client.call("agent.state", name="ayse", state="available")
+    assert (await phones["ayse"].expect("INVITE")).start.startswith("INVITE sip:ayse@")
