@@ -1,7 +1,7 @@
 """The recorder as a process of the engine's: settings and orders come by one socket, reports go by it.
 
 Frames are msgpack maps back to back, each with `kind`. Reports are sent again at every start until they were noted, so
-the engine may meet one twice. The loop here never waits for a disk or a store: `alive` means that.
+the engine may meet one twice. The loop here waits for no store and no recording, only for folders: `alive` means that.
 """
 
 import os

@@ -40,7 +40,10 @@ class Orders:
         make_folders(self._folder)
         order = {name: said.get(name, "") for name in ("tenant", "by", "reason")}
         order["at"] = time.time_ns() // 1_000_000
-        write_whole(self._path(recording, kind), msgpack.packb(order))
+        path = self._path(recording, kind)
+        if kind == "erase" and path.exists():
+            return  # it may be half carried out, and knows what is left
+        write_whole(path, msgpack.packb(order))
         other = {"hold": "release", "release": "hold"}.get(kind)
         if other:
             self._path(recording, other).unlink(missing_ok=True)
@@ -64,7 +67,9 @@ class Orders:
             except FileNotFoundError:
                 continue
             is_erased = False
-            if kind == "erase":
+            if job.tenant and job.tenant != order["tenant"]:
+                self._refuse(job, order, kind, "unknown")
+            elif kind == "erase":
                 is_erased = self._erase(job, order, path)
             else:
                 self._hold(job, order, path, hold=kind == "hold")

@@ -234,7 +234,7 @@ class Recorder:
         wait = wait_s(self.tools.settings.retry, job.tries)
         job.tries += 1
         job.retry_at = time.time() + wait
-        is_safe = job.step in SAFE
+        is_safe = job.step in SAFE or self.orders.has_any(job.recording)  # it is to be erased, and cannot yet
         is_new = job.failure is None or job.failure["reason"] != why.reason
         job.failure = {"step": _failed_step(job), "reason": why.reason, "text": str(why), "final": why.is_final}
         with self._lock:

@@ -107,13 +107,31 @@ def test_erasing_waits_for_a_store_that_is_away_but_the_key_does_not(desk: Any) 
     desk.run()
     share.rename(desk.folder / "unmounted")
     order(desk, "erase", recording, "sealed")
-    assert desk.run() == [recording]
+    recorder = desk.recorder()
+    recorder.run_once()
+    assert recorder.counts()["pending"] == 1
     assert desk.recorder().tools.records.get("sealed", recording) is None
     assert kinds(desk, recording) == ["stored"]
+    order(desk, "erase", recording, "sealed")  # somebody is impatient
+    desk.run()
+    assert f"{recording}.failed" not in desk.reports()
     (desk.folder / "unmounted").rename(share)
     assert desk.run() == []
     assert desk.names(share) == []
     assert_erased(desk, recording, "sealed")
+
+
+def test_nobody_orders_about_another_tenant_s(desk: Any) -> None:
+    recording = desk.capture()
+    assert desk.run("sealed:fail=ENOSPC") == [recording]
+    for kind in ("erase", "hold"):
+        order(desk, kind, recording, "sealed")
+    desk.run()
+    desk.assert_stored_once(recording)
+    assert desk.reports()[f"{recording}.refused"]["why"] == "unknown"
+    order(desk, "erase", recording, "sealed")
+    desk.run()
+    assert desk.audio(recording)
 
 
 def test_a_hold_wins_until_it_is_released(desk: Any) -> None:
