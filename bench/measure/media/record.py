@@ -94,11 +94,9 @@ def _compare(result: Result, taken: list[tuple[Taken, Taken]], legs: int, *, is_
             )
         )
     middle = median(ratios)
-    ok = None if is_quick else middle <= MOST_TIMES_RELAY
-    result.rows.append(
-        Row("media thread, median ratio to relay", f"{middle:.3f}", "", f"at most {MOST_TIMES_RELAY}", ok)
-    )
-    result.rows.append(Row("whole process, median ratio to relay", f"{median(whole):.3f}"))
+    for what, ratio in (("media thread", middle), ("whole process", median(whole))):
+        ok = None if is_quick else ratio <= MOST_TIMES_RELAY
+        result.rows.append(Row(f"{what}, median ratio to relay", f"{ratio:.3f}", "", f"at most {MOST_TIMES_RELAY}", ok))
     result.data = {"ratio_median": middle, "ratios": ratios, "whole_ratio_median": median(whole), "whole_ratios": whole}
 
 

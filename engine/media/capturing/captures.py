@@ -5,7 +5,7 @@ Runs on the event loop's thread. No call here waits for a disk, and what goes wr
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
@@ -30,7 +30,8 @@ WATCH_S: Final = 1.0
 MAX_NOTE_BYTES: Final = 8192
 SLOW_NS: Final = 2_000_000_000
 SLOW_FLUSH_NS: Final = 10_000_000_000  # with everything that others have written to the same disk
-CLOSE_S: Final = 12.0  # at the latest: what a disk took by then is what there is
+CLOSE_S: Final = 30.0  # at the latest: what a disk took by then is what there is
+STOP_S: Final = 12.0  # the same, of a node that stops
 
 OnEvent = Callable[[CaptureEvent], None]
 
@@ -72,6 +73,7 @@ class Capture:
         self._streams: dict[int, Stream] = {}
         self._next_stream = 0
         self._reason = ""
+        self._patience: asyncio.TimerHandle | None = None
         self._failing: set[tuple[str, CaptureReason]] = set()
 
     # ---- who is in it ----
@@ -172,7 +174,9 @@ class Capture:
 
     def start_closing(self, reason: str) -> asyncio.Future[CaptureSummary]:
         if self.final is None:
-            self.final = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            self.final = loop.create_future()
+            self._patience = loop.call_later(CLOSE_S, self._give_up)
             self._reason = reason
             for number in list(self._streams):
                 self.remove(number, reason)
@@ -192,7 +196,13 @@ class Capture:
 
     # ---- the captures' own ----
 
+    def _give_up(self) -> None:
+        """A disk that answers nothing at all: nobody may wait for it for ever."""
+        self.done(replace(self.filing.summary(), failure="slow"))
+
     def done(self, summary: CaptureSummary) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
         if self.final is not None and not self.final.done():
             self.final.set_result(summary)
 
@@ -267,7 +277,7 @@ class Captures:
             return
         closing = [capture.start_closing("stopped") for capture in self.open_captures]
         if closing:
-            await asyncio.wait(closing, timeout=CLOSE_S)
+            await asyncio.wait(closing, timeout=STOP_S)
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None

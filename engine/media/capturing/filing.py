@@ -100,26 +100,16 @@ class Filing:
         for stream in self.sink.remove_drained():
             at_ns, reason = self._leaving.pop(stream, (now_ns, ""))
             self.note(at_ns, note_fields("stream_end", {"stream": stream, "reason": reason}))
-        if self.sink.fd >= 0 and self.sink.error:
+        if self.sink.is_gone:
+            self._is_lost = True
+            close_quietly(self.sink.leave())
+            self.fail(now_ns, "gone", "the file was deleted")
+        elif self.sink.fd >= 0 and self.sink.error:
             self.fail(now_ns, reason_of(self.sink.error), os.strerror(self.sink.error))
         elif self._failing and not self._is_lost and self.sink.wrote_ns >= self._failed_ns:
             self._recover()
         if self._ending is not None:
             self._come_to_an_end(now_ns, *self._ending)
-
-    def look(self, now_ns: int) -> None:
-        """Now and then: a file that was deleted takes all that is written, and is nowhere."""
-        if self.sink.fd < 0:
-            return
-        try:
-            is_there = os.fstat(self.sink.fd).st_nlink > 0
-        except OSError as problem:
-            self.fail(now_ns, reason_of(problem.errno or 0), str(problem.strerror))
-            return
-        if not is_there:
-            self._is_lost = True
-            close_quietly(self.sink.leave())
-            self.fail(now_ns, "gone", "the file was deleted")
 
     def finish(self, flush_problem: CaptureReason) -> None:
         """The file was flushed, or could not be, and is closed. Called by the flusher; nobody else calls any more."""

@@ -19,7 +19,6 @@ from santral.recorder.capture.opening import note_fields
 
 PASS_S: Final = 0.1
 FLUSH_NS: Final = 1_000_000_000
-LOOK_NS: Final = 1_000_000_000
 STOP_S: Final = 10.0  # a disk that never answers is left to the end of the process
 LONGEST_KEY: Final = 200  # characters of a codec's name in a capture
 
@@ -134,7 +133,6 @@ class CaptureThread:
         self._woken = threading.Event()
         self._thread: threading.Thread | None = None
         self._is_running = False
-        self._looked_ns = 0
 
     def start(self) -> None:
         self._is_running = True
@@ -234,10 +232,6 @@ class CaptureThread:
                 self._troubled.add(filing)
             else:
                 self._troubled.discard(filing)
-        if now_ns - self._looked_ns > LOOK_NS:
-            self._looked_ns = now_ns
-            for filing in self._filings.values():
-                filing.look(now_ns)
 
     def _finish(self, filing: Filing) -> None:
         del self._filings[filing.sink]

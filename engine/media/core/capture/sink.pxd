@@ -50,6 +50,8 @@ cdef struct sink_t:
     const uint8_t *stored
     int error  # errno of the last attempt, 0: it went well
     int64_t wrote_ns
+    int64_t looked_ns
+    bint is_gone  # the file was deleted: what is written to it is nowhere
     uint64_t packets
     uint64_t pending  # of `packets`: in the chunk, not yet in the file
     uint64_t masked_packets
@@ -58,4 +60,5 @@ cdef struct sink_t:
 cdef void drain(sink_t *s, const codec_note_t *codecs, int64_t until_ns) noexcept nogil
 cdef bint is_due(const sink_t *s, int64_t now_ns) noexcept nogil
 cdef void make_ready(sink_t *s, const uint8_t *stored, uint32_t bytes) noexcept nogil
+cdef void look_after(sink_t *s, int64_t now_ns) noexcept nogil
 cdef void write_out(sink_t *s, int64_t now_ns) noexcept nogil

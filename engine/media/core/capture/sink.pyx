@@ -21,12 +21,18 @@ cdef extern from "<sys/uio.h>" nogil:
         size_t iov_len
     long pwritev(int fd, const iovec *parts, int n, long long offset)
 
+cdef extern from "<sys/stat.h>" nogil:
+    cdef struct stat_t "stat":
+        unsigned long st_nlink
+    int fstat(int fd, stat_t *found)
+
 cdef extern from "<unistd.h>" nogil:
     int ftruncate(int fd, long long length)
 
 cdef enum:
     WRITE_AFTER_NS = 400000000  # with a pass every 100 ms: half a second
     RETRY_NS = 1000000000
+    LOOK_NS = 1000000000
     RATHER_FULL_BYTES = 65536
     ROOM_FOR_NOTES = 16384
 
@@ -154,6 +160,15 @@ cdef int put_on_disk(sink_t *s) noexcept nogil:
         elif errno != EINTR:
             return errno
     return 0
+
+
+cdef void look_after(sink_t *s, int64_t now_ns) noexcept nogil:
+    """Once a second: is there still a name for what is written?"""
+    cdef stat_t found
+    if s.fd < 0 or now_ns - s.looked_ns < LOOK_NS:
+        return
+    s.looked_ns = now_ns
+    s.is_gone = fstat(s.fd, &found) == 0 and found.st_nlink == 0
 
 
 cdef void write_out(sink_t *s, int64_t now_ns) noexcept nogil:

@@ -8,7 +8,8 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memmove, memset
 
 from santral.engine.media.core.capture.sink cimport (
-    CODECS, MAX_CODEC_NOTE_BYTES, MAX_SPANS, codec_note_t, drain, is_due, make_ready, sink_t, source_t, span_t, spans_t,
+    CODECS, MAX_CODEC_NOTE_BYTES, MAX_SPANS, codec_note_t, drain, is_due, look_after,
+    make_ready, sink_t, source_t, span_t, spans_t,
     write_out,
 )
 from santral.engine.media.core.stage.tap cimport TapRing, tap_t
@@ -82,6 +83,7 @@ cdef class Sink:
     def leave(self):
         """The descriptor, which is the caller's again; nothing is written any more."""
         fd, self.sink.fd = self.sink.fd, -1
+        self.sink.is_gone = False
         return fd
 
     def add(self, int stream, TapRing ring not None):
@@ -176,6 +178,11 @@ cdef class Sink:
     @property
     def is_full(self):
         return self.sink.is_full
+
+    @property
+    def is_gone(self):
+        """The file was deleted."""
+        return self.sink.is_gone
 
     @property
     def error(self):
@@ -275,6 +282,7 @@ cdef class Sinks:
         with nogil:
             for i in range(self.n):
                 s = self.sinks[i]
+                look_after(s, now_ns)
                 if s.is_sealed and not s.is_ready or not s.is_ready and not is_due(s, now_ns):
                     continue
                 if not s.is_ready:
@@ -295,7 +303,7 @@ cdef class Sinks:
 
 cdef bint needs_care(const sink_t *s) noexcept nogil:
     cdef const source_t *source = s.sources
-    if s.error or s.is_full or s.fd < 0 or s.is_pressed:
+    if s.error or s.is_gone or s.is_full or s.fd < 0 or s.is_pressed:
         return True
     while source != NULL:
         if source.returned or source.tap.overruns != source.overruns:
