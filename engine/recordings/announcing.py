@@ -8,6 +8,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from santral.codecs.tones import sequence
+from santral.engine import log
 from santral.engine.calls import playing
 from santral.engine.calls.leg import Leg
 from santral.engine.calls.playing import Playing
@@ -18,6 +19,7 @@ from santral.engine.recordings.following import is_audible
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
+    from santral.engine.conferences import Conference
 
 RECORDED: Final = sequence((1400, 200), dbm0=-18)  # what is usual where such a tone is asked for
 USUAL_HZ: Final = 8000  # of most codecs: an announcement is made ready at this rate before it is known
@@ -33,6 +35,40 @@ async def _decode(call: "Call", sound: Sound) -> None:
         await call.services.audio.prepare(sound.file, USUAL_HZ, sound.folder)
     except AudioError as problem:
         call.log.error("cannot play", file=problem.path, error=problem.reason)
+
+
+class RoomAttention:
+    """Of one recorded conference: everybody in it hears the announcement and the tones."""
+
+    def __init__(self, conference: "Conference", sound: Sound | None, beep_s: float) -> None:
+        self._conference, self._beep_s = conference, beep_s
+        self._services = next(iter(conference.members.values())).call.services
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        if sound is not None:
+            self._task = self._services.loop.create_task(self._announce(sound))
+        self._rearm()
+
+    def end(self) -> None:
+        for one in (self._timer, self._task):
+            if one is not None:
+                one.cancel()
+
+    async def _announce(self, sound: Sound) -> None:
+        try:
+            audio = await self._services.audio.prepare(sound.file, self._conference.room.rate_hz, sound.folder)
+        except AudioError as problem:
+            log.get("recordings").error("cannot play", file=problem.path, error=problem.reason)
+            return
+        self._conference.room.play(audio)
+
+    def _rearm(self) -> None:
+        if self._beep_s:
+            self._timer = self._services.loop.call_later(self._beep_s, self._beep)
+
+    def _beep(self) -> None:
+        self._conference.room.play(rendered(RECORDED, self._conference.room.rate_hz))
+        self._rearm()
 
 
 class Attention:

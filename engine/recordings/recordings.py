@@ -14,7 +14,7 @@ from santral.engine.config.tables.recording import Record
 from santral.engine.control.protocol import RequestError
 from santral.engine.ids import new_id
 from santral.engine.recordings import announcing
-from santral.engine.recordings.announcing import Attention
+from santral.engine.recordings.announcing import Attention, RoomAttention
 from santral.engine.recordings.book import Book
 from santral.engine.recordings.captures import Captures
 from santral.engine.recordings.following import has_begun, scene_in, scene_of
@@ -61,6 +61,7 @@ class Recordings:
         self._loop, self._book, self._process = loop, book, process
         self._stories: dict[str, Story] = {}  # by call
         self._rooms: dict[tuple[str, str], Recording] = {}  # by tenant and conference
+        self._told: dict[str, RoomAttention] = {}  # by recording of a conference
         self._closing: set[asyncio.Task[None]] = set()
         self._log = log.get("recordings")
 
@@ -226,6 +227,8 @@ class Recordings:
         for key, other in list(self._rooms.items()):
             if other is one:
                 del self._rooms[key]
+        if (told := self._told.pop(one.id, None)) is not None:
+            told.end()
         self.licences.give_back(one.wish.tenant, one.id)
         self._book.ended(one, reason)
         task = self._loop.create_task(self._hand_over(one, reason))
@@ -299,6 +302,8 @@ class Recordings:
             raise RequestError("unavailable", "the recording cannot begin; see recording.failed")
         self._rooms[key] = one
         one.align(scene_in(conference))
+        if manner.announcement is not None or manner.beep_s:
+            self._told[one.id] = RoomAttention(conference, manner.announcement, manner.beep_s)
         return one
 
     def _take_licence(self, tenant: str, holder: str, manner: Manner) -> None:

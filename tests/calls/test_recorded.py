@@ -396,7 +396,7 @@ async def test_a_secure_collection_is_masked_and_a_moment_behind_it(shelf: Shelf
 
 
 async def test_a_conference_is_recorded_for_as_long_as_somebody_is_there(shelf: Shelf, start: Start) -> None:
-    bench = await start(rtp='[recording]\nchannels = "stereo"')
+    bench = await start(rtp='[recording]\nannouncement = "closed.wav"\nbeep = 1')
     ours, _ = await bench.connect()
     (call,) = bench.engine.calls()
     client = await Client.unix(str(bench.folder / "data" / "control.sock"))
@@ -407,6 +407,8 @@ async def test_a_conference_is_recorded_for_as_long_as_somebody_is_there(shelf: 
         started = await client.call("recording.start", conference="sales", tenant="acme")
         assert {role for _, _, role in shelf.tape.streams.values()} == {"member"}
         assert len(shelf.tape.streams) == 2
+        (told,) = bench.engine.studio.recordings._told.values()
+        told._beep()
         await client.call("recording.mask", id=started["id"])
         assert call.is_masked is False
         await client.call("conference.leave", call=call.id)
@@ -416,6 +418,7 @@ async def test_a_conference_is_recorded_for_as_long_as_somebody_is_there(shelf: 
     assert (len(shelf.tape.streams), shelf.tape.ended) == (1, "conference_ended")  # the last goes with its end
     (stopped,) = of_type(bench, "recording.stopped")
     assert stopped["reason"] == "conference_ended"
+    assert bench.engine.studio.recordings._told == {}
     await hang_up(bench, ours)
 
 

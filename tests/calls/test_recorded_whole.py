@@ -10,6 +10,9 @@ import aiohttp
 import numpy as np
 import pytest
 
+from santral.engine.calls.actions.moving import Joining
+from santral.engine.calls.leg import Role
+from santral.engine.calls.table import Input
 from santral.engine.cdr import recordings as rows
 from santral.engine.cdr.recordings import RecordingFilter
 from santral.engine.control.client import Client
@@ -19,16 +22,16 @@ Start = Callable[..., Awaitable[Any]]
 SECONDS = 2.0
 
 
-async def talking(bench: Any, caller: Any, callee: Any) -> Any:
+async def talking(bench: Any, caller: Any, callee: Any, called: str = "100", hz: float = 900) -> Any:
     """A call in which the caller says 500 Hz, the callee 900 Hz."""
-    ours = await bench.left.call("100", bench.left.sdp(caller.port, "0 101"))
+    ours = await bench.left.call(called, bench.left.sdp(caller.port, "0 101"))
     invite = await bench.right.expect("INVITE")
     await bench.right.answer(invite, 200, bench.right.sdp(callee.port, "0 101"))
     await bench.right.expect("ACK")
     answer = await bench.left.expect(200)
     await ours.ack(answer)
     caller.talk(answer.media_port, 500)
-    callee.talk(invite.media_port, 900)
+    callee.talk(invite.media_port, hz)
     return ours
 
 
@@ -183,3 +186,26 @@ async def test_sealed_masked_paused_and_heard_while_it_runs(start: Start, talker
             assert (loud(ear, hz) > 7000) == is_heard, (first, hz)
             assert is_heard or np.abs(ear).max() == 0, (first, hz)
     assert 900 < row["masked_ms"] < 1100
+
+
+async def test_who_takes_over_is_in_the_same_ear(start: Start, talkers: Any) -> None:
+    """The caller goes on with somebody of another call: one file, with both talks in it."""
+    bench = await start(left_keys='record = "stereo"', tenant_keys='recording_limit = 1\nover_limit = "continue"')
+    caller, callee, another, taker = talkers(4)
+    await talking(bench, caller, callee)
+    await talking(bench, another, taker, "101", 1300)
+    first, second = sorted(bench.engine.calls(), key=lambda call: call.facts.called)
+    await asyncio.sleep(1.5)
+    first.post(Input.JOIN, Joining(first.roles[Role.CALLER], second, second.roles[Role.CALLEE]))
+    await asyncio.sleep(1.5)
+    first.hang_up(None, "test")
+    row = await settled(bench)
+    assert (row["state"], row["parties"]) == ("ready", ["2001", "100", "101"])
+    audio = next(one for one in row["files"] if one["kind"] == "audio")
+    both = ears(bench.folder / "data" / "recordings" / audio["name"])
+    for begin, hz, other in ((0.3, 900, 1300), (2.0, 1300, 900)):
+        part = both[round(8000 * begin) : round(8000 * (begin + 0.8))]
+        assert loud(part[:, 0], 500) > 7000
+        assert loud(part[:, 1], hz) > 7000
+        assert loud(part[:, 1], other) < 300
+        assert loud(part[:, 1], 500) < 300
