@@ -6,7 +6,7 @@ from typing import Final
 
 from santral.engine.config.convert import aor_of
 from santral.engine.config.model import Config
-from santral.engine.config.sounds import Sound, SoundError, find_sound
+from santral.engine.config.sounds import Sound, find_sound, find_speech
 from santral.engine.config.tables.queues import AgentTable, QueueTable
 from santral.engine.config.tables.recording import Record
 from santral.engine.config.tables.routes import TenantTable
@@ -15,7 +15,6 @@ from santral.routing.acd import settings as acd
 from santral.routing.hours import Hours
 
 HOLD_MUSIC: Final = "hold-music.wav"  # a tenant's own, else the embedded one
-SPOKEN: Final = ("en", "tr")  # languages of our announcements; the first where a tenant's is another
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +98,7 @@ class Acd:
 
 def embedded(name: str, tenant: TenantTable) -> Sound:
     """A sound of ours in the tenant's language; its own of the same name, where it has one."""
-    language = str(tenant.language or "").partition("-")[0]
-    spoken = language if language in SPOKEN else SPOKEN[0]
-    try:
-        return find_sound(name, tenant.sounds, tenant.language)
-    except SoundError:
-        return find_sound(f"{spoken}/{name}", None)
+    return find_speech(name, tenant.sounds, tenant.language)
 
 
 def _queue(row: QueueTable) -> acd.QueueSettings:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 EMBEDDED_SOUNDS: Final = Path(__file__).resolve().parents[1] / "sounds"
+SPOKEN: Final = ("en", "tr")  # languages of the embedded speech; the first where a tenant's is another
 PLAYABLE: Final = (  # suffixes the media decoder takes
     ".aac", ".aif", ".aiff", ".au", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".webm",
 )  # fmt: skip
@@ -40,3 +41,15 @@ def find_sound(name: str, tenant_folder: Path | None, language: str | None = Non
             return Sound(file, home)
     searched = f"{tenant_folder} or among" if tenant_folder else "among"
     raise SoundError(f"there is no {name} in {searched} the embedded sounds")
+
+
+def find_speech(name: str, tenant_folder: Path | None, language: str | None) -> Sound:
+    """The same, and else ours of that name in the tenant's language. Raises SoundError."""
+    try:
+        return find_sound(name, tenant_folder, language)
+    except SoundError as problem:
+        ours = str(language or "").partition("-")[0]
+        spoken = EMBEDDED_SOUNDS / (ours if ours in SPOKEN else SPOKEN[0])
+        if Path(name).name != name or not (spoken / name).is_file():
+            raise problem from None
+        return find_sound(f"{spoken.name}/{name}", None)

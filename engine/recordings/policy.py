@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from santral.engine.config import Config
 from santral.engine.config.convert import home_numbering
-from santral.engine.config.sounds import Sound, find_sound
+from santral.engine.config.sounds import Sound, find_speech
 from santral.engine.config.tables.recording import OverLimit, Record
 from santral.routing.plan import CallFacts, DialTrunk, Plan
 
@@ -104,7 +104,7 @@ def _manner(config: Config, name: str) -> Manner:
         masks_digits=table.mask_dtmf,
         announcement=None
         if table.announcement is None
-        else find_sound(table.announcement, tenant.sounds, tenant.language),
+        else find_speech(table.announcement, tenant.sounds, tenant.language),
         beep_s=table.beep,
         limit=tenant.recording_limit or table.limit,
         over_limit=tenant.over_limit or table.over_limit,

@@ -75,6 +75,7 @@ PHRASES: Final = {  # of queues and their agents, by language
         "agent-resume": "Molanız bitti.",
     },
 }
+RECORDED: Final = {"en": "This call is recorded.", "tr": "Bu görüşme kaydedilmektedir."}
 NUMBERS: Final = range(21)
 
 
@@ -192,6 +193,10 @@ def speak_phrases(speaker: Speaker, folder: Path) -> None:
         for name, text in {**PHRASES[language], **numbers}.items():
             line = (voice, text, words_per_minute, pitch)
             write(folder / language / f"{name}.wav", spoken(speaker, line, NARROW_HZ), NARROW_HZ)
+    for language, text in RECORDED.items():  # behind the others: espeak-ng speaks as it has spoken before
+        voice, words_per_minute, pitch = VOICES[language]
+        line = (voice, text, words_per_minute, pitch)
+        write(folder / language / "call-recorded.wav", spoken(speaker, line, NARROW_HZ), NARROW_HZ)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,9 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from santral.engine.config.checks.routes import check_sound
 from santral.engine.config.draft import Draft
 from santral.engine.config.problems import KeyPath
-from santral.engine.config.sounds import SoundError, find_sound
+from santral.engine.config.sounds import SoundError, find_speech
 from santral.engine.config.tables.recording import RecordingTable
 from santral.recorder.keys import KeysError, WrappingKey
 
@@ -78,11 +77,9 @@ def check_keys(draft: Draft, path: KeyPath, keys: SecretStr | None) -> None:
 
 
 def check_announcement(draft: Draft, sound: str) -> None:
-    """Every tenant has it, or it is embedded."""
+    """Every tenant has it, or it is one of ours."""
     for one in draft.tenants:
         try:
-            find_sound(sound, one.table.sounds, one.table.language)
+            find_speech(sound, one.table.sounds, one.table.language)
         except SoundError as problem:
             draft.blame(("recording", "announcement"), f"for tenant {one.table.name}: {problem}")
-    if not draft.tenants:
-        check_sound(draft, ("recording", "announcement"), sound, None)

@@ -84,7 +84,9 @@ class RecordingTable(Table):
     )
     mask_dtmf: Yes = Field(False, description="Digits that are pressed are silence in recordings, as tones and events.")
     announcement: Annotated[Label | None, Remark("none")] = Field(
-        None, description="Sound file that both sides hear when the recording of a call begins, before any word."
+        None,
+        description="Sound file that everybody hears when a recording begins, before any word. `call-recorded.wav` is "
+        "ours, in English and Turkish.",
     )
     beep: Seconds = Field(0.0, description="Seconds between short tones that both sides hear meanwhile. 0: none.")
     extras: tuple[Literal["tracks", "peaks", "picture"], ...] = Field(
