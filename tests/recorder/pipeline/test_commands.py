@@ -67,6 +67,33 @@ def test_recordings_without_an_engine(desk: Any, config: Path, capsys: pytest.Ca
     assert run(capsys, "recordings", "verify", "--anchor", "2:" + "0" * 64, *file)[0] == 1
 
 
+def test_stores_as_they_are_configured(desk: Any, s3: Any, ssh: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Keys of the file to options of the libraries, against the servers themselves."""
+    path = desk.folder / "santral.toml"
+    path.write_text(
+        f'[engine]\nnode = "node-1"\ndata_dir = "data"\n[recording]\ndir = "kept"\nstore = "cloud"\n'
+        f'[[recording.stores]]\nname = "cloud"\nurl = "s3://{s3.bucket}/kept"\nkey = "right"\nsecret = "s"\n'
+        f'endpoint = "http://127.0.0.1:{s3.port}"\nregion = "eu-central-1"\n'
+        f'[[recording.stores]]\nname = "vault"\nurl = "{ssh.settings().url}"\nprivate_key = "{ssh.folder}/client"\n'
+        f'known_hosts = "{ssh.folder}/known_hosts"\ntimeout = 5.0\n'
+        f'[[tenant]]\nname = "acme"\n[[tenant]]\nname = "sealed"\nrecording_store = "vault"\nrecording_key = "{KEY}"\n'
+    )
+    recordings = [desk.capture("acme"), desk.capture("sealed")]
+    status, reports, _ = run(capsys, "recorder", "--once", "-c", str(path))
+    assert status == 0
+    assert {(report["tenant"], report["store"], report["pending"]) for report in reports} == {
+        ("acme", "cloud", False),
+        ("sealed", "vault", False),
+    }
+    assert desk.names(desk.kept) == []
+    assert len(desk.names(ssh.files)) == 2
+    status, findings, _ = run(capsys, "recordings", "verify", "-c", str(path))
+    assert (status, findings) == (0, [])
+    out = desk.folder / "out"
+    assert run(capsys, "recordings", "export", *recordings, "-o", str(out), "-c", str(path))[0] == 0
+    assert [(out / f"{recording}.wav").read_bytes()[:4] for recording in recordings] == [b"RIFF"] * 2
+
+
 def test_what_is_wrong_is_said_and_makes_the_status(
     desk: Any, config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -98,10 +98,13 @@ def test_what_kills_every_process_is_given_up_until_somebody_recovers_it(desk: A
     assert desk.findings() == []
 
 
-def test_a_capture_whose_engine_died_is_finished_and_says_so(desk: Any) -> None:
-    recording = desk.capture(cut=True)
+@pytest.mark.parametrize("tenant", ["acme", "sealed"])
+def test_a_capture_whose_engine_died_is_finished_and_says_so(desk: Any, tenant: str) -> None:
+    recording = desk.capture(tenant, cut=True)
+    path = desk.layout.capture(recording)
+    path.write_bytes(path.read_bytes()[:-700])  # in the middle of a chunk
     assert desk.run() == []
-    desk.assert_stored_once(recording)
+    desk.assert_stored_once(recording, tenant)
     report = desk.reports()[f"{recording}.ready"]
     assert report["recovered"] is True
     assert report["recovered_from"] == ["capture"]
