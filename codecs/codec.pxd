@@ -33,6 +33,8 @@ ctypedef int (*encode_t)(void *state, const int16_t *samples, int n, uint8_t *wi
 ctypedef int (*decode_t)(void *state, const uint8_t *wire, int n, int16_t *samples, int room) noexcept nogil
 # Fills `n` samples in place of a lost or unsent packet.
 ctypedef int (*conceal_t)(void *state, int16_t *samples, int n) noexcept nogil
+# An encoder that runs learns what share of its packets is lost on their way, 0 to 100; -1 when it cannot be told.
+ctypedef int (*expect_loss_t)(void *state, int percent) noexcept nogil
 # The samples at `sample_hz` that a payload stands for.
 ctypedef int (*span_t)(const uint8_t *wire, int n, int sample_hz) noexcept nogil
 
@@ -58,6 +60,7 @@ cdef struct codec_t:
     conceal_t conceal  # NULL: no concealment of its own, take that of `shape.conceal`
     decode_t recover  # NULL: none. Reads the *following* packet for what it repeats of the lost one just before it
     span_t span  # NULL: constant rate
+    expect_loss_t expect_loss  # NULL: none of its packets repeats another
 
 # A row of a constant-rate codec without state: whoever has more fills in the rest.
 cdef codec_t codec_row(

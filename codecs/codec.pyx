@@ -219,6 +219,11 @@ cdef class Encoder:
                 written = self.codec.row.encode(self.state, <const int16_t *>&samples[0], n, out, room)
         return cut(self.codec, wire, written)
 
+    def expect_loss(self, int percent):
+        """What share of its packets is lost, by the far end's reports; ValueError for a codec that cannot heed it."""
+        if self.codec.row.expect_loss == NULL or self.codec.row.expect_loss(self.state, percent) < 0:
+            raise ValueError(f"{self.codec.name}: a loss of {percent} %")
+
 
 cdef class Decoder:
     """One direction of one stream; ValueError for a codec that cannot decode, or not with these parameters."""

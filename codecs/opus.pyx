@@ -77,14 +77,13 @@ cdef int opus_encoder_ready(void *state, const codec_params_t *params) noexcept 
     failed |= encoder_ctl(state, <int>SET_DISCONTINUOUS, <int32_t>params.is_discontinuous)
     failed |= encoder_ctl(state, <int>SET_SIGNAL, <int32_t>SIGNAL_VOICE)
     if params.is_protected:
-        failed |= opus_expect_loss(
-            state, params.loss_percent if params.loss_percent > LEAST_LOSS_PERCENT else LEAST_LOSS_PERCENT
-        )
+        failed |= opus_expect_loss(state, params.loss_percent)
     return -1 if failed else 0
 
 
 cdef int opus_expect_loss(void *encoder, int percent) noexcept nogil:
-    return -1 if encoder_ctl(encoder, <int>SET_LOSS_PERCENT, <int32_t>percent) else 0
+    cdef int32_t expected = percent if percent > LEAST_LOSS_PERCENT else LEAST_LOSS_PERCENT
+    return -1 if encoder_ctl(encoder, <int>SET_LOSS_PERCENT, expected) else 0
 
 
 cdef int opus_decoder_ready(void *state, const codec_params_t *params) noexcept nogil:
@@ -168,6 +167,7 @@ cdef Codec made():
         row.init_encoder, row.init_decoder = opus_encoder_ready, opus_decoder_ready
         row.encode, row.decode = opus_encode, opus_decode
         row.conceal, row.recover = opus_conceal, opus_recover
+        row.expect_loss = opus_expect_loss
     return Codec.of(row)
 
 

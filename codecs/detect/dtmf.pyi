@@ -2,6 +2,8 @@ from typing import NamedTuple
 
 from typing_extensions import Buffer
 
+from santral.codecs.detect.listener import Listener
+
 class Digit(NamedTuple):
     digit: str
     start: int
@@ -17,12 +19,10 @@ class Report(NamedTuple):
     low_dbm0: float
     high_dbm0: float
 
-class DtmfDetector:
+class DtmfDetector(Listener[Report]):
     """Samples are 16-bit mono at 8 kHz in native byte order; times count samples."""
 
     @property
     def is_suspected(self) -> bool: ...
-    def feed(self, samples: Buffer) -> list[Report]: ...
-    def finish(self) -> list[Report]: ...
 
 def digits(samples: Buffer) -> list[Digit]: ...

@@ -14,6 +14,8 @@ from libc.string cimport memcpy, memset
 
 from collections import namedtuple
 
+from santral.codecs.detect.listener cimport Listener
+
 cdef extern from *:
     """
     typedef float lanes_t __attribute__((vector_size(16), aligned(4), may_alias));
@@ -412,7 +414,6 @@ Report = namedtuple("Report", "kind digit start end low_dbm0 high_dbm0")
 KINDS = {DTMF_MAYBE: "maybe", DTMF_CLEAR: "clear", DTMF_DOWN: "down", DTMF_UP: "up"}
 
 cdef enum:
-    CHUNK = 320
     ROOM = 40
 
 
@@ -430,10 +431,11 @@ cdef list listed(const dtmf_report_t *reports, int n):
     ]
 
 
-cdef class DtmfDetector:
+cdef class DtmfDetector(Listener):
     """Samples are 16-bit mono at 8 kHz in native byte order; times count samples."""
 
     cdef dtmf_t state
+    cdef dtmf_report_t out[ROOM]
 
     def __cinit__(self):
         dtmf_init(&self.state)
@@ -442,29 +444,14 @@ cdef class DtmfDetector:
     def is_suspected(self):
         return bool(dtmf_is_suspected(&self.state))
 
-    def feed(self, const unsigned char[::1] samples not None):
-        """What happened in `samples`: a list of `Report`. ValueError for half a sample."""
-        cdef dtmf_report_t out[ROOM]
-        cdef Py_ssize_t n = samples.shape[0] // 2
-        cdef Py_ssize_t done = 0
-        cdef int used
-        cdef list reports = []
-        if samples.shape[0] % 2:
-            raise ValueError("half a sample")
-        while done < n:
-            with nogil:
-                used = dtmf_feed(
-                    &self.state, <const int16_t *>&samples[2 * done], <int>min(n - done, CHUNK), out, ROOM
-                )
-            done += CHUNK
-            if used:
-                reports += listed(out, used)
-        return reports
+    cdef int feed_some(self, const int16_t *samples, int n) noexcept nogil:
+        return dtmf_feed(&self.state, samples, n, self.out, ROOM)
 
-    def finish(self):
-        """The end of the stream ends what is open."""
-        cdef dtmf_report_t out[ROOM]
-        return listed(out, dtmf_finish(&self.state, out, ROOM))
+    cdef int end(self) noexcept nogil:
+        return dtmf_finish(&self.state, self.out, ROOM)
+
+    cdef list told(self, int n):
+        return listed(self.out, n)
 
 
 def digits(samples):

@@ -2,6 +2,8 @@ from typing import NamedTuple
 
 from typing_extensions import Buffer
 
+from santral.codecs.detect.listener import Listener
+
 TONE_NAMES: dict[int, str]
 
 class ToneReport(NamedTuple):
@@ -12,10 +14,8 @@ class ToneReport(NamedTuple):
     hz: tuple[float, ...]
     reversals: int
 
-class ToneDetector:
+class ToneDetector(Listener[ToneReport]):
     """Samples are 16-bit mono at 8 kHz in native byte order; times count samples."""
 
-    def feed(self, samples: Buffer) -> list[ToneReport]: ...
-    def finish(self) -> list[ToneReport]: ...
 
 def tones(samples: Buffer) -> list[ToneReport]: ...

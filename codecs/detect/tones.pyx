@@ -12,6 +12,7 @@ from libc.string cimport memcpy, memmove, memset
 
 from collections import namedtuple
 
+from santral.codecs.detect.listener cimport Listener
 from santral.codecs.detect.spectrum cimport SPECTRUM_FRAME, spectrum_of, spectrum_t
 
 from santral.codecs.tones import TONES
@@ -474,7 +475,6 @@ cdef int tones_finish(tones_t *t, tone_report_t *out, int room) noexcept nogil:
 ToneReport = namedtuple("ToneReport", "kind ended start end hz reversals")
 
 cdef enum:
-    CHUNK = 512
     ROOM = 16
 
 
@@ -492,37 +492,23 @@ cdef list listed(const tone_report_t *reports, int n):
     ]
 
 
-cdef class ToneDetector:
+cdef class ToneDetector(Listener):
     """Samples are 16-bit mono at 8 kHz in native byte order; times count samples."""
 
     cdef tones_t state
+    cdef tone_report_t out[ROOM]
 
     def __cinit__(self):
         tones_init(&self.state)
 
-    def feed(self, const unsigned char[::1] samples not None):
-        """What happened in `samples`: a list of `ToneReport`. ValueError for half a sample."""
-        cdef tone_report_t out[ROOM]
-        cdef Py_ssize_t n = samples.shape[0] // 2
-        cdef Py_ssize_t done = 0
-        cdef int used
-        cdef list reports = []
-        if samples.shape[0] % 2:
-            raise ValueError("half a sample")
-        while done < n:
-            with nogil:
-                used = tones_feed(
-                    &self.state, <const int16_t *>&samples[2 * done], <int>min(n - done, CHUNK), out, ROOM
-                )
-            done += CHUNK
-            if used:
-                reports += listed(out, used)
-        return reports
+    cdef int feed_some(self, const int16_t *samples, int n) noexcept nogil:
+        return tones_feed(&self.state, samples, n, self.out, ROOM)
 
-    def finish(self):
-        """The end of the stream ends what is open."""
-        cdef tone_report_t out[ROOM]
-        return listed(out, tones_finish(&self.state, out, ROOM))
+    cdef int end(self) noexcept nogil:
+        return tones_finish(&self.state, self.out, ROOM)
+
+    cdef list told(self, int n):
+        return listed(self.out, n)
 
 
 def tones(samples):

@@ -12,6 +12,8 @@ from libc.string cimport memcpy, memset
 
 from collections import namedtuple
 
+from santral.codecs.detect.listener cimport Listener
+
 cdef enum:
     STRETCH = 40  # frames that one minimum speaks for: 0.4 s, times VOICE_MINIMA
     HANGOVER = 30
@@ -172,7 +174,6 @@ VoiceReport = namedtuple("VoiceReport", "kind at")
 KINDS = {VOICE_STARTED: "started", VOICE_STOPPED: "stopped"}
 
 cdef enum:
-    CHUNK = 1600
     ROOM = 32
     HANGOVER_MAX_MS = 10000
 
@@ -181,10 +182,11 @@ cdef list listed(const voice_report_t *reports, int n):
     return [VoiceReport(KINDS[reports[i].kind], reports[i].at) for i in range(n)]
 
 
-cdef class VoiceDetector:
+cdef class VoiceDetector(Listener):
     """Samples are 16-bit mono at 8 kHz in native byte order; times count samples."""
 
     cdef voice_t state
+    cdef voice_report_t out[ROOM]
 
     def __init__(self, int hangover_ms=300):
         voice_init(&self.state)
@@ -204,29 +206,14 @@ cdef class VoiceDetector:
     def floor_dbov(self):
         return self.state.floor_dbov
 
-    def feed(self, const unsigned char[::1] samples not None):
-        """What happened in `samples`: a list of `VoiceReport`. ValueError for half a sample."""
-        cdef voice_report_t out[ROOM]
-        cdef Py_ssize_t n = samples.shape[0] // 2
-        cdef Py_ssize_t done = 0
-        cdef int used
-        cdef list reports = []
-        if samples.shape[0] % 2:
-            raise ValueError("half a sample")
-        while done < n:
-            with nogil:
-                used = voice_feed(
-                    &self.state, <const int16_t *>&samples[2 * done], <int>min(n - done, CHUNK), out, ROOM
-                )
-            done += CHUNK
-            if used:
-                reports += listed(out, used)
-        return reports
+    cdef int feed_some(self, const int16_t *samples, int n) noexcept nogil:
+        return voice_feed(&self.state, samples, n, self.out, ROOM)
 
-    def finish(self):
-        """The end of the stream ends the talk."""
-        cdef voice_report_t out[ROOM]
-        return listed(out, voice_finish(&self.state, out, ROOM))
+    cdef int end(self) noexcept nogil:
+        return voice_finish(&self.state, self.out, ROOM)
+
+    cdef list told(self, int n):
+        return listed(self.out, n)
 
 
 def level(const unsigned char[::1] samples not None):

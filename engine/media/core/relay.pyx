@@ -23,6 +23,7 @@ from santral.engine.media.core.rtp cimport (
 from santral.engine.media.core.secure.srtp cimport SRTP_REPLAYED, unprotect_rtcp, unprotect_rtp
 from santral.engine.media.core.stage.carry cimport carry
 from santral.engine.media.core.stage.heard cimport key_down, tell_digits
+from santral.engine.media.core.stage.mouth cimport protect
 from santral.engine.media.core.stage.path cimport forward
 from santral.engine.media.core.stage.send cimport tell
 
@@ -158,6 +159,8 @@ cdef void on_rtcp(media_t *m, leg_t *leg, const endpoint_t *source, const uint8_
     if report.has_voip:
         leg.report.has_voip = True
         leg.report.voip = report.voip
+    if report.has_block or report.has_voip:
+        protect(leg, report.fraction_lost if report.has_block else report.voip.loss)
     if not report.has_block:
         return
     leg.report.has_peer = True

@@ -259,150 +259,115 @@ cdef class MediaThread:
         )
 
     def open(self, int slot, uint64_t leg, int rtp_fd, int rtcp_fd, uint32_t ssrc, int sequence, uint32_t timestamp):
-        cdef command_t *command = self.begin(COMMAND_OPEN, slot, leg)
-        if command == NULL:
-            return False
+        cdef command_t command = self.about(COMMAND_OPEN, slot, leg)
         command.argument.open.rtp_fd = rtp_fd
         command.argument.open.rtcp_fd = rtcp_fd
         command.argument.open.ssrc = ssrc
         command.argument.open.sequence = <unsigned short>sequence
         command.argument.open.timestamp = timestamp
-        return self.post()
+        return self.post(&command)
 
     def set_remote(self, int slot, uint64_t leg, remote not None):
-        cdef command_t *command = self.begin(COMMAND_SET_REMOTE, slot, leg)
-        if command == NULL:
-            return False
+        cdef command_t command = self.about(COMMAND_SET_REMOTE, slot, leg)
         self.learn_codecs(remote)
         fill_remote(&command.argument.remote, remote)
-        return self.post()
+        return self.post(&command)
 
     def set_direction(self, int slot, uint64_t leg, bint peer_sends, bint peer_receives):
-        cdef command_t *command = self.begin(COMMAND_SET_DIRECTION, slot, leg)
-        if command == NULL:
-            return False
+        cdef command_t command = self.about(COMMAND_SET_DIRECTION, slot, leg)
         command.argument.direction.peer_sends = peer_sends
         command.argument.direction.peer_receives = peer_receives
-        return self.post()
+        return self.post(&command)
 
     def link(self, int slot, uint64_t leg, int peer_slot, uint64_t peer):
-        cdef command_t *command = self.begin(COMMAND_LINK, slot, leg)
-        if command == NULL:
-            return False
+        cdef command_t command = self.about(COMMAND_LINK, slot, leg)
         command.argument.link.slot = self.checked(peer_slot)
         command.argument.link.leg = peer
-        return self.post()
+        return self.post(&command)
 
     def play(self, int slot, uint64_t leg, Playlist what not None):
         """The caller keeps `what` until `play_finished` or the leg's closing; so with all that is given below."""
-        cdef command_t *command = self.begin(COMMAND_PLAY, slot, leg)
-        if command == NULL:
-            return False
+        cdef command_t command = self.about(COMMAND_PLAY, slot, leg)
         command.argument.playlist = what.block
-        return self.post()
+        return self.post(&command)
 
     def give_secure(self, int slot, uint64_t leg, Secure keys):
         """None: plain from here on. The one before comes back by `returned`."""
-        cdef command_t *command = self.begin(COMMAND_GIVE_SECURE, slot, leg)
-        if command == NULL:
-            return False
+        cdef command_t command = self.about(COMMAND_GIVE_SECURE, slot, leg)
         command.argument.secure = NULL if keys is None else &keys.keys
-        return self.post()
+        return self.post(&command)
 
     def give_stage(self, int slot, uint64_t leg, Stage stage not None):
-        cdef command_t *command = self.begin(COMMAND_GIVE_STAGE, slot, leg)
-        if command == NULL:
-            return False
+        cdef command_t command = self.about(COMMAND_GIVE_STAGE, slot, leg)
         command.argument.stage = stage.block
-        return self.post()
+        return self.post(&command)
 
     def give_voice(self, int slot, uint64_t leg, Voice voice not None):
         """The one before comes back by `returned`."""
-        cdef command_t *command = self.begin(COMMAND_GIVE_VOICE, slot, leg)
-        if command == NULL:
-            return False
+        cdef command_t command = self.about(COMMAND_GIVE_VOICE, slot, leg)
         command.argument.voice = voice.block
-        return self.post()
+        return self.post(&command)
 
     def give_tap(self, int slot, uint64_t leg, TapRing ring not None, bint of_heard):
-        cdef command_t *command = self.begin(COMMAND_GIVE_TAP, slot, leg)
-        if command == NULL:
-            return False
+        cdef command_t command = self.about(COMMAND_GIVE_TAP, slot, leg)
         command.argument.tap.tap = ring.tap
         command.argument.tap.of_heard = of_heard
-        return self.post()
+        return self.post(&command)
 
     def take_tap(self, int slot, uint64_t leg, uint64_t serial, bint of_heard):
         """It comes back by `returned`."""
-        cdef command_t *command = self.begin(COMMAND_TAKE_TAP, slot, leg)
-        if command == NULL:
-            return False
+        cdef command_t command = self.about(COMMAND_TAKE_TAP, slot, leg)
         command.argument.tap.serial = serial
         command.argument.tap.of_heard = of_heard
-        return self.post()
+        return self.post(&command)
 
     def tune_tap(self, int slot, uint64_t leg, uint64_t serial, bint of_heard, bint hides_keys, int64_t delay_ns):
-        cdef command_t *command = self.begin(COMMAND_TUNE_TAP, slot, leg)
-        if command == NULL:
-            return False
+        cdef command_t command = self.about(COMMAND_TUNE_TAP, slot, leg)
         command.argument.tap.serial = serial
         command.argument.tap.of_heard = of_heard
         command.argument.tap.hides_keys = hides_keys
         command.argument.tap.delay_ns = delay_ns
-        return self.post()
+        return self.post(&command)
 
     def mute(self, int slot, uint64_t leg, bint on):
-        cdef command_t *command = self.begin(COMMAND_MUTE, slot, leg)
-        if command == NULL:
-            return False
+        cdef command_t command = self.about(COMMAND_MUTE, slot, leg)
         command.argument.is_muted = on
-        return self.post()
+        return self.post(&command)
 
     def gate(self, int slot, uint64_t leg, int which):
-        cdef command_t *command = self.begin(COMMAND_GATE, slot, leg)
-        if command == NULL:
-            return False
+        cdef command_t command = self.about(COMMAND_GATE, slot, leg)
         command.argument.gate = <gate_t>which
-        return self.post()
+        return self.post(&command)
 
     def listen(self, int slot, uint64_t leg, Detectors detectors, int wanted):
         """Detectors given before come back by `returned` when others, or None, take their place."""
-        cdef command_t *command = self.begin(COMMAND_LISTEN, slot, leg)
-        if command == NULL:
-            return False
+        cdef command_t command = self.about(COMMAND_LISTEN, slot, leg)
         command.argument.listen.detectors = detectors.block if detectors is not None else NULL
         command.argument.listen.wanted = wanted
-        return self.post()
+        return self.post(&command)
 
     def pass_keys(self, int slot, uint64_t leg, bint on):
-        cdef command_t *command = self.begin(COMMAND_PASS_KEYS, slot, leg)
-        if command == NULL:
-            return False
+        cdef command_t command = self.about(COMMAND_PASS_KEYS, slot, leg)
         command.argument.passes_keys = on
-        return self.post()
+        return self.post(&command)
 
     def fill(self, int slot, uint64_t leg, bint on):
-        cdef command_t *command = self.begin(COMMAND_FILL, slot, leg)
-        if command == NULL:
-            return False
+        cdef command_t command = self.about(COMMAND_FILL, slot, leg)
         command.argument.fills = on
-        return self.post()
+        return self.post(&command)
 
     def press(self, int slot, uint64_t leg, int64_t send_id, bytes digits not None, int ms, int gap_ms):
-        cdef command_t *command = self.begin(COMMAND_PRESS, slot, leg)
+        cdef command_t command = self.about(COMMAND_PRESS, slot, leg)
         cdef int i
         if not 0 < len(digits) <= MAX_KEYS or not 0 < ms <= 0xFFFF:
             raise ValueError("digits to press, or their length")
-        if command == NULL:
-            return False
-        memset(&command.argument.keys, 0, sizeof(command.argument.keys))
         command.argument.keys.id = send_id
         command.argument.keys.gap_ms = gap_ms
         command.argument.keys.n = <int>len(digits)
         for i in range(command.argument.keys.n):
             command.argument.keys.codes[i] = <uint8_t>DIGITS.index(digits[i])
             command.argument.keys.lengths_ms[i] = <unsigned short>ms
-        return self.post()
+        return self.post(&command)
 
     def open_room(self, Room room not None):
         return self.order_room(COMMAND_OPEN_ROOM, room, None)
@@ -418,29 +383,23 @@ cdef class MediaThread:
         return self.order_room(COMMAND_STOP_ROOM_PLAY, room, None)
 
     cdef object order_room(self, command_kind_t kind, Room room, Playlist what):
-        cdef command_t *command = self.begin(kind, 0, 0)
-        if command == NULL:
-            return False
+        cdef command_t command = self.about(kind, 0, 0)
         command.argument.room.room = room.block
         command.argument.room.playlist = what.block if what is not None else NULL
-        return self.post()
+        return self.post(&command)
 
     def join(self, int slot, uint64_t leg, Room room not None, JitterMemory jitter not None, manner not None):
         """The jitter buffer comes back by `returned`."""
-        cdef command_t *command = self.begin(COMMAND_JOIN, slot, leg)
-        if command == NULL:
-            return False
+        cdef command_t command = self.about(COMMAND_JOIN, slot, leg)
         command.argument.join.room = room.block
         command.argument.join.jitter = jitter.block
         fill_manner(&command.argument.join.manner, manner)
-        return self.post()
+        return self.post(&command)
 
     def change(self, int slot, uint64_t leg, manner not None):
-        cdef command_t *command = self.begin(COMMAND_CHANGE, slot, leg)
-        if command == NULL:
-            return False
+        cdef command_t command = self.about(COMMAND_CHANGE, slot, leg)
         fill_manner(&command.argument.join.manner, manner)
-        return self.post()
+        return self.post(&command)
 
     def leave(self, int slot, uint64_t leg):
         return self.order(COMMAND_LEAVE, slot, leg)
@@ -467,24 +426,29 @@ cdef class MediaThread:
         return self.order(COMMAND_STOP, 0, 0)
 
     cdef object order(self, command_kind_t kind, int slot, uint64_t leg):
-        return self.begin(kind, slot, leg) != NULL and self.post()
+        cdef command_t command = self.about(kind, slot, leg)
+        return self.post(&command)
 
     cdef int checked(self, int slot) except -1:
         if not 0 <= slot < self.table.size:
             raise IndexError(slot)
         return slot
 
-    cdef command_t *begin(self, command_kind_t kind, int slot, uint64_t leg) except? NULL:
-        """The next free record with its head filled in; nobody sees it before `post`."""
-        self.checked(slot)
-        cdef command_t *command = <command_t *>ring_next_free(&self.m.commands)
-        if command != NULL:
-            command.kind = kind
-            command.slot = slot
-            command.leg = leg
+    cdef command_t about(self, command_kind_t kind, int slot, uint64_t leg) except *:
+        """A command with its head filled in, for `post`."""
+        cdef command_t command
+        memset(&command, 0, sizeof(command))
+        command.kind = kind
+        command.slot = self.checked(slot)
+        command.leg = leg
         return command
 
-    cdef bint post(self):
+    cdef object post(self, const command_t *command):
+        """Into the ring, if there is room: whether there was."""
+        cdef command_t *free = <command_t *>ring_next_free(&self.m.commands)
+        if free == NULL:
+            return False
+        free[0] = command[0]
         ring_publish(&self.m.commands)
         return True
 

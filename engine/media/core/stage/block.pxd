@@ -12,6 +12,7 @@ from santral.codecs.detect.voice cimport voice_t as speech_t
 from santral.codecs.shape.conceal cimport concealer_t
 from santral.codecs.shape.level cimport agc_t
 from santral.codecs.shape.resample cimport resampler_t
+from santral.engine.media.core.measure.protection cimport expectation_t
 from santral.engine.media.core.mix.jitter cimport jitter_t
 from santral.engine.media.core.stage.tap cimport tap_t
 
@@ -50,6 +51,7 @@ cdef struct voice_t:
     int sample_hz
     int frame  # samples of a packet
     bint is_packed  # constant rate: packets are cut without decoding
+    expectation_t expected  # what the encoder knows of the loss its packets meet
 
 cdef struct ear_t:  # hearing the peer: decoding as packets arrive
     bint started

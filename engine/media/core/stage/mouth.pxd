@@ -11,6 +11,7 @@ cdef void say(media_t *m, leg_t *leg, const int16_t *samples, int n, int hz, int
 cdef void say_wire(
     media_t *m, leg_t *leg, int codec, int frame, const uint8_t *wire, int n, int gap_units, bint is_loss
 ) noexcept nogil
+cdef void protect(leg_t *leg, int lost) noexcept nogil
 cdef void fall_silent(leg_t *leg) noexcept nogil
 cdef void finish_frame(media_t *m, leg_t *leg) noexcept nogil
 cdef void say_frame(media_t *m, leg_t *leg, const uint8_t *wire, int n) noexcept nogil

@@ -11,6 +11,7 @@ from libc.string cimport memcpy, memmove, memset
 from santral.codecs.codec cimport codec_t, codec_ticks
 from santral.codecs.shape.resample cimport resample, resampler_init
 from santral.engine.media.core.leg cimport PACKET_BYTES, PCM_SAMPLES, UNMAPPED, leg_t, media_t
+from santral.engine.media.core.measure.protection cimport expect
 from santral.engine.media.core.rewrite cimport input_t
 from santral.engine.media.core.rtp cimport RTP_HEADER_BYTES
 from santral.engine.media.core.stage.block cimport MOUTH_SAMPLES, mouth_t, voice_t
@@ -71,6 +72,16 @@ cdef void send(media_t *m, leg_t *leg, mouth_t *mouth, int codec, int n, uint32_
     else:
         mouth.marker_due = True
     mouth.timestamp += ticks
+
+
+cdef void protect(leg_t *leg, int lost) noexcept nogil:
+    """The peer has reported that it lost so many 256ths of what it was sent: an encoder whose packets repeat what was in the
+    one before repeats it better."""
+    cdef voice_t *voice = leg.stage.voice if leg.stage != NULL else NULL
+    if voice == NULL or voice.encoder == NULL or voice.row.expect_loss == NULL or not voice.params.is_protected:
+        return
+    if expect(&voice.expected, (lost * 100 + 255) // 256):
+        voice.row.expect_loss(voice.encoder, voice.expected.percent)
 
 
 cdef void encode_frame(media_t *m, leg_t *leg, const voice_t *voice, const int16_t *samples, int n) noexcept nogil:
