@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from santral.bench.foreign.baresip import Baresip
-from santral.bench.judge import hearing
+from santral.bench.judge import hearing, pitch
 from santral.bench.peer import wav
 from santral.bench.ports import HOST
 from santral.bench.scene.stage import (
@@ -27,6 +27,7 @@ from santral.engine.sounds.make import resample
 CALLER_SAYS = SOUNDS / "passage-en.wav"
 CALLEE_SAYS = SOUNDS / "passage-tr.wav"
 TALK_S = 7.5
+TONE_HZ, TONE_S = 700, 1.2
 DIGITS = "159#"
 DIGIT_S = 0.35  # between two keys: it holds a key until the next command
 ANSWER_S = 8.0
@@ -94,14 +95,13 @@ def test_its_digits_reach_the_wire_of_a_phone_of_ours(stage: Stage, tmp_path: Pa
 
 
 def test_echo(stage: Stage, tmp_path: Path) -> None:
-    with Baresip(tmp_path, "caller", stage.ports.caller, CALLER_SAYS) as caller:
+    with Baresip(tmp_path, "caller", stage.ports.caller, pitch.write(tmp_path, TONE_HZ)) as caller:
         caller.dial(stage.uri(ECHO))
         caller.wait_for("CALL_ESTABLISHED", ANSWER_S)
-        time.sleep(TALK_S)
+        time.sleep(TONE_S)
         caller.hang_up()
         caller.wait_for("CALL_CLOSED", END_S)
-    match = hearing.find(said(CALLER_SAYS), caller.heard())
-    assert match.is_same, match
+    assert pitch.seconds_of(TONE_HZ, caller.heard()) > TONE_S / 2
 
 
 def test_play_and_hang_up(stage: Stage, tmp_path: Path) -> None:
@@ -130,13 +130,12 @@ def test_failover(stage: Stage, tmp_path: Path) -> None:
     with (
         Silent(stage.ports.dead) as dead,
         Baresip(tmp_path, "callee", stage.ports.callee, CALLEE_SAYS, user=BACKED_UP) as callee,
-        Baresip(tmp_path, "caller", stage.ports.caller, CALLER_SAYS) as caller,
+        Baresip(tmp_path, "caller", stage.ports.caller, pitch.write(tmp_path, TONE_HZ)) as caller,
     ):
         caller.dial(stage.uri(BACKED_UP))
         caller.wait_for("CALL_ESTABLISHED", ANSWER_S)
-        time.sleep(TALK_S)
+        time.sleep(TONE_S)
         caller.hang_up()
         callee.wait_for("CALL_CLOSED", END_S)
         assert any(line.startswith("INVITE ") for line in dead.first_lines())
-    match = hearing.find(said(CALLER_SAYS), callee.heard())
-    assert match.is_same, match
+    assert pitch.seconds_of(TONE_HZ, callee.heard()) > TONE_S / 2

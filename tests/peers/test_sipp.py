@@ -7,8 +7,7 @@ import pytest
 
 from santral.bench.foreign import sipp
 from santral.bench.foreign.sipp import Sipp
-from santral.bench.judge import hearing
-from santral.bench.peer import wav
+from santral.bench.judge import pitch
 from santral.bench.ports import HOST, free_block
 from santral.bench.scene.stage import (
     BACKED_UP,
@@ -16,15 +15,13 @@ from santral.bench.scene.stage import (
     COLLEAGUE,
     ECHO,
     NOBODY,
-    SOUNDS,
     PhoneProcess,
     Silent,
     Stage,
 )
 
-SPEECH = SOUNDS / "passage-en.wav"
-OTHER_SPEECH = SOUNDS / "passage-tr.wav"
-TALK_MS = 6500
+SAID_HZ, OTHER_HZ = 700, 1100
+TALK_MS = 2000
 MEDIA_PORTS = 10
 
 
@@ -59,7 +56,7 @@ def callee(stage: Stage, folder: Path, calls: int, *words: str) -> Sipp:
 
 
 def speaker(stage: Stage, folder: Path, number: str) -> Sipp:
-    speech = sipp.write_alaw(SPEECH, folder / "speech.al")
+    speech = sipp.write_alaw(pitch.write(folder, SAID_HZ), folder / "speech.al")
     return caller(stage, folder, number, "-m", "1", scenario=sipp.speaking_scenario(speech, TALK_MS))
 
 
@@ -74,13 +71,12 @@ def test_builtin_uac_reaches_builtin_uas(stage: Stage, tmp_path: Path) -> None:
 def test_audio_from_rtp_stream_is_heard(stage: Stage, tmp_path: Path) -> None:
     far_end = [
         *("answer", "--listen", f"{HOST}:{stage.ports.callee}", "--user", "far"),
-        *("--play", str(OTHER_SPEECH), "--longest", "20"),
+        *("--play", str(pitch.write(tmp_path, OTHER_HZ)), "--longest", "20"),
     ]
     with PhoneProcess(tmp_path, "far", far_end) as listening, speaker(stage, tmp_path, COLLEAGUE) as speaking:
         assert speaking.finish() == 0, speaking.complaints()
         told = listening.story()
-    match = hearing.find(wav.read(SPEECH)[0], told.heard)
-    assert match.is_same, match
+    assert pitch.seconds_of(SAID_HZ, told.heard) > TALK_MS / 1000 - 0.5
     wire = told.report["rtp_heard"]
     assert (wire["lost"], wire["duplicate"], wire["ssrcs"]) == (0, 0, 1)
     assert wire["sources"] == [told.report["rtp_named"]]
@@ -89,20 +85,19 @@ def test_audio_from_rtp_stream_is_heard(stage: Stage, tmp_path: Path) -> None:
 def test_audio_comes_back_from_rtp_echo(stage: Stage, tmp_path: Path) -> None:
     near_end = [
         *("call", "--listen", f"{HOST}:{stage.ports.caller}", "--to", stage.uri(COLLEAGUE), "--codec", "PCMU"),
-        *("--play", str(SPEECH), "--longest", "20"),
+        *("--play", str(pitch.write(tmp_path, SAID_HZ, TALK_MS / 1000)), "--longest", "20"),
     ]
     with callee(stage, tmp_path, 1, "-rtp_echo") as answering:
         with PhoneProcess(tmp_path, "near", near_end) as talking:
             told = talking.story()
         assert answering.finish() == 0, answering.complaints()
-    match = hearing.find(wav.read(SPEECH)[0], told.heard)
-    assert match.is_same, match
+    assert pitch.seconds_of(SAID_HZ, told.heard) > TALK_MS / 1000 - 0.5
 
 
 @pytest.mark.parametrize("number", [ECHO, CLOSED])
 def test_endpoints_of_our_own_complete_the_call(stage: Stage, tmp_path: Path, number: str) -> None:
     """SIPp cannot record: that the audio is right is baresip's test."""
-    speech = sipp.write_alaw(SPEECH, tmp_path / "speech.al")
+    speech = sipp.write_alaw(pitch.write(tmp_path, SAID_HZ), tmp_path / "speech.al")
     scenario = sipp.speaking_scenario(speech, 2000)
     with caller(stage, tmp_path, number, "-m", "1", scenario=scenario) as calling:
         assert calling.finish() == 0, calling.complaints()
