@@ -87,7 +87,10 @@ async def test_a_leg_waits_by_command_and_comes_back(
     assert await ears(caller, callee, 500, 900, 1500) == [[False, True, False], [True, False, False]]
     assert (await client.call("call.hold", id=call.id, leg="connected"))["legs"] == [call.callee.id]
     await agree(bench.right, callee, "sendonly")
-    await asyncio.sleep(0.2)
+    async with asyncio.timeout(5):
+        while not told(bench, "play.started"):  # noqa: ASYNC110 - the engine tells nobody but its peers
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
     assert await ears(caller, callee, 500, 900, 1500) == [[False] * 3, [False, False, True]]
     shown = await client.call("call.get", id=call.id)
     assert [leg["waits"] for leg in shown["legs"]] == [False, True]

@@ -194,7 +194,7 @@ class Bridge:
         if leg.waits:
             return
         leg.waits = True
-        leg.hush()
+        self._hush()
         self._call.emit("leg.held", leg=leg.id, by=by)
         self.align()
 
@@ -206,9 +206,17 @@ class Bridge:
     def _release(self, leg: Leg, by: str) -> bool:
         was_waiting, leg.waits = leg.waits, False
         if was_waiting and not self._call.is_finished:
-            leg.hush()
+            self._hush()
             self._call.emit("leg.resumed", leg=leg.id, by=by)
         return was_waiting
+
+    def _hush(self) -> None:
+        """Nobody hears the other while one of them waits: at once, whenever its phone agrees and its music begins."""
+        is_hushed = any(leg.waits for leg in self.legs)
+        for leg in self.legs:
+            leg.is_hushed = is_hushed
+            if leg.is_open:
+                leg.hush()
 
     def _update_music(self) -> None:
         """Music for each leg that waits by command or as its counterpart holds, and which does not hold itself."""

@@ -63,6 +63,7 @@ class Leg:
         self.is_held = False  # by its peer, as last announced
         self.waits = False  # a command keeps its peer waiting
         self.is_muted = False  # … or has nobody hear it
+        self.is_hushed = False  # it waits, or who would hear it does
         self.tell = tell
         self.line = line
         self.change: sip.Reinvited | None = None  # the peer's re-INVITE that waits for the other leg
@@ -163,7 +164,7 @@ class Leg:
 
     def hush(self) -> None:
         """Have the media plane know whether what the peer says is heard."""
-        self.rtp.mute(self.is_muted or self.waits)
+        self.rtp.mute(self.is_muted or self.is_hushed)
 
     async def close_media(self) -> None:
         """Close every stream's port and keep its final counters; what is closed already stays as it is."""
