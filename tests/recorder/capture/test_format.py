@@ -3,6 +3,7 @@
 import struct
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgpack
@@ -19,6 +20,7 @@ from santral.recorder.capture import (
     KeyNeeded,
     NotACapture,
     is_being_written,
+    reader,
 )
 
 from .conftest import DATA_KEY, HEADER, KEY, Cut, Noted, Put, Said, expected, notes, puts, seen, unwrap, write
@@ -191,3 +193,16 @@ def test_keys_have_their_lengths(data: bytes, wrapped: bytes) -> None:
 
 def test_keys_show_nowhere() -> None:
     assert "0123" not in repr(KEY)
+
+
+def test_a_long_file_is_put_together_from_its_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "READ_BYTES", 500)
+    what: list[Put] = []
+    for n in range(50):
+        what += [replace(PACKET, payload=b"%d" % n * (n % 7), sequence=n), Noted(n, "party", {"n": n}), Cut()]
+    write(path := tmp_path / "x.capture", what, end="")
+    with CaptureFile(path) as capture:
+        batch = capture.read()
+        assert not capture.read()
+    assert seen(batch) == expected(what)
+    assert [note.fields["n"] for note in batch.notes if note.kind == "party"] == list(range(50))
