@@ -224,8 +224,11 @@ class CaptureThread:
 
     def _take_care(self, now_ns: int) -> None:
         for filing in {*self._troubled, *(self._filings[sink] for sink in self.sinks.told())}:
-            self._open(filing, now_ns)
-            filing.care(now_ns)
+            try:
+                self._open(filing, now_ns)
+                filing.care(now_ns)
+            except Exception as problem:  # as in `_run`
+                filing.fail(now_ns, "io", repr(problem))
             if filing.is_over:
                 self._finish(filing)
             elif filing.is_troubled:
