@@ -1,6 +1,7 @@
 """Opening captures: the file's place, what its header says for whoever finishes it, and its key."""
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 
 FOLDER: Final = "captures"
 SUFFIX: Final = ".capture"
+MAX_CUSTOM, MAX_NAME, MAX_VALUE = (
+    32,
+    64,
+    256,
+)  # of what routes, applications and clients put on a call: entries, characters
 VIEW: Final = "as it came and went on the wire"
 
 
@@ -60,7 +66,7 @@ def meta_of(wish: Wish) -> Mapping[str, Any]:
         "called": wish.called,
         "recorded_by": wish.by,
         "view": VIEW,
-        **{f"custom.{name}": value for name, value in wish.custom.items()},
+        **{f"custom.{name[:MAX_NAME]}": value[:MAX_VALUE] for name, value in islice(wish.custom.items(), MAX_CUSTOM)},
     }
     return {
         "tenant": wish.tenant,

@@ -229,6 +229,8 @@ async def test_a_recording_goes_over_to_the_call_that_goes_on(shelf: Shelf, star
     assert len(shelf.tape.streams) == 2
     assert shelf.tape.ended == ""
     assert meta_of(shelf.tape.wish)["metadata"]["custom.why"] == "complaint"
+    shelf.tape.wish.custom.update({f"n{n}" * 100: "v" * 10_000 for n in range(100)})
+    assert len(str(meta_of(shelf.tape.wish))) < 16_000
 
 
 async def test_beyond_the_limit_a_call_is_refused(shelf: Shelf, start: Start) -> None:
