@@ -146,25 +146,23 @@ def rtp_ports(config: Config) -> Iterator[Finding]:
 
 
 def storage(config: Config) -> Iterator[Finding]:
-    """The data folder: there, writable, private, with room."""
-    folder = config.engine.data_dir
-    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-    if not os.access(there, os.W_OK | os.X_OK):
-        yield Finding(
-            "data folder", "error", f"{folder}: not writable", f"chown it, or change engine.data_dir ({there})"
-        )
-        return
-    free = shutil.disk_usage(there).free
-    if free < FREE_DISK:
-        yield Finding(
-            "data folder", "warning", f"{folder}: {free >> 20} MiB free", "make room: records wait on a full disk"
-        )
-    else:
-        yield Finding("data folder", "ok", f"{folder}: {free >> 30} GiB free")
+    """The folders of data and of recordings: there, writable, private, with room."""
+    yield folder_state("data folder", config.engine.data_dir, "engine.data_dir", "records and captures wait")
+    yield folder_state("recordings", config.recording.dir, "recording.dir", "finished recordings wait")
     socket_folder = config.control.socket.parent
     if socket_folder.exists() and not sockets.is_private(socket_folder):
         mend = f"chmod 700 {socket_folder}"
         yield Finding("control socket", "warning", f"others may look into {socket_folder}", mend)
+
+
+def folder_state(check: str, folder: Path, key: str, what: str) -> Finding:
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        return Finding(check, "error", f"{folder}: not writable", f"chown it, or change {key} ({there})")
+    free = shutil.disk_usage(there).free
+    if free < FREE_DISK:
+        return Finding(check, "warning", f"{folder}: {free >> 20} MiB free", f"make room: {what} on a full disk")
+    return Finding(check, "ok", f"{folder}: {free >> 30} GiB free")
 
 
 def libraries(config: Config) -> Iterator[Finding]:

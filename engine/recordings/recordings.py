@@ -218,15 +218,14 @@ class Recordings:
             return
         one.is_closed = True
         del self.active[one.id]
-        for story in self._stories.values():
-            if story.recording is one:
-                story.recording = None
-                if story.attention is not None:
-                    story.attention.end()
-                    story.attention = None
-        for key, other in list(self._rooms.items()):
-            if other is one:
-                del self._rooms[key]
+        story = self._stories.get(one.call or "")
+        if story is not None and story.recording is one:
+            story.recording = None
+            if story.attention is not None:
+                story.attention.end()
+                story.attention = None
+        if one.wish.conference:
+            del self._rooms[one.wish.tenant, one.wish.conference]
         if (told := self._told.pop(one.id, None)) is not None:
             told.end()
         self.licences.give_back(one.wish.tenant, one.id)

@@ -136,7 +136,7 @@ def test_without_libopus_opus_is_passed_through(tmp_path: Path, monkeypatch: pyt
 
 def test_a_data_folder_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "FREE_DISK", 1 << 60)
-    assert states(list(doctor.storage(config(tmp_path)))) == ["warning"]
+    assert states(list(doctor.storage(config(tmp_path)))) == ["warning", "warning"]
 
 
 def test_a_control_folder_open_to_others(tmp_path: Path) -> None:
