@@ -5,7 +5,7 @@ from its timestamp by the sender's clock as the packets around it show it (`enve
 other stays in one piece and is slipped, never cut; only where timestamps or the path jump does a new run begin elsewhere.
 """
 
-from libc.math cimport llround
+from libc.math cimport fabs, llround
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memmove, memset
@@ -42,7 +42,8 @@ cdef double PAUSE_S = 1.0  # of silence: what follows is placed afresh
 cdef double NOISE_S = 10.0  # or of comfort noise
 cdef double SNAP_S = 0.002  # so close to the end of what came before: it follows it
 cdef double BURST_S = 0.5  # the first packets of a source may all be so late
-cdef double FAST_S = 0.02  # errors above are slipped by hundredths
+cdef double FAST_S = 0.02  # errors above are slipped by hundredths, …
+cdef double NEAR_S = 0.005  # … errors below so slowly, beyond what the clocks run apart, that a second keeps its wave
 
 
 # ---- reception ----
@@ -167,6 +168,8 @@ cdef int steer(const side_t *side) noexcept nogil:
     cdef int64_t most = hz // 100 if size > FAST_S * hz else hz // 500
     if size <= fine:
         return 0
+    if size <= NEAR_S * hz:
+        most = fine + <int64_t>(fabs(envelope_slope(&side.envelope)) * hz)
     size = size // 2 if size >= 2 * fine else fine
     size = most if size > most else size
     return <int>(size if error > 0 else -size)
