@@ -7,8 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol
 
-from typing_extensions import Buffer
-
 UNFINISHED: Final = ".part"
 DRAFT: Final = ".draft"  # a first version, of which the file proper is made
 
@@ -34,7 +32,7 @@ class PartFile(io.FileIO):
         self._part = path.with_name(path.name + UNFINISHED)
         super().__init__(self._part, "w+")
 
-    def write(self, data: Buffer, /) -> int:
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
         """All of it: the system may take less at a time."""
         view = memoryview(data).cast("B")
         rest = view
