@@ -83,10 +83,11 @@ class Orders:
         tools, tenant = self._tools, str(order["tenant"])
         mark = {name: order[name] for name in ("by", "reason", "at")} if hold else None
         known = tools.records.hold(tenant, job.recording, mark) is not None
-        if not known:
-            if not job.step and not job.capture.exists():
-                self._refuse(job, order, "hold" if hold else "release", "unknown")
-                return
+        is_under_way = bool(job.step) or job.capture.exists()
+        if not known and not is_under_way:
+            self._refuse(job, order, "hold" if hold else "release", "unknown")
+            return
+        if is_under_way:  # a step that is done again writes the record anew
             job.hold = mark
             job.save()
         place = self._place(order, path)

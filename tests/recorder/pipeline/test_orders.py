@@ -177,6 +177,19 @@ def test_a_hold_on_what_is_not_stored_yet(desk: Any) -> None:
     assert desk.findings() == []
 
 
+def test_a_hold_outlives_a_step_that_is_done_again(desk: Any) -> None:
+    """The process died when the record was there, and the job did not know."""
+    recording = desk.capture()
+    assert desk.run_apart("entered.done:kill") == SIGKILLED
+    order(desk, "hold", recording)
+    assert desk.run() == []
+    assert desk.recorder().tools.records.get("acme", recording).hold["by"] == "ayse"
+    order(desk, "erase", recording)
+    desk.run()
+    assert desk.audio(recording)
+    desk.assert_stored_once(recording)
+
+
 @pytest.mark.parametrize("kind", ["erase", "hold", "release"])
 def test_an_order_about_nothing(desk: Any, kind: str) -> None:
     recording = desk.new_id()
