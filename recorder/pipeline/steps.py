@@ -253,8 +253,16 @@ def enter(work: Work) -> None:
         job.save()
     tools.ledger.append("stored", _proof(work), since=Place.parse(job.place))
     facts = {"recovered": job.recovered, **{k: v for k, v in job.facts.items() if k in PUBLIC}}
-    record = Record(job.recording, job.tenant, job.store, tuple(job.files), facts, job.key, job.hold)
-    tools.records.put(record)
+    key = _kept_key(work) or job.key
+    tools.records.put(Record(job.recording, job.tenant, job.store, tuple(job.files), facts, key, job.hold))
+
+
+def _kept_key(work: Work) -> bytes:
+    """Of a record from an earlier try: the same key, and wrapped anew if wrapping keys have changed since."""
+    with suppress(ValueError):
+        known = work.tools.records.get(work.job.tenant, work.job.recording)
+        return known.key if known else b""
+    return b""
 
 
 def _proof(work: Work) -> dict[str, Any]:

@@ -260,6 +260,18 @@ def test_a_capture_of_the_old_key_is_stored_under_the_new_one(desk: Any) -> None
     assert desk.audio(recording, "sealed")[:4] == b"RIFF"
 
 
+def test_another_wrapping_key_between_two_tries_of_a_step(desk: Any) -> None:
+    (old,) = desk.settings.tenants["sealed"].keys
+    recording = desk.capture("sealed")
+    assert desk.run_apart("entered.done:kill") == SIGKILLED
+    rotated(desk, "44" * 32, old)
+    rewrap(desk.recorder().tools, "sealed")
+    rotated(desk, "44" * 32)
+    desk.run()
+    assert desk.audio(recording, "sealed")[:4] == b"RIFF"
+    assert desk.findings() == []
+
+
 def test_a_key_that_was_set_in_mid_call(desk: Any) -> None:
     """The capture is plain; what is made of it is not."""
     recording = desk.capture("acme")
