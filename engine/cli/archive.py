@@ -57,6 +57,8 @@ def finish(recorder: Recorder) -> None:
             typer.echo(json.dumps(report, ensure_ascii=False))
     if failed:
         raise Failure(f"{len(failed)} recordings could not be finished; their captures are kept")
+    if waiting := recorder.orders.recordings():
+        raise Failure(f"orders about {len(waiting)} recordings could not be carried out, and are kept")
 
 
 def list_stored(path: Path | None, tenant: str | None) -> None:

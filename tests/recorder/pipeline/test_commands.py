@@ -138,6 +138,18 @@ def test_recover_says_what_cannot_be_finished(desk: Any, config: Path, capsys: p
     desk.assert_stored_once(recording)
 
 
+def test_orders_that_could_not_be_carried_out(desk: Any, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recording = desk.capture()
+    file = ("-c", str(config))
+    assert run(capsys, "recorder", "--once", *file)[0] == 0
+    desk.kept.rename(desk.folder / "unmounted")
+    desk.kept.write_text("a file")
+    desk.recorder().orders.take("erase", recording, {"tenant": "acme", "by": "ayse"})
+    status, _, told = run(capsys, "recorder", "--once", *file)
+    assert status == 1
+    assert "orders about 1 recordings" in told
+
+
 def test_the_recorder_is_told_for_whom_it_works(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words in ((), ("--once", "--fd", "3")):
         status, _, told = run(capsys, "recorder", *words, "-c", str(config))
