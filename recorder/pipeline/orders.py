@@ -60,11 +60,10 @@ class Orders:
 
     def carry_out(self, lock: Lock, job: Job) -> bool:
         """Do what is ordered about a recording whose job is locked; True if it is erased. Raises `StorageError`."""
-        for kind in KINDS:
+        for kind in KINDS if not self._has_begun_to_erase(job) else ("erase",):
             path = self._path(job.recording, kind)
-            try:
-                order = msgpack.unpackb(path.read_bytes())
-            except FileNotFoundError:
+            order = _read(path)
+            if order is None:
                 continue
             is_erased = False
             if job.tenant and job.tenant != order["tenant"]:
@@ -73,11 +72,18 @@ class Orders:
                 is_erased = self._erase(job, order, path)
             else:
                 self._hold(job, order, path, hold=kind == "hold")
+            if is_erased:
+                lock.remove()  # before the order goes: what is left of the job must not go on
+            self._tools.faults.at("erased.done")
             path.unlink(missing_ok=True)
             if is_erased:
-                lock.remove()
                 return True
         return False
+
+    def _has_begun_to_erase(self, job: Job) -> bool:
+        """The key may be destroyed already: nothing holds it up now."""
+        order = _read(self._path(job.recording, "erase"))
+        return order is not None and "files" in order
 
     def _hold(self, job: Job, order: dict[str, Any], path: Path, *, hold: bool) -> None:
         tools, tenant = self._tools, str(order["tenant"])
@@ -103,7 +109,7 @@ class Orders:
     def _erase(self, job: Job, order: dict[str, Any], path: Path) -> bool:
         tools, tenant = self._tools, str(order["tenant"])
         record = tools.records.get(tenant, job.recording)
-        if (record and record.hold) or job.hold:
+        if "files" not in order and ((record and record.hold) or job.hold):
             self._refuse(job, order, "erase", "held")
             return False
         if record is None and not job.step and not job.capture.exists() and "files" not in order:
@@ -154,6 +160,14 @@ class Orders:
 
     def _path(self, recording: str, kind: str) -> Path:
         return self._folder / f"{checked(recording)}.{kind}{SUFFIX}"
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        order: dict[str, Any] = msgpack.unpackb(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    return order
 
 
 def order_expired(tools: Tools, orders: Orders, now_s: float) -> int:

@@ -10,7 +10,12 @@ from santral.recorder.pipeline.steps import NAMES
 from santral.recorder.storage import StoreSettings
 
 ROUNDS = min(500, max(8, int(os.environ.get("SANTRAL_FUZZ_EXAMPLES", "0")) // 40))
-POINTS = [point for name in NAMES for point in (name, f"{name}.done")] + ["stored.half", "moved.half", "erased"]
+POINTS = [point for name in NAMES for point in (name, f"{name}.done")] + [
+    "stored.half",
+    "moved.half",
+    "erased",
+    "erased.done",
+]
 ERRNOS = ("ENOSPC", "EIO", "EACCES", "ECONNRESET", "ENOENT")
 
 

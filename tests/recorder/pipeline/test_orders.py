@@ -55,7 +55,7 @@ def test_erasing_leaves_nothing_but_the_proof(desk: Any, tenant: str) -> None:
             assert not path.is_file() or base64.b64encode(key) not in path.read_bytes()
 
 
-@pytest.mark.parametrize("point", ["erased"])
+@pytest.mark.parametrize("point", ["erased", "erased.done"])
 def test_killed_while_erasing(desk: Any, point: str) -> None:
     recording = desk.capture()
     desk.run()
@@ -164,6 +164,20 @@ def test_a_hold_that_comes_with_an_order_to_erase_wins(desk: Any) -> None:
     desk.run()
     assert desk.audio(recording)
     assert kinds(desk, recording) == ["stored", "hold"]
+
+
+def test_a_hold_comes_too_late_when_the_key_is_destroyed(desk: Any) -> None:
+    """Erasing had begun and was cut off: it is finished, and the hold is refused."""
+    recording = desk.capture("sealed")
+    assert desk.run_apart("stored.done:kill") == SIGKILLED
+    order(desk, "erase", recording, "sealed")
+    assert desk.run_apart("erased:kill") == SIGKILLED
+    order(desk, "hold", recording, "sealed")
+    desk.run()
+    desk.run()
+    assert_erased(desk, recording, "sealed")
+    assert kinds(desk, recording) == ["erased"]
+    assert desk.reports()[f"{recording}.refused"]["why"] == "unknown"
 
 
 def test_a_hold_on_what_is_not_stored_yet(desk: Any) -> None:
