@@ -2,8 +2,8 @@
 
 `SANTRAL_RECORDER_FAULTS`, or `faults` of the settings: rules parted by commas, each `point:what`.
 Points: a step's name (before it acts), `<step>.done` (it has acted, and that is not written down yet), `stored.half`
-and `moved.half` (in the middle of an upload), `erased` (before each file), `erased.done`. What: `kill` (SIGKILL, as `kill -9`),
-`fail=ENOSPC` (any errno name: OSError), `delay=SECONDS`; with `*N` the first N times only, else every time.
+and `moved.half` (in the middle of an upload), `erased` (before each file), `erased.done`. What: `kill` (SIGKILL, as
+`kill -9`), `fail=ENOSPC` (any errno name: OSError), `delay=SECONDS`; with `*N` the first N times only, else every time.
 """
 
 import errno
