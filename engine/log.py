@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, Final, TextIO
 
 import structlog
@@ -19,7 +20,9 @@ MASK: Final = "***"
 MAX_DEPTH: Final = 4  # of maps and lists looked through for secrets
 SECRET_KEYS: Final = re.compile(r"passw|secret|token|^ha1$|authorization|private_?key|credential", re.IGNORECASE)
 SECRET_TEXT: Final = re.compile(r"(inline:)[^\s|\"]+|((?:response|cnonce)=\")[^\"]*|(://[^/\s:@]*:)[^@\s/]+(?=@)")
-SECRET_HINTS: Final = ("inline:", "nonce=", "response=", "://")
+SECRET_HINTS: Final = re.compile(r"inline:|nonce=|response=|://").search
+MAX_KEYS: Final = 1024  # remembered with what they tell: the engine knows some two hundred
+ENCODER: Final = json.JSONEncoder(default=str, ensure_ascii=False)
 
 LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -77,16 +80,22 @@ def redact(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Mutabl
     """Mask secrets in a line."""
     for key, value in line.items():
         if type(value) is str:
-            if SECRET_KEYS.search(key) or any(hint in value for hint in SECRET_HINTS):
+            if is_telling(key) or SECRET_HINTS(value):
                 line[key] = masked(key, value)
         elif value is not None and type(value) is not int:
             line[key] = masked(key, value)
     return line
 
 
+@lru_cache(MAX_KEYS)
+def is_telling(key: str) -> bool:
+    """Whether values under this key are secrets."""
+    return SECRET_KEYS.search(key) is not None
+
+
 def masked(key: str, value: Any, depth: int = 0) -> Any:
     """Return `value` without the secrets in it; maps and lists are looked through, not changed."""
-    if isinstance(value, str | bytes) and SECRET_KEYS.search(key):
+    if isinstance(value, str | bytes) and is_telling(key):
         return MASK
     if isinstance(value, str):
         return SECRET_TEXT.sub(lambda found: (found[1] or found[2] or found[3]) + MASK, value)
@@ -101,4 +110,4 @@ def masked(key: str, value: Any, depth: int = 0) -> Any:
 def render_json(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> str:
     """Write one line: time, level, part and event first, then the rest as it came."""
     first = {"at": line.pop("at", None), "level": line.pop("level", None), "part": line.pop("part", None)}
-    return json.dumps({**first, "event": line.pop("event", None), **line}, default=str, ensure_ascii=False)
+    return ENCODER.encode({**first, "event": line.pop("event", None), **line})

@@ -69,7 +69,7 @@ class Draft:
     def __post_init__(self) -> None:
         if self.headers or self.reason:
             text = "".join([name + value for name, value in self.headers]) + (self.reason or "")
-            if any(c in text for c in "\r\n\0") or (not text.isprintable() and _is_unwritable(text)):
+            if "\r" in text or "\n" in text or "\0" in text or (not text.isprintable() and _is_unwritable(text)):
                 raise LocalError(f"no header of ours: {text[:80]!r}")
 
 
@@ -295,6 +295,6 @@ _WITH_CONTACT: Final = frozenset({"INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "RE
 def _finish(items: list[tuple[str, str]], draft: Draft) -> Headers:
     if draft.headers:
         items += [(canonical_name(name), value) for name, value in draft.headers]
-    if draft.body and not any(name == "Content-Type" for name, _ in items):
+    if draft.body and "Content-Type" not in [name for name, _ in items]:
         items.append(("Content-Type", draft.content_type))
     return Headers.of_canonical(items)
