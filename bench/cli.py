@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from santral.bench.acd import speed
+from santral.bench.acd import erlang, speed
 from santral.bench.measure import (
     calls,
     codecs,
@@ -43,6 +43,7 @@ BENCHMARKS: Final[dict[str, Callable[[Setting], Result]]] = {
     "quality": quality.run,
     "srtp": srtp.run,
     "acd": speed.run,
+    "erlang": erlang.run,
     "mixdown": mixdown.run,
     "record": record.run,
 }

@@ -14,9 +14,9 @@ from santral.routing.acd.settings import AgentSettings, Membership, QueueSetting
 from santral.routing.acd.statistics import QueueFigures, Statistics
 from santral.routing.acd.tables import Leave
 
-BATCHES: Final = 20
-STUDENT_99: Final = 2.8609  # two-sided 99 % of Student's t with 19 degrees of freedom
-RELAXATIONS: Final = 10.0  # a batch lasts so many relaxation times, so that batches know little of each other
+BATCHES: Final = 10
+STUDENT_99: Final = 3.2498  # two-sided 99 % of Student's t with 9 degrees of freedom
+RELAXATIONS: Final = 6.0  # a batch lasts so many relaxation times, so that batches know little of each other
 WITHIN: Final = 20.0
 SHORT: Final = 5.0
 BEFORE: Final = -1e-3  # when those came who are there already
@@ -37,7 +37,7 @@ class Estimate:
 
 
 def relaxation_calls(case: Case) -> float:
-    """How many calls it takes to forget a state: about 1 / (1 - sqrt occupancy)^2 near saturation, a handling time else."""
+    """How many calls it takes to forget a state: 1 / (1 - sqrt occupancy)^2 near saturation, else a handling time."""
     handling = case.agents * case.occupancy
     if case.patience < inf:
         return 2.0 * handling * max(1.0, case.patience / case.handling)
@@ -110,17 +110,15 @@ class Simulation:
         case, draw, add = self.case, self.chance.expovariate, self.statistics.add
         for event in events:
             add(event)
-            kind = type(event)
-            if kind is Created:
-                one = event.reservation  # type: ignore[union-attr]
+            if isinstance(event, Created):
+                one = event.reservation
                 self.take_in(self.d.accept(one, now), now)
                 self.take_in(self.d.connected(one, now), now)
                 heappush(self.agenda, (now + draw(1.0 / case.handling), next(self.serial), True, one))
-            elif kind is Joined and case.patience < inf:
-                who = event.work  # type: ignore[union-attr]
-                heappush(self.agenda, (now + draw(1.0 / case.patience), next(self.serial), False, who))
-            elif kind is Left and event.waited > 0 <= event.joined:  # type: ignore[union-attr]
-                self.delayed[min(BATCHES - 1, int(event.joined // self.statistics.interval))] += 1  # type: ignore[union-attr]
+            elif isinstance(event, Joined) and case.patience < inf:
+                heappush(self.agenda, (now + draw(1.0 / case.patience), next(self.serial), False, event.work))
+            elif isinstance(event, Left) and event.waited > 0 <= event.joined:
+                self.delayed[min(BATCHES - 1, int(event.joined // self.statistics.interval))] += 1
 
 
 def compare(case: Case, calls: int, seed: int, expected: Expected) -> list[Estimate]:

@@ -1,8 +1,8 @@
 """What queueing theory says of a call centre: Erlang C (nobody gives up) and Erlang A (everybody would, in the end).
 
-Arrivals are Poisson, service and patience exponential, agents all alike, first come first served (Erlang 1917; Palm 1957;
-Mandelbaum and Zeltyn, "Service engineering in action: the Palm/Erlang-A queue", 2007). Everything is a sum of terms
-between 0 and 1 computed from their ratios or logarithms: sound at any number of agents.
+Arrivals are Poisson, service and patience exponential, agents all alike, first come first served (Erlang 1917; Palm
+1957; Mandelbaum and Zeltyn, "Service engineering in action: the Palm/Erlang-A queue", 2007). Everything is a sum of
+terms between 0 and 1 computed from their ratios or logarithms: sound at any number of agents.
 """
 
 from dataclasses import dataclass
@@ -76,8 +76,8 @@ def queue_law(case: Case) -> list[float]:
 def erlang_a(case: Case, within: float, short: float) -> Expected:
     """Sums over what an arrival finds.
 
-    With k ahead the wait that is offered is a sum of exponentials with rates c, c + t, …, c + k t (c: all agents, t: one
-    caller's impatience), so exp(-t wait) has the Beta(c / t, k + 1) distribution, and every figure is one of its moments.
+    With k ahead the wait that is offered is a sum of exponentials with rates c, c + t, …, c + k t (c: all agents, t:
+    one caller's impatience), so exp(-t wait) is distributed as Beta(c / t, k + 1), and every figure is a moment of it.
     """
     alpha = case.agents / case.handling * case.patience
     at_within, at_short = exp(-within / case.patience), exp(-short / case.patience)

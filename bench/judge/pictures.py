@@ -37,6 +37,33 @@ def speech(title: str, said: NDArray[np.int16], heard: NDArray[np.int16], lag_sa
     _save(figure, path)
 
 
+def theory(
+    panels: Sequence[
+        tuple[str, Mapping[str, Sequence[tuple[float, float]]], Mapping[str, Sequence[tuple[float, float, float]]]]
+    ],
+    path: Path,
+) -> None:
+    """What theory says as lines and what was simulated as points with their intervals, panel by panel, by occupancy."""
+    figure, axes = plt.subplots(2, 4, figsize=(13, 6), layout="constrained")
+    for axis in axes.flat[len(panels) :]:
+        axis.set_axis_off()
+    places = axes.flat if len(panels) > 7 else [*axes[0][:3], *axes[1]]
+    axes[0][3].set_axis_off()
+    for axis, (title, lines, points) in zip(places, panels, strict=False):
+        for number, (label, line) in enumerate(lines.items()):
+            axis.plot(*zip(*line, strict=True), color=f"C{number}", linewidth=1, label=label)
+            for at, value, half_width in points[label]:
+                axis.errorbar(at, value, half_width, color=f"C{number}", fmt=".", markersize=3, linewidth=0.7)
+        if title.endswith("speed of answer"):
+            axis.set_yscale("log")
+            axis.set_ylim(1e-2, 2e3)
+            axis.set_ylabel("seconds")
+        axis.set_title(title, fontsize=9)
+        axis.set_xlabel("occupancy offered")
+    axes[0][0].legend(fontsize=8)
+    _save(figure, path)
+
+
 def latency(curves: Mapping[str, Sequence[tuple[float, int]]], path: Path) -> None:
     """For every curve the share of packets that took longer, both axes logarithmic."""
     figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")

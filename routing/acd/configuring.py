@@ -104,6 +104,7 @@ def _set_agent(floor: Floor, settings: AgentSettings, now: float) -> None:
         agent.seats[seat.queue] = made
     agent.rooms = {kind: 1 << floor.number_of_kind(kind) for kind, most in settings.capacity.items() if most > 0}
     agent.everything = sum(agent.rooms.values())
+    agent.has_several = sum(settings.capacity.values()) > 1
     count(floor, agent, 1)
     for one in tuple(agent.engaged):
         if one.phase is Phase.PENDING and one.item.queue.name not in agent.seats:

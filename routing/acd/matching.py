@@ -23,6 +23,7 @@ LONGEST_IDLE: Final = Strategy.LONGEST_IDLE
 RING_ALL: Final = Strategy.RING_ALL
 RING_PROGRESSIVELY: Final = Strategy.RING_PROGRESSIVELY
 SKILL_SCORE: Final = Strategy.SKILL_SCORE
+RANDOM: Final = Strategy.RANDOM
 WAITING: Final = Standing.WAITING
 OFFERED: Final = Standing.OFFERED
 PARKED: Final = Standing.PARKED
@@ -106,7 +107,7 @@ def seek(floor: Floor, item: Item, now: float) -> None:
         if found is not None:
             reserve(floor, item, found, now, score)
     else:
-        found = lane.seat()
+        found = lane.at_random(floor.draw()) if strategy is RANDOM else lane.seat()
         if found is not None:
             reserve(floor, item, found, now)
 
@@ -159,7 +160,7 @@ def key_of(agent: Agent, seat: Seat, strategy: Strategy, draw: Callable[[], floa
         key = agent.talk
     elif strategy is Strategy.ROUND_ROBIN:
         key = seat.turn
-    elif strategy is Strategy.RANDOM:
+    elif strategy is RANDOM:
         key = draw()
     elif strategy in FROM_THE_TOP:
         key = float(seat.position)

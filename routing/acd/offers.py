@@ -80,6 +80,9 @@ def accept(floor: Floor, one: Reservation, now: float) -> None:
     floor.out.append(Accepted(now, *_about(one), now - one.created))
     matching.show(floor, agent, now, about=one)
     end_offers(floor, item, "answered_elsewhere", now)
+    if agent.has_several:
+        matching.refresh(floor, agent, now)
+        matching.show(floor, agent, now)
 
 
 def end_offers(floor: Floor, item: Item, reason: str, now: float) -> None:

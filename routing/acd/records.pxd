@@ -13,6 +13,7 @@ cdef class Agent:
     cdef public dict seats
     cdef public dict rooms
     cdef public object everything
+    cdef public bint has_several
     cdef public object state
     cdef public str reason
     cdef public object shown

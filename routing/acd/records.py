@@ -47,6 +47,7 @@ class Agent:
         self.seats: dict[str, Seat] = {}
         self.rooms: dict[str, int] = {}  # kind -> its bit
         self.everything = 0
+        self.has_several = False  # room for more than one thing
         self.state = State.OFFLINE
         self.reason = ""
         self.shown = State.OFFLINE

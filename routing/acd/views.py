@@ -28,13 +28,15 @@ class QueueView:
 class AgentView:
     name: str
     tenant: str
-    state: str
+    state: str  # as it is shown
+    presence: str  # offline, available, break, not_answering: what comes after what is in hand
     reason: str
     for_s: float  # seconds in this state
     reservations: tuple[str, ...]
     outside_legs: int
     is_reachable: bool
     is_ready: bool  # would be offered something now
+    rests: float  # seconds until offers are made again to somebody who did not take one
     calls: int  # since login
     talk: float
     queues: tuple[str, ...]
@@ -90,9 +92,9 @@ class Views:
         """KeyError if there is no such agent."""
         agent = self._floor.agents[name]
         return AgentView(
-            name, agent.tenant, agent.shown, agent.reason, now - agent.since,
+            name, agent.tenant, agent.shown, agent.state, agent.reason, now - agent.since,
             tuple(one.id for one in agent.engaged), agent.outside, agent.is_reachable, agent.desk.kinds != 0,
-            agent.calls, agent.talk, tuple(agent.seats),
+            max(0.0, agent.rests_until - now), agent.calls, agent.talk, tuple(agent.seats),
         )  # fmt: skip
 
     def work(self, work: str, now: float) -> WorkView | None:

@@ -8,6 +8,8 @@ A desk that comes free looks at the first of each lane of its halls: people cost
 looks at idle seats in their order, until one may take it.
 """
 
+from libc.math cimport INFINITY
+
 from santral.routing.acd.index.order cimport Order, node_t
 
 cdef enum:
@@ -174,6 +176,26 @@ cdef class Lane:
             if seat.hall is self.hall:
                 return seat if seat.is_idle and may_take(seat, self) else None
         return None
+
+    def at_random(self, double draw):
+        """One of the idle seats that may take somebody from here, of the lowest tier, by a draw from [0, 1); or `None`.
+
+        From a random place onward to the next that may: those who may not stand anywhere, so each is as likely.
+        """
+        cdef Seat first = self.seat()
+        cdef Seat seat
+        cdef Order idle = self.hall.idle
+        cdef int low, count, index, i
+        if first is None or self.only is not None:
+            return first
+        low = idle.count_before(first.a, -INFINITY, 0.0, 0)
+        count = idle.count_before(first.a + 0.5, -INFINITY, 0.0, 0) - low
+        index = <int>(draw * count)
+        for i in range(count):
+            seat = idle.at(low + (index + i) % count)
+            if may_take(seat, self):
+                return seat
+        return first
 
     def seats(self, int limit):
         """The idle seats that may take somebody from here, the first `limit` of them in their order."""

@@ -12,7 +12,7 @@ from tests.routing.acd.world import World
 EXAMPLES = int(os.environ.get("SANTRAL_FUZZ_EXAMPLES", "0"))
 STEPS = 120
 BLOCKS = 8
-SEEDS_PER_BLOCK = 125
+SEEDS_PER_BLOCK = 50
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))

@@ -155,6 +155,7 @@ class World:
         self.model = Model()
         self.log: list[log.Event] = []
         self.outside: Counter[str] = Counter()
+        self.unreachable: set[str] = set()
         self.old: list[str] = []  # reservations that are over: late answers are tried on them
         self.moves = (
             (14, self.join), (6, self.hang_up), (10, self.login), (2, self.logout), (3, self.pause), (4, self.resume),
@@ -265,7 +266,9 @@ class World:
         self.tell(self.d.occupy(agent, self.outside[agent], self.now))
 
     def reach(self) -> None:
-        self.tell(self.d.reach(self.agent(), self.chance.random() < 0.7, self.now))
+        agent, is_reachable = self.agent(), self.chance.random() < 0.7
+        (self.unreachable.discard if is_reachable else self.unreachable.add)(agent)
+        self.tell(self.d.reach(agent, is_reachable, self.now))
 
     def call_back(self) -> None:
         self.serial += 1
@@ -347,10 +350,30 @@ class World:
         for agent in self.d.agents():
             view = self.d.agent(agent, self.now)
             assert self.model.states.get(agent, "offline") == view.state
+            assert view.is_ready == self.has_room(agent), "ready is what the rules say"
             if view.is_ready:
                 assert view.state in {"available", "talking", "ringing", "reserved", "wrapping"}
                 assert not view.outside_legs
                 assert view.is_reachable
+
+    def has_room(self, agent: str) -> bool:
+        """Whether an agent may be offered something, from the log and the facts alone."""
+        settings = next(each for each in self.settings.agents if each.name == agent)
+        view = self.d.agent(agent, self.now)
+        if view.presence != "available" or self.outside[agent] or agent in self.unreachable or view.rests:
+            return False
+        held = [
+            "call" if event.kind == "callback" else event.kind
+            for one, event in (
+                *self.model.offered.items(), *self.model.accepted.items(), *self.model.talking.items(),
+                *self.model.wrapping.items(),
+            )
+            if self.model.agent_of[one] == agent
+        ]  # fmt: skip
+        if any(event.agent == agent for event in self.model.offered.values()):
+            return False
+        kinds = settings.capacity if settings.mixes or not held else set(held)
+        return any(held.count(kind) < settings.capacity.get(kind, 0) for kind in kinds)
 
     def check_order(self) -> None:
         """Nobody waits whom an idle agent may take; and each offer went to the first of those the agent may take."""
