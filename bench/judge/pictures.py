@@ -45,10 +45,8 @@ def theory(
 ) -> None:
     """What theory says as lines and what was simulated as points with their intervals, panel by panel, by occupancy."""
     figure, axes = plt.subplots(2, 4, figsize=(13, 6), layout="constrained")
-    for axis in axes.flat[len(panels) :]:
-        axis.set_axis_off()
-    places = axes.flat if len(panels) > 7 else [*axes[0][:3], *axes[1]]
-    axes[0][3].set_axis_off()
+    axes[0][3].set_axis_off()  # three panels of Erlang C, four of Erlang A
+    places = [*axes[0][:3], *axes[1]]
     for axis, (title, lines, points) in zip(places, panels, strict=False):
         for number, (label, line) in enumerate(lines.items()):
             axis.plot(*zip(*line, strict=True), color=f"C{number}", linewidth=1, label=label)
