@@ -13,9 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from santral.bench.acd.simulate import (
+    ABANDONS,
     BATCHES,
+    FEWEST_OBSERVATIONS,
+    MISSED,
     RELAXATIONS,
     SHORT,
+    SPEED,
+    WAITS,
     WITHIN,
     Estimate,
     compare,
@@ -30,8 +35,7 @@ OCCUPANCIES: Final = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 PATIENCE: Final = 120.0  # of Erlang A, beside 180 s of handling
 SEEDS: Final = (1, 2, 3, 4, 5)
 FEWEST_CALLS: Final = 20_000
-MOST_CALLS: Final = 200_000  # to which a run is made longer if too few would wait
-FEWEST_WAITS: Final = 1_000.0
+MOST_CALLS: Final = 400_000  # to which a run is made longer where waits are rare, and come in few bursts
 OUTSIDE_LIMIT: Final = 0.02
 WORKERS: Final = 2
 
@@ -87,16 +91,15 @@ def all_cells() -> Iterable[Cell]:
             for occupancy in OCCUPANCIES:
                 case = Case(agents, occupancy, patience=patience)
                 calls = horizon(case)
-                if waits_to_expect(case, calls) >= FEWEST_WAITS:
+                if waits_to_expect(case, calls) >= FEWEST_OBSERVATIONS:
                     yield from (Cell(case, calls, seed) for seed in SEEDS)
 
 
 def horizon(case: Case) -> int:
-    """How many calls a run has: enough for batches that forget each other, and for waits, if that is to be had."""
-    calls = max(FEWEST_CALLS, int(BATCHES * RELAXATIONS * relaxation_calls(case)))
-    waits = waits_to_expect(case, calls)
-    needed = int(calls * FEWEST_WAITS * 1.2 / waits) if waits > 0 else MOST_CALLS
-    return max(calls, min(MOST_CALLS, needed)) if waits < FEWEST_WAITS * 1.2 else calls
+    """How many calls a run has: batches that forget each other, and longer ones where few wait."""
+    relaxations = BATCHES * relaxation_calls(case)
+    rare = relaxations * RELAXATIONS / max(1e-9, waits_to_expect(case, 1))
+    return int(max(FEWEST_CALLS, relaxations * RELAXATIONS, min(MOST_CALLS, rare)))
 
 
 def check(cell: Cell) -> Checked:
@@ -130,7 +133,7 @@ def as_map(each: Checked) -> dict[str, Any]:
         "patience": None if case.patience == inf else case.patience,
         "calls": each.cell.calls,
         "seed": each.cell.seed,
-        "figures": [[one.name, one.measured, one.half_width, one.expected, one.is_inside] for one in each.estimates],
+        "figures": [[one.name, one.measured, one.spread, one.expected, one.is_inside] for one in each.estimates],
     }
 
 
@@ -138,25 +141,32 @@ def draw(found: list[Checked], path: Path) -> None:
     """Theory as lines, simulations as points with their intervals, by occupancy."""
     from santral.bench.judge import pictures  # noqa: PLC0415  (matplotlib is an extra and slow to load)
 
-    panels: list[tuple[str, dict[str, list[tuple[float, float]]], dict[str, list[tuple[float, float, float]]]]] = []
-    for patience in (inf, PATIENCE):
+    panels = []
+    for patience, names in ((inf, (WAITS, SPEED, MISSED)), (PATIENCE, (WAITS, SPEED, MISSED, ABANDONS))):
         mine = [each for each in found if each.cell.case.patience == patience]
-        names = [one.name for one in mine[0].estimates] if mine else []
-        for number, name in enumerate(names):
-            lines: dict[str, list[tuple[float, float]]] = {}
+        for name in names:
             points: dict[str, list[tuple[float, float, float]]] = {}
-            for agents in sorted({each.cell.case.agents for each in mine}):
-                label = f"{agents} agents"
-                for step in range(100):
-                    occupancy = 0.5 + 0.485 * step / 99
-                    expected = expect(Case(agents, occupancy, patience=patience), WITHIN, SHORT)
-                    values = (expected.waits, expected.speed_of_answer, expected.service_level, expected.abandons)
-                    lines.setdefault(label, []).append((occupancy, values[number]))
-                points[label] = [
-                    (each.cell.case.occupancy, each.estimates[number].measured, each.estimates[number].half_width)
-                    for each in mine
-                    if each.cell.case.agents == agents
-                ]
+            for each in mine:
+                points.setdefault(f"{each.cell.case.agents} agents", []).extend(
+                    (each.cell.case.occupancy, one.measured, one.spread) for one in each.estimates if one.name == name
+                )
+            lines = {label: theory_line(int(label.split()[0]), patience, name) for label in points}
             panels.append((f"Erlang {'C' if patience == inf else 'A'}: {name}", lines, points))
     path.parent.mkdir(parents=True, exist_ok=True)
     pictures.theory(panels, path)
+
+
+def theory_line(agents: int, patience: float, name: str) -> list[tuple[float, float]]:
+    """A figure by occupancy."""
+    found = []
+    for step in range(100):
+        occupancy = 0.5 + 0.485 * step / 99
+        expected = expect(Case(agents, occupancy, patience=patience), WITHIN, SHORT)
+        values = {
+            WAITS: expected.waits,
+            SPEED: expected.speed_of_answer,
+            MISSED: 1.0 - expected.service_level,
+            ABANDONS: expected.abandons,
+        }
+        found.append((occupancy, values[name]))
+    return found

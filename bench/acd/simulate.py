@@ -4,7 +4,7 @@ import itertools
 import random
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from math import inf, sqrt
+from math import exp, inf, sqrt
 from typing import Final
 
 from santral.bench.acd.theory import Case, Expected, erlang_b, queue_law
@@ -19,28 +19,32 @@ STUDENT_99: Final = 3.2498  # two-sided 99 % of Student's t with 9 degrees of fr
 RELAXATIONS: Final = 6.0  # a batch lasts so many relaxation times, so that batches know little of each other
 WITHIN: Final = 20.0
 SHORT: Final = 5.0
+FEWEST_OBSERVATIONS: Final = 1_000.0  # calls that make up a figure: fewer say nothing
+WAITS, SPEED = "waits at all", "speed of answer"
+MISSED, ABANDONS = "service level missed", "abandons"
 BEFORE: Final = -1e-3  # when those came who are there already
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure of the simulation with its 99 % interval, and what theory says."""
+    """A figure of the simulation with its 99 % interval, what theory says, and how many calls are to make it up."""
 
     name: str
     measured: float
-    half_width: float
+    spread: float  # the interval is from measured / spread to measured * spread
     expected: float
+    observations: float
 
     @property
     def is_inside(self) -> bool:
-        return abs(self.measured - self.expected) <= self.half_width
+        return self.measured / self.spread <= self.expected <= self.measured * self.spread
 
 
 def relaxation_calls(case: Case) -> float:
     """How many calls it takes to forget a state: 1 / (1 - sqrt occupancy)^2 near saturation, else a handling time."""
     handling = case.agents * case.occupancy
     if case.patience < inf:
-        return 2.0 * handling * max(1.0, case.patience / case.handling)
+        return handling * max(1.0, case.patience / case.handling)
     return max(handling, case.occupancy / (1.0 - sqrt(case.occupancy)) ** 2)
 
 
@@ -126,28 +130,29 @@ def compare(case: Case, calls: int, seed: int, expected: Expected) -> list[Estim
     simulation = Simulation(case, calls, seed)
     batches = simulation.run()
     offered = [float(one.offered) for one in batches]
+    answered = [float(one.answered) for one in batches]
+    counted = [float(one.offered - one.abandoned_short) for one in batches]
+    missed = [base - one.answered_within for base, one in zip(counted, batches, strict=True)]
+    late, gone = 1.0 - expected.service_level, expected.abandons
     found = [
-        ratio("waits", [float(one) for one in simulation.delayed], offered, expected.waits),
+        ratio(WAITS, [float(one) for one in simulation.delayed], offered, expected.waits, calls * expected.waits),
         ratio(
-            "speed of answer", [one.wait_answered for one in batches], [float(one.answered) for one in batches],
-            expected.speed_of_answer,
+            SPEED, [one.wait_answered for one in batches], answered, expected.speed_of_answer,
+            calls * (expected.waits - gone),
         ),
-        ratio(
-            "service level", [float(one.answered_within) for one in batches],
-            [float(one.offered - one.abandoned_short) for one in batches], expected.service_level,
-        ),
+        ratio(MISSED, missed, counted, late, calls * late),
     ]  # fmt: skip
     if case.patience < inf:
-        found.append(ratio("abandons", [float(one.abandoned) for one in batches], offered, expected.abandons))
-    return found
+        found.append(ratio(ABANDONS, [float(one.abandoned) for one in batches], offered, gone, calls * gone))
+    return [one for one in found if one.observations >= FEWEST_OBSERVATIONS]
 
 
-def ratio(name: str, tops: list[float], bottoms: list[float], expected: float) -> Estimate:
-    """A ratio of sums over batches, and its interval from how the batches differ."""
-    count, bottom = len(tops), sum(bottoms)
-    value = sum(tops) / bottom
-    spread = sum((top - value * each) ** 2 for top, each in zip(tops, bottoms, strict=True)) / (count - 1)
-    return Estimate(name, value, STUDENT_99 * sqrt(spread * count) / bottom, expected)
+def ratio(name: str, tops: list[float], bottoms: list[float], expected: float, observations: float) -> Estimate:
+    """A ratio of sums over batches, with the interval of its logarithm: such ratios are skewed, and never negative."""
+    count, top, bottom = len(tops), sum(tops), sum(bottoms)
+    value = top / bottom
+    spread = sum((part - value * each) ** 2 for part, each in zip(tops, bottoms, strict=True)) / (count - 1)
+    return Estimate(name, value, exp(STUDENT_99 * sqrt(spread * count) / top) if top else inf, expected, observations)
 
 
 def waits_to_expect(case: Case, calls: int) -> float:

@@ -48,14 +48,15 @@ def theory(
     axes[0][3].set_axis_off()  # three panels of Erlang C, four of Erlang A
     places = [*axes[0][:3], *axes[1]]
     for axis, (title, lines, points) in zip(places, panels, strict=False):
-        for number, (label, line) in enumerate(lines.items()):
+        for number, (label, line) in enumerate(sorted(lines.items(), key=lambda each: int(each[0].split()[0]))):
             axis.plot(*zip(*line, strict=True), color=f"C{number}", linewidth=1, label=label)
-            for at, value, half_width in points[label]:
-                axis.errorbar(at, value, half_width, color=f"C{number}", fmt=".", markersize=3, linewidth=0.7)
-        if title.endswith("speed of answer"):
-            axis.set_yscale("log")
-            axis.set_ylim(1e-2, 2e3)
-            axis.set_ylabel("seconds")
+            for at, value, spread in points[label]:
+                down, up = value - value / spread, value * spread - value
+                axis.errorbar(at, value, [[down], [up]], color=f"C{number}", fmt=".", markersize=3, linewidth=0.7)
+        axis.set_yscale("log")
+        is_time = title.endswith("speed of answer")
+        axis.set_ylim(*((1e-2, 3e3) if is_time else (1e-4, 1.5)))
+        axis.set_ylabel("seconds" if is_time else "share")
         axis.set_title(title, fontsize=9)
         axis.set_xlabel("occupancy offered")
     axes[0][0].legend(fontsize=8)

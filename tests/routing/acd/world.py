@@ -6,6 +6,7 @@ shares no code with it.
 
 import random
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from santral.routing.acd import events as log
@@ -161,8 +162,8 @@ class World:
             (14, self.join), (6, self.hang_up), (10, self.login), (2, self.logout), (3, self.pause), (4, self.resume),
             (16, self.accept), (5, self.refuse), (14, self.connect), (3, self.fail), (12, self.finish), (4, self.ring),
             (2, self.hold), (2, self.end_wrap), (2, self.occupy), (2, self.reach), (2, self.call_back),
-            (3, self.unanswered), (2, self.customer), (1, self.hours), (1, self.restart), (3, self.late),
-            (14, self.pass_time),
+            (3, self.unanswered), (2, self.customer), (1, self.hours), (1, self.restart), (1, self.reload),
+            (3, self.late), (14, self.pass_time),
         )  # fmt: skip
         self.weights = [weight for weight, _ in self.moves]
 
@@ -303,6 +304,22 @@ class World:
         assert not dead & {event.work for event in found if isinstance(event, log.Created)} - set(self.model.waiting)
         self.tell(found)
         assert not dead & self.model.waiting.keys()
+
+    def reload(self) -> None:
+        """Other settings for a queue and an agent, of the same names; an agent leaves, or one who left is back."""
+        queues, agents = list(self.settings.queues), list(self.settings.agents)
+        n, m = self.chance.randrange(len(queues)), self.chance.randrange(len(agents))
+        queues[n] = _queue(self.chance, queues[n].name)
+        other = _agent(self.chance, agents[m].name, tuple(queues))
+        in_hand = self.model.in_hand()[other.name]  # what is in hand is kept, whatever the capacity is now
+        agents[m] = other if not in_hand else replace(other, capacity=agents[m].capacity, mixes=agents[m].mixes)
+        self.settings = Settings(tuple(queues), tuple(agents), self.settings.ageing)
+        if self.chance.random() < 0.3:
+            without = [agent for agent in agents if agent.name != other.name]
+            self.tell(self.d.configure(replace(self.settings, agents=tuple(without)), self.now))
+            self.outside[other.name] = 0
+            self.unreachable.discard(other.name)
+        self.tell(self.d.configure(self.settings, self.now))
 
     def pass_time(self) -> None:
         end = self.now + self.chance.choice((0.0, 0.5, 2.0, 7.0))
