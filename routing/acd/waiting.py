@@ -201,18 +201,20 @@ def _set_stage_at(item: Item) -> None:
 
 
 def _tell(floor: Floor, item: Item, now: float) -> None:
-    """Announcements and offers that are due."""
-    settings = item.queue.settings
-    if item.announce_at is not None and item.announce_at <= now and settings.announce is not None:
-        item.announced += 1
-        item.announce_at = now + settings.announce.every
-        position = position_of(item)
-        about = expected(item.queue, position)
-        floor.out.append(Announced(now, item.queue.name, item.id, position, about, item.announced))
-    if item.offer_at is not None and item.offer_at <= now and settings.callback is not None:
-        again = settings.callback.offer_every
+    """Announcements and offers that are due, if the queue still has such."""
+    announce, callback = item.queue.settings.announce, item.queue.settings.callback
+    if item.announce_at is not None and item.announce_at <= now:
+        item.announce_at = None if announce is None else now + announce.every
+        if announce is not None:
+            item.announced += 1
+            position = position_of(item)
+            about = expected(item.queue, position)
+            floor.out.append(Announced(now, item.queue.name, item.id, position, about, item.announced))
+    if item.offer_at is not None and item.offer_at <= now:
+        again = None if callback is None else callback.offer_every
         item.offer_at = None if again is None else now + again
-        floor.out.append(CallbackOffered(now, item.queue.name, item.id))
+        if callback is not None:
+            floor.out.append(CallbackOffered(now, item.queue.name, item.id))
 
 
 def _next_rule(item: Item) -> None:
