@@ -35,6 +35,7 @@ OCCUPANCIES: Final = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 PATIENCE: Final = 120.0  # of Erlang A, beside 180 s of handling
 SEEDS: Final = (1, 2, 3, 4, 5)
 FEWEST_CALLS: Final = 20_000
+LONGER: Final = 4.0  # than needed, where that is cheap: intervals from ten batches want each to be near normal
 MOST_CALLS: Final = 400_000  # to which a run is made longer where waits are rare, and come in few bursts
 OUTSIDE_LIMIT: Final = 0.02
 WORKERS: Final = 2
@@ -98,7 +99,7 @@ def all_cells() -> Iterable[Cell]:
 def horizon(case: Case) -> int:
     """How many calls a run has: batches that forget each other, and longer ones where few wait."""
     relaxations = BATCHES * relaxation_calls(case)
-    rare = relaxations * RELAXATIONS / max(1e-9, waits_to_expect(case, 1))
+    rare = LONGER * relaxations * RELAXATIONS / max(1e-9, waits_to_expect(case, 1))
     return int(max(FEWEST_CALLS, relaxations * RELAXATIONS, min(MOST_CALLS, rare)))
 
 
