@@ -4,6 +4,8 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from santral.engine.acd.settings import Acd
+from santral.engine.acd.supervising import Mode
+from santral.engine.calls.commanding import Unable
 from santral.engine.control.protocol import RequestError
 from santral.engine.ids import new_id
 from santral.routing.acd.events import TurnedAway
@@ -139,6 +141,13 @@ class Desk:
             except ValueError as problem:
                 raise RequestError("bad_params", str(problem), {"fields": ["skills"]}) from None
         queues.reconfigure_agents(_with(queues.acd, settings))
+
+    def supervise(self, name: str, mode: Mode, to: str, by: str) -> str:
+        """Somebody listens to this agent's call, or more; the id of the call that was made for it."""
+        try:
+            return self._queues.supervising.begin(name, mode, to, by).id
+        except Unable as problem:
+            raise RequestError(problem.code, str(problem), {"why": list(problem.why)}) from None
 
     # ---- reservations ----
 

@@ -19,6 +19,7 @@ from santral.engine.acd.keeping import Keeping
 from santral.engine.acd.phones import Occupancy, cause_of, place_of, way_to
 from santral.engine.acd.settings import Acd, AgentManner, embedded
 from santral.engine.acd.store import LocalStore
+from santral.engine.acd.supervising import Supervising
 from santral.engine.acd.waiting import HoldAudio, Waiting
 from santral.engine.calls.dialer import Failure, Fault
 from santral.engine.calls.table import Input
@@ -76,6 +77,7 @@ class Queues:
         self.keeping = Keeping(loop, self)
         self.forced: Final[dict[str, bool]] = {}  # queues that a command has opened or closed
         self.callbacks = Callbacks(self)
+        self.supervising = Supervising(self)
         self._world: World | None = None
         self._services: Services | None = None
         self._is_open: dict[str, bool] = {}
@@ -298,6 +300,7 @@ class Queues:
             self.apply(self.distributor.leave(call.id, _leave(call, waiting), self.now))
         if call.is_finished:
             self.callbacks.over(call)
+            self.supervising.over(call)
         if call.is_finished and (reservation := self.lent.pop(call.id, None)) is not None:
             self._finished(reservation)
 
@@ -336,6 +339,7 @@ class Queues:
             self.lent[call.id] = offer.reservation
         else:
             self.by_leg[leg.id] = offer.reservation
+            self.held[offer.reservation].call = call
         self.apply(self.distributor.connected(offer.reservation, self.now))
 
     def _remember(self, call: "Call", agent: str) -> None:
@@ -392,6 +396,7 @@ class Queues:
     def first_answered(self, call: "Call") -> None:
         """The first side of a call that began here."""
         self.callbacks.first_answered(call)
+        self.supervising.first_answered(call)
 
     def second_answered(self, call: "Call", callee: "Leg") -> None:
         """Somebody answers to a caller, and they hear each other."""

@@ -1,7 +1,7 @@
 """A caller who waits: what it hears, and which agents are rung for it.
 
-Music goes on in one stream of playlists: an announcement is a list of fade, speech and further music, so that nothing
-is cut off and nothing is silent between them.
+An announcement is a list of speech and further music, so that nothing is silent between them; what a list replaces is
+faded out by the media plane.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from santral.engine.calls.call import Call
     from santral.engine.config.sounds import Sound
 
-FADE_MS: Final = 60
+FADE_MS: Final = 60  # of music that comes back
+FRAME_MS: Final = 20
 PAUSE_MS: Final = 300  # between speech and music
 ENOUGH_MS: Final = 600_000  # of music behind an announcement; by then there was another, or it begins again
 MOST_PIECES: Final = 56  # of music in one list
@@ -59,26 +60,19 @@ class HoldAudio:
             return
         pause = silence(speech[0].rate_hz, PAUSE_MS)
         music: list[PreparedAudio] = []
-        fade: list[PreparedAudio] = []
         length_s = sum(one.duration_ms for one in (*speech, pause)) / 1000
         if (tune := self._audio) is not None:
             at_ms = round((self._now - self._began) * 1000) % tune.duration_ms
-            fade = [faded_out(tune, at_ms // 20 * 20)]
-            length_s += FADE_MS / 1000
             music = continued(tune, at_ms // 20 * 20)
             self._began = self._now + length_s - at_ms / 1000
         self._is_speaking_until = self._now + length_s
-        self._play([*fade, *speech, pause, *music], playing.ONCE)
+        self._play([*speech, pause, *music], playing.ONCE)
 
     def fade(self) -> None:
-        """The caller is connected: the music is not cut off, and is over."""
+        """The caller is connected: what it hears fades out, and is over."""
         tune, self._is_over = self._audio, True
-        call = self._call
-        if tune is None or not self._can_hear() or self._now < self._is_speaking_until:
-            playing.leave(call, call.caller)
-            return
-        at_ms = round((self._now - self._began) * 1000) % tune.duration_ms
-        self._play([faded_out(tune, at_ms // 20 * 20)], playing.ONCE)
+        if self._can_hear() and any(one.leg is self._call.caller for one in self._call.plays.values()):
+            self._play([silence(self._rate_hz if tune is None else tune.rate_hz, FRAME_MS)], playing.ONCE)
 
     def end(self) -> None:
         """Whatever it hears next is somebody else's affair."""
@@ -115,6 +109,10 @@ class HoldAudio:
         )  # fmt: skip
 
     @property
+    def _rate_hz(self) -> int:
+        return rate_of(self._call.caller.agreed.audio.key)
+
+    @property
     def _now(self) -> float:
         return self._call.services.loop.time()
 
@@ -137,14 +135,6 @@ class Waiting:
 @lru_cache(maxsize=16)
 def silence(rate_hz: int, ms: int) -> PreparedAudio:
     return PreparedAudio(rate_hz, bytes(2 * rate_hz * ms // 1000))
-
-
-@lru_cache(maxsize=32)
-def faded_out(tune: PreparedAudio, at_ms: int) -> PreparedAudio:
-    """The next moment of the music from there, softer and softer."""
-    piece = _piece(tune, at_ms, FADE_MS)
-    ramp = np.linspace(1.0, 0.0, len(piece))
-    return PreparedAudio(tune.rate_hz, (piece * ramp).astype(np.int16).tobytes())
 
 
 @lru_cache(maxsize=32)

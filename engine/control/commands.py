@@ -447,6 +447,7 @@ COMMANDS: Final[Mapping[str, Verb]] = {
     "agent.set": verb(agents.SetAgent, agents.on_set, "calls", changes=True),
     "agent.accept": verb(agents.Accept, agents.on_accept, "calls", changes=True),
     "agent.refuse": verb(agents.Refuse, agents.on_refuse, "calls", changes=True),
+    "agent.supervise": verb(agents.Supervise, agents.on_supervise, "calls", changes=True),
     "agent.finish": verb(agents.Finish, agents.on_finish, "calls", changes=True),
     "cdr.list": verb(ListCdrs, on_list_cdrs, "read", changes=False),
     "trunk.list": verb(ListTrunks, on_list_trunks, "read", changes=False),

@@ -53,6 +53,10 @@ async def attending(call: "Call", name: str, manners: Manners = Manners()) -> At
 
 async def prepare_conference(call: "Call", what: Confer) -> None:
     """Before the caller is answered: may it come, and are the sounds there?"""
+    supervisor = call.services.queues.supervising.attending(call)
+    if supervisor is not None:
+        call.post(Input.AUDIO_READY, supervisor)
+        return
     standing = call.services.conferences.find(call.tenant, what.room)
     objection = None if standing is None else standing.objection()
     if objection is not None:

@@ -170,3 +170,23 @@ async def on_finish(caller: Caller, command: Finish) -> dict[str, Any]:
         raise RequestError("bad_params", f"extend: must be 0 to {MOST_EXTENDED_S:g}", {"fields": ["extend"]})
     caller.engine.queues.desk.finish(agent.name, command.reservation, command.extend)
     return caller.engine.queues.desk.show_agent(agent.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Supervise:
+    """Somebody else on the call of an agent: rings a number or user of the tenant, and brings it in when it answers.
+
+    `take_over`: the agent leaves when it answers. What it does may be changed by `conference.change` with its call.
+    """
+
+    name: str = about(NAME)
+    to: str = about("number or user to ring: the supervisor, as in a call of the tenant")
+    mode: Literal["monitor", "whisper", "barge", "take_over"] = about(
+        "hears both; is heard by the agent alone, too; by both; or instead of the agent", "monitor"
+    )
+
+
+async def on_supervise(caller: Caller, command: Supervise) -> dict[str, Any]:
+    agent = found(caller, command.name)
+    call = caller.engine.queues.desk.supervise(agent.name, command.mode, command.to, caller.who.name)
+    return {"name": agent.name, "mode": command.mode, "call": call}

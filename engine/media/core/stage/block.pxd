@@ -21,6 +21,7 @@ cdef enum:
     MOUTH_SAMPLES = 9600  # 200 ms at 48 kHz: the longest packet and what waits for it to be whole
     MAX_KEYS = 64  # digits of one order
     MAX_PLAYLIST = 64
+    MAX_PLAYED = 960  # samples of a frame at 48 kHz
     MAX_ROOM_FRAME = 960  # 20 ms at 48 kHz
 
 cdef enum gate_t:  # for digits the peer sends
@@ -103,6 +104,8 @@ cdef struct play_t:
     int entry
     int64_t at  # next sample of the entry
     int64_t sent
+    int tail_n  # samples of what it has replaced, which its first frame fades out
+    int16_t tail[MAX_PLAYED]
 
 cdef struct keys_t:  # digits we press, one after the other
     int64_t id

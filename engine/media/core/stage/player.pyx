@@ -7,7 +7,7 @@ from libc.string cimport memcpy, memset
 
 from santral.engine.media.core.leg cimport NOTE_PLAY_FINISHED, WHEEL_PLAY, leg_t, media_t
 from santral.engine.media.core.stage.block cimport (
-    PLAY_COMPLETED, PLAY_REPLACED, TAKEN_KEYS, TAKEN_PLAY, play_end_t, play_entry_t, play_t, playlist_t,
+    MAX_PLAYED, PLAY_COMPLETED, PLAY_REPLACED, TAKEN_KEYS, TAKEN_PLAY, play_end_t, play_entry_t, play_t, playlist_t,
 )
 from santral.engine.media.core.stage.mouth cimport GAP_BY_CLOCK, say
 from santral.engine.media.core.stage.send cimport tell
@@ -29,9 +29,19 @@ cdef void begin_play(play_t *play, const playlist_t *what) noexcept nogil:
 
 
 cdef void start_playing(media_t *m, leg_t *leg, const playlist_t *what) noexcept nogil:
-    """The first frame goes out within 20 ms; what was played before is over."""
+    """The first frame goes out within 20 ms; what was played before is over, and fades out under it."""
+    cdef int16_t tail[MAX_PLAYED]
+    cdef const int16_t *samples = NULL
+    cdef int n = 0, hz = 0
+    if leg.stage.play.list != NULL:
+        samples = next_piece(&leg.stage.play, m.pcm, &n, &hz)
+        if samples != NULL:
+            memcpy(tail, samples, n * sizeof(int16_t))
     stop_playing(m, leg, PLAY_REPLACED)
     begin_play(&leg.stage.play, what)
+    if samples != NULL and hz == what.entries[0].hz:
+        memcpy(leg.stage.play.tail, tail, n * sizeof(int16_t))
+        leg.stage.play.tail_n = n
     leg.taken |= TAKEN_PLAY
     mount(m, leg, WHEEL_PLAY)
 
@@ -93,6 +103,13 @@ cdef const int16_t *next_piece(play_t *play, int16_t *scratch, int *n, int *hz) 
     return scratch
 
 
+cdef void fade(const int16_t *to, const int16_t *from_, int16_t *out, int n) noexcept nogil:
+    """From one to the other in a straight line; `out` may be `to`."""
+    cdef int i
+    for i in range(n):
+        out[i] = <int16_t>((to[i] * i + from_[i] * (n - i)) // n)
+
+
 cdef void play_frame(media_t *m, leg_t *leg) noexcept nogil:
     cdef play_t *play = &leg.stage.play
     cdef int n, hz
@@ -100,6 +117,10 @@ cdef void play_frame(media_t *m, leg_t *leg) noexcept nogil:
     if samples == NULL:
         stop_playing(m, leg, PLAY_COMPLETED)  # 20 ms after the last frame: it has been heard
         return
+    if play.tail_n == n:
+        fade(samples, play.tail, m.pcm, n)
+        samples = m.pcm
+    play.tail_n = 0
     if leg.remote.peer_receives and not leg.taken & TAKEN_KEYS:
         say(m, leg, samples, n, hz, GAP_BY_CLOCK)
         play.sent += 1
