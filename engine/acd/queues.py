@@ -238,7 +238,7 @@ class Queues:
             said = self.distributor.join(self._work_of(call, attempt), self.now)
             refused = next((one for one in said if isinstance(one, TurnedAway)), None)
             if refused is None:
-                call.waiting = Waiting(manner, call.queued_since, HoldAudio(call, manner.music))
+                call.waiting = Waiting(manner, call.queued_since, self.now, HoldAudio(call, manner.music))
                 call.service.queue = manner.name
                 self.calls[call.id] = call
                 if attempt.timeout_s is not None:
@@ -296,7 +296,7 @@ class Queues:
         if waiting is not None:
             waiting.audio.end()
             call.disarm(Input.QUEUE_TIMEOUT)
-            call.service.waited_ms = round(1000 * (self.now - waiting.since))
+            call.service.waits(self.now - waiting.entered)
             self.apply(self.distributor.leave(call.id, _leave(call, waiting), self.now))
         if call.is_finished:
             self.callbacks.over(call)
@@ -331,8 +331,7 @@ class Queues:
         self.calls.pop(call.id, None)
         call.disarm(Input.QUEUE_TIMEOUT)
         if waiting is not None:
-            call.service.waited_ms = round(1000 * (self.now - waiting.since))
-        call.queued_since = None
+            call.service.waits(self.now - waiting.entered)
         call.service.agent = offer.agent
         self._remember(call, offer.agent)
         if offer.standing is not None:

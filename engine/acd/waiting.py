@@ -122,7 +122,8 @@ class Waiting:
     """A call in a queue. `offers` are the agents rung for it, by name."""
 
     queue: "QueueManner"
-    since: float  # when the waiting began, by the loop's clock; earlier than the join after a transfer
+    since: float  # when its waiting began, by the loop's clock: its place
+    entered: float  # when it came into this queue: later behind a transfer or an overflow
     audio: HoldAudio
     by: str = "hung_up"  # why it would be leaving, if it left now
     is_offered_callback: bool = False

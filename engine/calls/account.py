@@ -53,6 +53,10 @@ class Service:
     agent: str = ""
     waited_ms: int | None = None
 
+    def waits(self, seconds: float) -> None:
+        """So long it has waited in one more queue."""
+        self.waited_ms = (self.waited_ms or 0) + round(1000 * seconds)
+
 
 def end_cause(how: str) -> str:
     """The record's cause for how a leg ended."""

@@ -50,6 +50,13 @@ def at_home(sdp: str) -> str:
     return sdp.replace("127.0.0.2", "127.0.0.1")
 
 
+INSIDE = """
+[[route]]
+name = "inside"
+tenant = "acme"
+called = "700"
+destinations = [{ queue = "support" }]
+"""
 ALL = 'strategy = "ring_all"'
 
 
@@ -182,3 +189,21 @@ async def test_unanswered_callers_wait_for_the_agent_s_answer(begin: Start) -> N
     await pick_up(phones["ayse"], invite)
     await caller.ack(await bench.left.expect(200))
     await until(lambda: told(bench, "reservation.connected"))
+
+
+async def test_a_transferred_caller_keeps_its_place_in_time(begin: Start) -> None:
+    """By REFER of the agent, to the number of the same queue: wrap-up begins, and the caller waits as the first."""
+    bench, phones = await begin("ayse", wrap_up=0.2, more=INSIDE)
+    await wait_in_queue(bench)
+    agent = await pick_up(phones["ayse"], await phones["ayse"].expect("INVITE"))
+    await until(lambda: told(bench, "reservation.connected"))
+    joined = told(bench, "queue.joined")[0]
+    call = next(iter(bench.engine.calls()))
+    bench.engine.transfer(call.id, "700", "caller", "test")
+    await phones["ayse"].expect("BYE")
+    await until(lambda: len(told(bench, "queue.joined")) == 2)
+    again = told(bench, "queue.joined")[1]
+    assert (again["work"], again["started"]) == (call.id, joined["started"])
+    assert told(bench, "reservation.wrapping")
+    await phones["ayse"].expect("INVITE")
+    assert agent.call_id
