@@ -35,6 +35,9 @@ CLOSED: Final = "9197"
 COLLEAGUE: Final = "5551234"
 BACKED_UP: Final = "6661234"
 NOBODY: Final = "7771234"
+HELP: Final = "8881234"
+QUEUE: Final = "help"
+AGENT: Final = "agent"
 
 OFFICE: Final = 'codecs = ["pcma", "pcmu"]'
 CONFIGURATION: Final = """\
@@ -77,6 +80,23 @@ targets = ["sip:{host}:{dead}", "sip:{host}:{callee}"]
 strategy = "failover"
 try_timeout = {try_timeout}
 codecs = ["pcma", "pcmu"]
+
+[[queue]]
+name = "{queue}"
+tenant = "demo"
+announce = {{ first = 1, every = 60 }}
+
+[[agent]]
+name = "{agent}"
+tenant = "demo"
+endpoint = "trunk:carrier/8001"
+queues = ["{queue}"]
+
+[[route]]
+name = "to-queue"
+from_trunk = "office"
+called = "{help}"
+destinations = [{{ queue = "{queue}" }}]
 
 [[route]]
 name = "echo-test"
@@ -221,6 +241,9 @@ def configuration(ports: Ports, office: str = OFFICE) -> str:
         rtp_last=ports.rtp + RTP_PORTS - 1,
         try_timeout=TRY_TIMEOUT_S,
         echo=ECHO,
+        queue=QUEUE,
+        agent=AGENT,
+        help=HELP,
         closed=CLOSED,
         office=office,
     )

@@ -11,6 +11,7 @@ from santral.bench.judge import hearing, pictures
 from santral.bench.peer import wav
 from santral.bench.ports import HOST
 from santral.bench.scene.observation import Observation
+from santral.bench.scene.queued import queue
 from santral.bench.scene.recorded import record
 from santral.bench.scene.stage import (
     BACKED_UP,
@@ -123,7 +124,15 @@ def fail_over(stage: Stage) -> list[Observation]:
     ]
 
 
-STEPS: Final[tuple[Callable[[Stage], list[Observation]], ...]] = (bridge, echo, play, refuse, fail_over, record)
+STEPS: Final[tuple[Callable[[Stage], list[Observation]], ...]] = (
+    bridge,
+    echo,
+    play,
+    refuse,
+    fail_over,
+    queue,
+    record,
+)
 
 
 def _caller(stage: Stage, name: str, number: str, *words: str) -> PhoneProcess:

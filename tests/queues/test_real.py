@@ -186,6 +186,8 @@ async def test_everybody_is_answered_by_the_right_agent(
     assert {one["agent"] for one in told(bench, "reservation.timed_out")} == {"silent", "dies"}
     assert {one["agent"]: one["cause"] for one in told(bench, "reservation.refused")} == {"refuses": "refused"}
     check_wrap_up(bench)
+    await until(lambda: not ours.held)
+    assert not (ours.calls or ours.by_leg or ours.lent or ours.works())
     for queue in queues:
         figures = ours.counting.queue(queue, None, None, None)
         assert (figures["offered"], figures["answered"], figures["abandoned"]) == (CALLERS, CALLERS, 0)
