@@ -317,8 +317,9 @@ class World:
         if self.chance.random() < 0.3:
             without = [agent for agent in agents if agent.name != other.name]
             self.tell(self.d.configure(replace(self.settings, agents=tuple(without)), self.now))
-            self.outside[other.name] = 0
-            self.unreachable.discard(other.name)
+            if not in_hand:  # else the agent is there until that ends, with all that is known of the endpoint
+                self.outside[other.name] = 0
+                self.unreachable.discard(other.name)
         self.tell(self.d.configure(self.settings, self.now))
 
     def pass_time(self) -> None:
