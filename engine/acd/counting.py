@@ -5,6 +5,7 @@ events is read again.
 """
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine import utc
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 INTERVAL_S: Final = 900.0
 SAVE_EVERY_S: Final = 60.0
+SAVE_SOON_S: Final = 0.05
+SAVED_AT_ONCE: Final = 50  # queues and agents
+LONGEST_WAIT_S: Final = 4 * 3600.0  # after which an interval changes no more
 KEPT_S: Final = 48 * 3600.0  # in memory
 MOMENTS: Final = ("at", "joined", "started", "expires")
 QUEUE: Final = "queue"
@@ -38,11 +42,13 @@ class Counting:
     def __init__(self, loop: asyncio.AbstractEventLoop, settings: Settings) -> None:
         self._loop = loop
         self._statistics = Statistics(settings, INTERVAL_S)
-        self._offset_s = utc.now_ms() / 1000 - loop.time()
-        self._settings = settings
+        self.offset_s: Final = utc.now_ms() / 1000 - loop.time()  # UTC where the loop's clock is 0
+        self._began_s: Final = self.now_s
+        self._tenants = _tenants(settings)
         self._cdrs: CdrStore | None = None
         self._node = ""
-        self._written: dict[tuple[str, str, str, int], dict[str, Any]] = {}  # intervals as the database has them
+        self._touched: set[tuple[str, str, str]] = set()  # queues and agents, since they were saved
+        self._due: list[tuple[str, str, str]] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, cdrs: "CdrStore", node: str) -> None:
@@ -50,22 +56,26 @@ class Counting:
         self._timer = self._loop.call_later(SAVE_EVERY_S, self._save_again)
 
     def configure(self, settings: Settings) -> None:
-        self._settings = settings
+        self._tenants = _tenants(settings)
         self._statistics.configure(settings)
 
     def close(self) -> None:
         """What is counted by now goes to the database."""
         if self._timer is not None:
             self._timer.cancel()
-            self.save()
+            self._save([*self._due, *self._touched])
 
     def add(self, event: Event) -> None:
-        self._statistics.add(in_utc(event, self._offset_s))
+        self._statistics.add(in_utc(event, self.offset_s))
+        for kind, name in ((QUEUE, getattr(event, "queue", None)), (AGENT, getattr(event, "agent", None))):
+            tenant = self._tenants.get((kind, name)) if name is not None else None
+            if name is not None and tenant is not None:
+                self._touched.add((kind, name, tenant))
 
     @property
     def now_s(self) -> float:
         """UTC seconds, by the loop's clock."""
-        return self._loop.time() + self._offset_s
+        return self._loop.time() + self.offset_s
 
     # ---- reading ----
 
@@ -87,13 +97,17 @@ class Counting:
         if (cdrs := self._cdrs) is not None:
             edges = round(1000 * since), round(1000 * until)
             kept = await cdrs.ask(lambda engine: rows.intervals(engine, kind, name, *edges))
-            found = {row.started: dict(row.figures) for row in kept}
+            found = {row.started: {"seconds": row.seconds, **row.figures} for row in kept}
         for begins, figures in self._live(kind, name):
-            if since <= begins < until:
-                found[round(1000 * begins)] = figures
-        return [
-            {"started": utc.text_of(begins), "seconds": round(INTERVAL_S), **found[begins]} for begins in sorted(found)
-        ]
+            moment, seconds = self._span(begins)
+            if since <= moment / 1000 < until:
+                found[moment] = {"seconds": seconds, **figures}
+        return [{"started": utc.text_of(moment), **found[moment]} for moment in sorted(found)]
+
+    def _span(self, begins: float) -> tuple[int, int]:
+        """UTC milliseconds, and length in seconds: an interval in which the engine has started is a part of it."""
+        began = max(begins, self._began_s)
+        return round(1000 * began), round(begins + INTERVAL_S - began)
 
     def _live(self, kind: str, name: str) -> list[tuple[float, dict[str, Any]]]:
         if kind == QUEUE:
@@ -103,21 +117,28 @@ class Counting:
     # ---- the database ----
 
     def _save_again(self) -> None:
-        self._timer = self._loop.call_later(SAVE_EVERY_S, self._save_again)
-        self.save()
+        """What has been touched since, some at a time: nobody waits for it."""
+        if not self._due:
+            self._due, self._touched = sorted(self._touched), set()
+        some, self._due = self._due[:SAVED_AT_ONCE], self._due[SAVED_AT_ONCE:]
+        self._save(some)
+        self._timer = self._loop.call_later(SAVE_SOON_S if self._due else SAVE_EVERY_S, self._save_again)
+        if not self._due:
+            self._statistics.forget(self.now_s - KEPT_S)
 
-    def save(self) -> None:
-        """Write the intervals that have changed since, and forget the oldest. A long wait counts where it began."""
+    def _save(self, touched: Iterable[tuple[str, str, str]]) -> None:
+        """A wait counts where it began, so that older intervals change, too."""
         if self._cdrs is None:
             return
-        now = self.now_s
-        for kind, things in ((QUEUE, self._settings.queues), (AGENT, self._settings.agents)):
-            for thing in things:
-                key = self._node, kind, thing.name
-                for begins, figures in self._live(kind, thing.name):
-                    moment = round(1000 * begins)
-                    if self._written.get((*key, moment)) != figures:
-                        self._written[*key, moment] = figures
-                        self._cdrs.keep(rows.QueueInterval(*key, moment, thing.tenant, round(INTERVAL_S), figures))
-        self._statistics.forget(now - KEPT_S)
-        self._written = {key: one for key, one in self._written.items() if key[3] / 1000 >= now - KEPT_S}
+        oldest = self.now_s - LONGEST_WAIT_S
+        for kind, name, tenant in touched:
+            for begins, figures in self._live(kind, name):
+                if begins >= oldest:
+                    moment, seconds = self._span(begins)
+                    self._cdrs.keep(rows.QueueInterval(self._node, kind, name, moment, tenant, seconds, figures))
+
+
+def _tenants(settings: Settings) -> Mapping[tuple[str, str | None], str]:
+    """Whose each queue and agent is."""
+    found: dict[tuple[str, str | None], str] = {(QUEUE, one.name): one.tenant for one in settings.queues}
+    return found | {(AGENT, one.name): one.tenant for one in settings.agents}

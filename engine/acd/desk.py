@@ -110,6 +110,10 @@ class Desk:
             "reservations": [_rounded(asdict(one)) for one in queues.distributor.reservations_of(name)],
         }
 
+    def answers(self, name: str, queue: str) -> bool:
+        """Whether the agent is one of this queue."""
+        return queue in self._queues.distributor.agent(name, self._queues.now).queues
+
     def login(self, name: str) -> None:
         self._queues.apply(self._queues.distributor.login(name, self._queues.now))
 

@@ -13,17 +13,17 @@ MOMENTS: Final = frozenset({"started", "joined", "expires"})
 
 
 def tell(queues: "Queues", event: events.Event) -> None:
-    fields = shown(event, utc.now_ms() - round(1000 * queues.now))
+    fields = shown(event, queues.counting.offset_s)
     tenant = fields.pop("tenant", None) or tenant_of(queues, fields)
     queues.events.emit(events.name_of(event), tenant=tenant, call=call_of(event), **fields)
 
 
-def shown(event: events.Event, offset_ms: int) -> dict[str, Any]:
-    """The fields of an event; `offset_ms` is UTC where the loop's clock is 0."""
+def shown(event: events.Event, offset_s: float) -> dict[str, Any]:
+    """The fields of an event; `offset_s` is UTC where the loop's clock is 0."""
     found = events.fields_of(event)
     for name, value in found.items():
         if isinstance(value, float):
-            found[name] = utc.text_of(offset_ms + round(1000 * value)) if name in MOMENTS else round(value, 3)
+            found[name] = utc.text_of(round(1000 * (offset_s + value))) if name in MOMENTS else round(value, 3)
     if isinstance(event, events.Created):
         found["why"] = list(event.why.words())
     return found

@@ -82,6 +82,7 @@ class Queues:
         self._services: Services | None = None
         self._is_open: dict[str, bool] = {}
         self._last: dict[tuple[str, str], str] = {}  # tenant and caller -> the agent it last spoke to
+        self._at: dict[str, list[str]] = {}  # phone -> agents
         self._on_hold: set[str] = set()  # agents' legs
         self._pending: deque[Event] = deque()
         self._is_busy = False
@@ -426,9 +427,8 @@ class Queues:
         self.apply(self.distributor.reach(agent, False, self.now))
 
     def _occupied(self, place: str, legs: int) -> None:
-        for agent in self.acd.agents.values():
-            if self.place(agent) == place:
-                self.apply(self.distributor.occupy(agent.name, legs, self.now))
+        for name in self._at.get(place, ()):
+            self.apply(self.distributor.occupy(name, legs, self.now))
 
     def place(self, agent: AgentManner) -> str:
         try:
@@ -438,6 +438,9 @@ class Queues:
 
     def look_at_phones(self) -> None:
         """Which agents can be reached at all: those of users by their registrations, standing ones by their leg."""
+        self._at = {}
+        for agent in self.acd.agents.values():
+            self._at.setdefault(self.place(agent), []).append(agent.name)
         for agent in self.acd.agents.values():
             self.look_at(agent)
 
@@ -453,15 +456,15 @@ class Queues:
 
     def registered(self, aor: str) -> None:
         """A phone of this user came or went."""
-        for agent in self.acd.agents.values():
-            if agent.aor == aor:
-                self.look_at(agent)
+        for name in self._at.get(aor, ()):
+            self.look_at(self.acd.agents[name])
 
     # ---- agents by their phones ----
 
     def agent_of(self, user: str) -> AgentManner | None:
         """The agent whose phone this user is."""
-        return next((one for one in self.acd.agents.values() if user and one.aor == user), None)
+        names = self._at.get(user, ()) if user else ()
+        return self.acd.agents[names[0]] if names else None
 
     def act_as_agent(self, call: "Call", what: str) -> str | None:
         """A feature code: what was done, as the sound that says so; None when it cannot be."""

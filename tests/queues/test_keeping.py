@@ -60,3 +60,19 @@ async def test_promises_are_kept_over_a_restart(
     assert [(one["kind"], one["number"]) for one in people] == [("callback", "2001")]
     await client.call("agent.state", name="ayse", state="available")
     assert (await phones["ayse"].expect("INVITE")).start.startswith("INVITE sip:ayse@")
+
+
+async def test_figures_are_found_again_in_the_database(begin: Start, client_of: Any) -> None:
+    bench, _ = await begin("ayse", keys="capacity = { call = 1, chat = 1 }")
+    client = await client_of(bench)
+    await client.call("queue.join", queue="support", kind="chat", id="chat-1")
+    await until(lambda: bench.engine.queues.held)
+    (reservation,) = bench.engine.queues.held
+    await client.call("agent.accept", reservation=reservation)
+    await client.call("agent.finish", name="ayse", reservation=reservation)
+    await again(bench)
+    client = await client_of(bench)
+    queue = await client.call("queue.stats", name="support", intervals=True)
+    assert [one["answered"] for one in queue["intervals"]] == [1]
+    agent = await client.call("agent.get", name="ayse", intervals=True)
+    assert sum(one["handled"] for one in agent["intervals"]) == 1

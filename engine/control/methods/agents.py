@@ -37,11 +37,10 @@ class ListAgents:
 async def on_list(caller: Caller, command: ListAgents) -> dict[str, Any]:
     tenant, desk = tenant_for(caller.who, command.tenant), caller.engine.queues.desk
     names = [one.name for one in caller.engine.queues.acd.agents.values() if tenant in {None, one.tenant}]
-    agents = {name: desk.show_agent(name) for name in names}
     if command.queue is not None:
-        agents = {name: one for name, one in agents.items() if command.queue in one["queues"]}
-    chosen, following = cut(agents, command.limit, command.after)
-    return {"items": [agents[name] for name in chosen], "next": following}
+        names = [name for name in names if desk.answers(name, command.queue)]
+    chosen, following = cut(names, command.limit, command.after)
+    return {"items": [desk.show_agent(name) for name in chosen], "next": following}
 
 
 @dataclass(frozen=True, slots=True)
