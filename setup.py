@@ -85,8 +85,8 @@ MODULES = [
 WARM = [
     "engine.media.model",
     "engine.media.remote",
-    "routing.acd.estimates",
     "routing.acd.distributor",
+    "routing.acd.estimates",
     "routing.acd.events",
     "routing.acd.matching",
     "routing.acd.offers",

@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart() -> None:
     """Python prefers a compiled module to the source beside it: an edit that was not built would go untested."""
     suffix = str(sysconfig.get_config_var("EXT_SUFFIX"))
-    for built in (found for room in ("routing", "sip") for found in (ROOT / room).rglob("*" + suffix)):
+    for built in (found for room in ("engine", "routing", "sip") for found in (ROOT / room).rglob("*" + suffix)):
         source = built.with_name(built.name.removesuffix(suffix) + ".py")
         if source.is_file() and source.stat().st_mtime > built.stat().st_mtime:
             pytest.exit(f"{source.relative_to(ROOT)} is newer than its compiled module: run `make build`", 3)

@@ -17,5 +17,4 @@ class ToneReport(NamedTuple):
 class ToneDetector(Listener[ToneReport]):
     """Samples are 16-bit mono at 8 kHz in native byte order; times count samples."""
 
-
 def tones(samples: Buffer) -> list[ToneReport]: ...

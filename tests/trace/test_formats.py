@@ -157,4 +157,5 @@ def stats() -> Any:
 
     values: dict[str, Any] = dict.fromkeys(LegStats.__dataclass_fields__, 0)
     values |= {"packets_in": 100, "packets_out": 90, "lost": 10, "jitter_ms": 5.0, "remote_ssrc": 42, "rtt_ms": None}
+    values["remote"] = None
     return LegStats(**values)
