@@ -58,3 +58,22 @@ async def test_music_announcement_music_agent(
     assert story == ["music", "says", "music", "agent"], heard_most(line[first:])
     steps = np.abs(np.diff(line[first:]))
     assert steps.max() < 8000 * 2 * np.pi * AGENT_HZ / RATE * 1.2  # nothing steeper than the highest tone
+
+
+async def test_the_agent_alone_hears_the_whisper_before_the_caller(
+    begin: Start, talkers: Callable[[int], list[Any]], sounds: Callable[..., Path]
+) -> None:
+    sounds("music.wav", MUSIC_HZ, 1.7)
+    sounds("says.wav", SAYS_HZ, 0.6)
+    bench, phones = await begin("ayse", queue='music = "music.wav"\nwhisper = ["says.wav"]')
+    caller, agent = talkers(2)
+    call = await wait_in_queue(bench, bench.left.sdp(caller.port, "0 101"))
+    caller.talk(call.media_port, AGENT_HZ)
+    invite = await phones["ayse"].expect("INVITE")
+    agent.talk(int(invite.body.split("m=audio ")[1].split()[0]))
+    await phones["ayse"].answer(invite, 200, at_home(phones["ayse"].sdp(agent.port, "0 101")))
+    await phones["ayse"].expect("ACK")
+    await until(lambda: told(bench, "reservation.connected"))
+    assert [one for one in heard_most(caller.heard()) if one != "-"] == ["music"]
+    await asyncio.sleep(0.4)
+    assert [one for one in heard_most(agent.heard()) if one != "-"] == ["says", "agent"]  # the caller's tone
