@@ -6,17 +6,19 @@ Files of tests run beside each other, in workers; where the machine lets us, eac
 import ctypes
 import datetime
 import fcntl
+import logging
 import os
 import shutil
 import socket
 import struct
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -46,6 +48,16 @@ def pytest_sessionstart() -> None:
         source = built.with_name(built.name.removesuffix(suffix) + ".py")
         if source.is_file() and source.stat().st_mtime > built.stat().st_mtime:
             pytest.exit(f"{source.relative_to(ROOT)} is newer than its compiled module: run `make build`", 3)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """A test that runs a command of ours sets logging up, to a stream that is closed behind it."""
+    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
+    yield
+    structlog.reset_defaults()
+    logging.getLogger().handlers[:] = handlers
+    logging.getLogger().setLevel(level)
 
 
 @pytest.fixture(scope="session")
