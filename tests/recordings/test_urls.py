@@ -80,6 +80,18 @@ def test_ranges(header: str | None, span: Span | str | None) -> None:
         assert wanted(header, 100) == span
 
 
+@pytest.mark.parametrize(
+    ("header", "span"),
+    [("bytes=0-", None), ("bytes=0-9", Span(0, 10)), ("bytes=50-", Span(50, 100)), ("bytes=-10", Span(90, 100))],
+)
+def test_all_of_what_grows_is_no_part_with_an_end(header: str, span: Span | None) -> None:
+    assert wanted(header, 100, is_growing=True) == span
+
+
+def test_all_of_what_has_nothing_yet_comes_when_it_is_there() -> None:
+    assert wanted("bytes=0-", 0, is_growing=True) is None
+
+
 @given(st.text(max_size=40), st.integers(0, 1000))
 def test_a_range_lies_inside_the_file_whatever_is_asked(text: str, size: int) -> None:
     for header in (text, f"bytes={text}"):

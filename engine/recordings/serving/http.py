@@ -32,6 +32,9 @@ ALWAYS: Final = {
     "Cache-Control": "private, no-store",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; media-src 'self'; sandbox",
+    # The URL is the whole right: no cookie rides along. Without this a browser does not even play a URL that is opened
+    # by itself, for the sandbox makes that page nobody's and its player asks as a stranger.
+    "Access-Control-Allow-Origin": "*",
 }
 
 
@@ -106,7 +109,7 @@ class RecordingServer:
         file = await self._open(request)
         try:
             try:
-                span = wanted(request.headers.get("Range"), file.size)
+                span = wanted(request.headers.get("Range"), file.size, is_growing=file.is_growing)
             except UnsatisfiableError:
                 size = "*" if file.is_growing else str(file.size)
                 raise Refused(UNSATISFIABLE, {"Content-Range": f"bytes */{size}"}) from None

@@ -17,9 +17,12 @@ class UnsatisfiableError(Exception):
     """Nothing of the file lies in the range that was asked for (416)."""
 
 
-def wanted(header: str | None, size: int) -> Span | None:
+def wanted(header: str | None, size: int, *, is_growing: bool = False) -> Span | None:
     """The part of `size` octets that a Range header asks for; None: all of it, as without one or with one that makes no
     sense. Raises UnsatisfiableError.
+
+    Players of browsers ask for `bytes=0-` first. A part must say where it ends, and they would stop there: of what
+    `is_growing` they get all as it comes.
     """
     found = None if header is None else _RANGE.fullmatch(header.strip())
     if found is None or found[1] == found[2] == "":
@@ -30,6 +33,8 @@ def wanted(header: str | None, size: int) -> Span | None:
             raise UnsatisfiableError
         return Span(max(0, size - last), size)
     start, end = int(found[1]), int(found[2]) + 1 if found[2] else size
+    if is_growing and start == 0 and not found[2]:
+        return None
     if end <= start and found[2]:
         return None  # backwards: no range at all
     if start >= size:
