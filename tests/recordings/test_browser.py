@@ -43,7 +43,7 @@ async (url, from, rate) => {
     });
     player.crossOrigin = "anonymous";  // a page may look into the samples of such media only
     player.preload = "metadata";
-    player.playbackRate = rate;
+    player.defaultPlaybackRate = rate;
     const loaded = told("loadedmetadata"), ended = told("ended");
     player.src = url;
     await loaded;
