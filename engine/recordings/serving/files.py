@@ -4,6 +4,7 @@ All of it blocks, so it happens in threads; one file is read by one thread at a 
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
@@ -47,7 +48,7 @@ class Growing(Protocol):
     def close(self) -> None: ...
 
 
-class Opened:
+class Opened(ABC):
     """One file for one reader. `size` grows while `is_growing`."""
 
     def __init__(self, kind: str, size: int, *, is_growing: bool = False) -> None:
@@ -55,14 +56,14 @@ class Opened:
         self.format: Final = kind
         self.size, self.is_growing = size, is_growing
 
-    async def read(self, offset: int, length: int) -> bytes:
-        raise NotImplementedError
+    @abstractmethod
+    async def read(self, offset: int, length: int) -> bytes: ...
 
-    async def advance(self) -> None:
+    async def advance(self) -> None:  # noqa: B027 - a finished file has all there is
         """See whether there is more."""
 
-    async def close(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def close(self) -> None: ...
 
 
 class Stored(Opened):
