@@ -39,7 +39,8 @@ class Ladder:
         """Keep the fields of a `Traced`; answers by how many octets the ladder has grown (it may have shrunk)."""
         before, size = self.bytes, len(message[-1]) + MESSAGE_OVERHEAD
         self.bytes = before + size
-        if len(self._first) < (self._limit + 1) // 2 and self.bytes <= CALL_BYTES // 2:
+        is_early = not self._latest and not self.dropped
+        if is_early and len(self._first) < (self._limit + 1) // 2 and self.bytes <= CALL_BYTES // 2:
             self._first.append(message)
             return size
         self._latest.append(message)

@@ -178,7 +178,7 @@ async def stager() -> AsyncIterator[Stager]:
         await stage.plane.stop()
         for peer in stage.peers:
             peer.close()
-    assert descriptors() == before
+    assert descriptors() <= before  # fewer, when the collector finds something of an earlier test meanwhile
 
 
 @pytest.fixture

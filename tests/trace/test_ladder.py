@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from santral.engine.trace.ladder import CALL_BYTES, Ladder, Ladders
@@ -38,6 +38,7 @@ def test_the_first_and_the_latest_are_kept() -> None:
 
 
 @given(st.lists(st.integers(0, 70_000), max_size=40), st.integers(1, 32))
+@example([0, 59867, 70000, 0, 0, 0, 0], 5)  # what went for a large one is no room among the first
 def test_octets_are_bounded_and_counted(sizes: list[int], limit: int) -> None:
     ladder, grown = Ladder("c", "acme", limit), 0
     for number, size in enumerate(sizes):
