@@ -118,7 +118,7 @@ def test_a_data_key_that_does_not_fit(desk: Any, three: list[str]) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda lines: [lines[0].replace(b"acme", b"acne"), *lines[1:]],
+        lambda lines: [lines[0].replace(b'"tenant":"', b'"tenant":"x'), *lines[1:]],
         lambda lines: lines[1:],
         lambda lines: lines[:-1],
         lambda lines: [lines[1], lines[0], *lines[2:]],
