@@ -8,26 +8,12 @@ from santral.recorder.capture.chunk cimport (
     chunk_head_t, note_head_t, packet_head_t,
 )
 from santral.recorder.capture.crc cimport crc32
+from santral.recorder.capture.row cimport row_t
 
 cdef enum:
     HEAD_CRC_AT = 20
     COMMON_HEAD_BYTES = 8
     ROW_BYTES = 40
-
-cdef packed struct row_t:  # `PACKET` of model.py
-    uint16_t stream
-    uint8_t codec
-    uint8_t flags
-    uint8_t payload_type
-    uint8_t unused
-    uint16_t sequence
-    uint16_t octets
-    uint16_t length
-    uint32_t timestamp
-    uint32_t ssrc
-    uint32_t unused_too
-    int64_t arrival_ns
-    int64_t offset
 
 cdef packed struct common_head_t:
     uint8_t kind

@@ -11,8 +11,9 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memset
 
+from santral.recorder.capture.row cimport row_t
 from santral.recorder.timeline.line cimport line_pass
-from santral.recorder.timeline.side cimport AHEAD_MS, LATE_MS, Side, row_t, side_break, side_free, side_is_done, side_play, side_settle, side_t, side_take
+from santral.recorder.timeline.side cimport AHEAD_MS, LATE_MS, Side, side_break, side_free, side_is_done, side_play, side_settle, side_t, side_take
 
 cdef enum:
     STREAMS_MAX = 65536

@@ -6,6 +6,7 @@ up after any error: the next try starts afresh.
 
 import hashlib
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,7 +39,7 @@ class _Halfway(Callback):  # type: ignore[misc]  # fsspec has no types
             tell()
 
 
-class RemoteStore:
+class RemoteStore(ABC):
     """What the two have in common."""
 
     def __init__(self, name: str, settings: StoreSettings) -> None:
@@ -73,17 +74,17 @@ class RemoteStore:
     def close(self) -> None:
         self._system = None
 
-    def _make(self) -> AsyncFileSystem:
-        raise NotImplementedError
+    @abstractmethod
+    def _make(self) -> AsyncFileSystem: ...
 
-    def _upload(self, system: AsyncFileSystem, source: Path, key: str, tell: Callback, patience_s: float) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _upload(self, system: AsyncFileSystem, source: Path, key: str, tell: Callback, patience_s: float) -> None: ...
 
-    def _remove(self, system: AsyncFileSystem, key: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _remove(self, system: AsyncFileSystem, key: str) -> None: ...
 
-    def _key(self, name: str) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _key(self, name: str) -> str: ...
 
     def _patience_s(self, size: int) -> float:
         return self._settings.timeout_s + size / SLOWEST_BYTES_S

@@ -7,6 +7,7 @@ from santral.codecs.comfort_noise cimport noise_source_t
 from santral.codecs.shape.conceal cimport concealer_t
 from santral.recorder.timeline.envelope cimport envelope_t
 from santral.recorder.timeline.line cimport line_t
+from santral.recorder.capture.row cimport row_t
 from santral.recorder.timeline.run cimport run_t
 from santral.recorder.timeline.waiting cimport waiting_t
 
@@ -14,22 +15,6 @@ cdef enum:
     SLOTS = 256
     AHEAD_MS = 3000  # so long a packet waits for those before it, and the clock is known ahead
     LATE_MS = 1000  # so late a packet may be and still be heard for sure
-    FLAG_MASKED = 2
-
-cdef packed struct row_t:  # `PACKET` of recorder.capture
-    uint16_t stream
-    uint8_t codec
-    uint8_t flags
-    uint8_t payload_type
-    uint8_t unused
-    uint16_t sequence
-    uint16_t octets
-    uint16_t length
-    uint32_t timestamp
-    uint32_t ssrc
-    uint32_t unused_too
-    int64_t arrival_ns
-    int64_t offset
 
 cdef enum kind_t:
     UNKNOWN  # nobody said what it is

@@ -13,6 +13,8 @@ from libc.string cimport memmove, memset
 from santral.codecs.codec cimport FRAME_SAMPLES_MAX, Codec, codec_params_t, codec_span, codec_takes_rate
 from santral.codecs.comfort_noise cimport noise_source_fill, noise_source_follow, noise_source_init
 from santral.codecs.shape.conceal cimport conceal_good, conceal_lost, concealer_init
+from santral.recorder.capture.chunk cimport PACKET_MASKED
+from santral.recorder.capture.row cimport row_t
 from santral.recorder.timeline.envelope cimport envelope_at, envelope_clear, envelope_hear, envelope_slope
 from santral.recorder.timeline.line cimport line_free, line_init
 from santral.recorder.timeline.run cimport (
@@ -316,11 +318,11 @@ cdef int length_of(const side_t *side, const slot_t *slot, const head_t *head, c
     cdef int n
     if slot.row == NULL:
         n = 0
-    elif head.flags & FLAG_MASKED and slot.row.unit_bytes == 0:
+    elif head.flags & PACKET_MASKED and slot.row.unit_bytes == 0:
         n = side.span  # its payload is not there to be asked
     else:
         n = codec_span(slot.row, payload, head.octets, slot.hz)
-    if n <= 0 and (slot.kind == MUTE or head.flags & FLAG_MASKED):
+    if n <= 0 and (slot.kind == MUTE or head.flags & PACKET_MASKED):
         n = side.span if side.span else slot.hz // PIECE_PARTS
     return n if n <= FRAME_SAMPLES_MAX else 0
 
@@ -328,10 +330,10 @@ cdef int length_of(const side_t *side, const slot_t *slot, const head_t *head, c
 cdef int decode(side_t *side, slot_t *slot, const head_t *head, const uint8_t *payload, int n) noexcept nogil:
     """Into `run_ready`; samples, or less than 1."""
     cdef int16_t *out = run_ready(&side.run)
-    if head.flags & FLAG_MASKED or slot.kind == MUTE:
+    if head.flags & PACKET_MASKED or slot.kind == MUTE:
         memset(out, 0, n * sizeof(int16_t))
-        note_span(side, MASKED if head.flags & FLAG_MASKED else UNREADABLE, n)
-        side.counts.masked += (head.flags & FLAG_MASKED) != 0
+        note_span(side, MASKED if head.flags & PACKET_MASKED else UNREADABLE, n)
+        side.counts.masked += (head.flags & PACKET_MASKED) != 0
         slot.is_fresh = True
         return n
     if slot.state != NULL and not make_ready(side, slot):
@@ -382,7 +384,7 @@ cdef void play_noise(side_t *side, slot_t *slot, const head_t *head, const uint8
         gap = gap_before(side, head)
         if 0 < gap <= (NOISE_S if side.is_noisy else PAUSE_S) * side.run.hz:
             fill(side, slot, head, payload, gap)
-    if head.length and not head.flags & FLAG_MASKED:
+    if head.length and not head.flags & PACKET_MASKED:
         noise_source_follow(&side.noise, payload, head.length)
         side.is_noisy = True
 
