@@ -1,0 +1,44 @@
+"""What `routing/acd/index/items.pyx` does: fields."""
+
+from typing import Any
+
+from santral.routing.acd.settings import CALL, CALLBACK, Work
+from santral.routing.acd.tables import Phase, Standing, State
+
+NOT_YET = (
+    "lane",
+    "stood",
+    "accepted",
+    "rule_at",
+    "stage_at",
+    "ring_at",
+    "announce_at",
+    "offer_at",
+    "park_until",
+    "due",
+)
+COUNTED = ("stage", "rule", "announced", "attempts")
+
+
+class Item:
+    def __init__(self, work: Work, queue: Any, rank: float, tie: int, now: float) -> None:
+        for name in NOT_YET:
+            setattr(self, name, None)
+        for name in COUNTED:
+            setattr(self, name, 0)
+        for name in ("id", "kind", "priority", "needs", "wishes", "sticky", "number", "not_before", "expires"):
+            setattr(self, name, getattr(work, name))
+        self.sticky_for = float(work.sticky_for)
+        self.channel = CALL if work.kind == CALLBACK else work.kind
+        self.queue, self.rank, self.tie = queue, float(rank), tie
+        self.started = float(now if work.started is None else work.started)
+        self.joined = self.clock = float(now)
+        self.standing, self.stages, self.pending = Standing.WAITING, (), ()
+
+
+class Reservation:
+    def __init__(self, reservation: str, item: Item, agent: Any, now: float, tie: int) -> None:
+        self.id, self.item, self.agent, self.tie = reservation, item, agent, tie
+        self.created = self.connected = self.finished = float(now)
+        self.phase, self.cell = Phase.PENDING, State.AVAILABLE
+        self.held_since, self.held, self.due = None, 0.0, None
