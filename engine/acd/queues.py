@@ -242,8 +242,6 @@ class Queues:
                 call.waiting = Waiting(manner, call.queued_since, self.now, HoldAudio(call, manner.music))
                 call.service.queue = manner.name
                 self.calls[call.id] = call
-                if attempt.timeout_s is not None:
-                    call.arm(Input.QUEUE_TIMEOUT, attempt.timeout_s)
                 self.apply(said)
                 return None
             self.apply(said)
@@ -263,6 +261,7 @@ class Queues:
             sticky=last if last in self.acd.agents else None,
             sticky_for=manner.sticky_s,
             started=call.queued_since,
+            max_wait=attempt.timeout_s,
         )
 
     def entered(self, call: "Call") -> None:
@@ -272,12 +271,6 @@ class Queues:
     def audible(self, call: "Call") -> None:
         if call.waiting is not None:
             call.waiting.audio.begin()
-
-    def timed_out(self, call: "Call") -> None:
-        """It has waited as long as its route says."""
-        if call.waiting is not None:
-            call.waiting.by = "timeout"
-            call.post(Input.ATTEMPT_FAILED, NOT_NOW)
 
     def pressed(self, call: "Call", key: str) -> None:
         """A key that the caller has pressed while it waits."""
@@ -296,7 +289,6 @@ class Queues:
         self.calls.pop(call.id, None)
         if waiting is not None:
             waiting.audio.end()
-            call.disarm(Input.QUEUE_TIMEOUT)
             call.service.waits(self.now - waiting.entered)
             self.apply(self.distributor.leave(call.id, _leave(call, waiting), self.now))
         if call.is_finished:
@@ -330,7 +322,6 @@ class Queues:
         """Caller and agent hear each other."""
         waiting, call.waiting = call.waiting, None
         self.calls.pop(call.id, None)
-        call.disarm(Input.QUEUE_TIMEOUT)
         if waiting is not None:
             call.service.waits(self.now - waiting.entered)
         call.service.agent = offer.agent

@@ -38,7 +38,6 @@ class Input(StrEnum):
     LOCATED = auto()  # (Branch): the hops of its target are known
     ANSWER_HERE = auto()  # (AnswerHere)
     WAIT = auto()  # (Wait)
-    QUEUE_TIMEOUT = auto()  # it has waited as long as its route says
     OFFER = auto()  # (Offer): ring an agent
     WITHDRAW = auto()  # (Withdrawal): ring that agent no more
     OPEN_AUDIO = auto()  # (str): a reservation was accepted, its agent's audio is to be opened now
@@ -115,7 +114,6 @@ class Do(StrEnum):
     HEAR_KEY = auto()
     SAY_GOODBYE = auto()
     ASK_FIRST = auto()
-    WAITED_ENOUGH = auto()
     LEAVE_QUEUE = auto()
     CONNECT_AGENT = auto()
     CARRY_CHANGE = auto()
@@ -209,7 +207,6 @@ def _queued() -> dict[Input, Row]:
     cut: Row = (State.ENDED, (Do.CANCEL_DIALLED, Do.HANG_UP_BOTH, Do.FINISH))
     return {
         Input.WAIT: (here, (Do.LEAVE_QUEUE, Do.ENTER_QUEUE)),
-        Input.QUEUE_TIMEOUT: (here, (Do.WAITED_ENOUGH,)),
         Input.OFFER: (here, (Do.RING_AGENT,)),
         Input.WITHDRAW: (here, (Do.STOP_RINGING,)),
         Input.OPEN_AUDIO: (here, (Do.OPEN_AUDIO,)),

@@ -210,3 +210,4 @@ class Work:
     number: str = ""  # of a callback
     not_before: float | None = None  # waits without being offered until then
     expires: float | None = None  # a callback is given up then
+    max_wait: float | None = None  # seconds after which it overflows to its next destination, whatever the queue allows

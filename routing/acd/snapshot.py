@@ -23,7 +23,7 @@ AGENT_VALUES = ("state", "reason", "shown", "outside", "is_reachable", "misses",
 RESERVATION_TIMES = ("created", "connected", "held_since", "finished", "due")
 RESERVATION_VALUES = ("id", "tie", "phase", "cell", "held")
 WORK_TIMES = ("started", "not_before", "expires")
-WORK_VALUES = ("id", "kind", "priority", "sticky", "sticky_for", "number")
+WORK_VALUES = ("id", "kind", "priority", "sticky", "sticky_for", "number", "max_wait")
 
 
 def save_some(floor: Floor, agents: Iterable[str], works: Iterable[str], now: float) -> dict[str, Any]:

@@ -218,12 +218,14 @@ def _tell(floor: Floor, item: Item, now: float) -> None:
 
 
 def _next_rule(item: Item) -> None:
-    """When the next rule of overflow is to be looked at; the longest wait is one of them."""
+    """When the next rule of overflow is to be looked at; the longest wait is one of them, and its own limit another."""
     later = rules_of(item.queue)
     if item.kind == CALLBACK or item.rule >= len(later):
         item.rule_at = None
     else:
         item.rule_at = item.joined + later[item.rule].after
+    if item.max_wait is not None and (item.rule_at is None or item.joined + item.max_wait < item.rule_at):
+        item.rule_at = item.joined + item.max_wait
 
 
 def rules_of(queue: Queue) -> tuple[OverflowRule, ...]:
@@ -258,6 +260,9 @@ def _sent_away(floor: Floor, item: Item, now: float) -> bool:
         return True
     rules = rules_of(item.queue) if item.rule_at is not None and item.rule_at <= now else ()
     while item.rule_at is not None and item.rule_at <= now:
+        if _limit_comes_first(item, rules):
+            overflow(floor, item, None, "timeout", now)
+            return True
         rule = rules[item.rule]
         item.rule += 1
         _next_rule(item)
@@ -266,6 +271,12 @@ def _sent_away(floor: Floor, item: Item, now: float) -> bool:
             overflow(floor, item, rule.to, why, now)
             return True
     return False
+
+
+def _limit_comes_first(item: Item, rules: tuple[OverflowRule, ...]) -> bool:
+    """Whether the next thing to be looked at is not a rule of the queue but how long this one waits at most."""
+    limit = item.max_wait
+    return limit is not None and (item.rule >= len(rules) or limit < rules[item.rule].after)
 
 
 # ---- out ----

@@ -177,7 +177,11 @@ async def test_callers_go_on_when_they_have_waited_enough(begin: Start) -> None:
     await wait_in_queue(bench)
     bye = await bench.left.expect("BYE")  # the next destination refuses, and it is answered already
     assert bye.get("CSeq")
-    assert told(bench, "queue.left")[0]["reason"] == "request"
+    (gone,) = told(bench, "queue.overflowed")
+    assert (gone["why"], gone["to"]) == ("timeout", None)
+    assert 0.3 <= gone["waited"] < 3
+    figures = bench.engine.queues.counting.queue("support", None, None, None)
+    assert (figures["offered"], figures["overflowed"]) == (1, 1)
 
 
 async def test_unanswered_callers_wait_for_the_agent_s_answer(begin: Start) -> None:

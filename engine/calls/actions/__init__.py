@@ -51,7 +51,6 @@ PERFORM: Final[dict[Do, Callable[["Call", Input, Any], None]]] = {
     Do.HEAR_KEY: queueing.hear_key,
     Do.SAY_GOODBYE: queueing.say_goodbye,
     Do.ASK_FIRST: originating.ask_first,
-    Do.WAITED_ENOUGH: queueing.time_out,
     Do.LEAVE_QUEUE: queueing.leave,
     Do.CONNECT_AGENT: queueing.connect,
     Do.CARRY_CHANGE: midcall.carry_change,

@@ -105,10 +105,6 @@ async def _say_goodbye(call: "Call", sound: Sound) -> None:
         call.post(Input.PLAYED)
 
 
-def time_out(call: "Call", _what: Input, _data: Any) -> None:
-    call.services.queues.timed_out(call)
-
-
 def hear_key(call: "Call", _what: Input, heard: Heard) -> None:
     if heard.leg is call.caller:
         call.services.queues.pressed(call, heard.data)

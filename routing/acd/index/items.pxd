@@ -17,6 +17,7 @@ cdef class Item:
     cdef readonly str number
     cdef readonly object not_before
     cdef readonly object expires
+    cdef readonly object max_wait
     cdef readonly object queue
     cdef public double rank
     cdef public long long tie

@@ -18,6 +18,7 @@ class Item:
     number: Final[str]
     not_before: Final[float | None]
     expires: Final[float | None]
+    max_wait: Final[float | None]
     queue: Final[Queue]
     rank: float
     tie: int

@@ -31,6 +31,7 @@ cdef class Item:
         self.number = work.number
         self.not_before = work.not_before
         self.expires = work.expires
+        self.max_wait = work.max_wait
         self.queue = queue
         self.rank = rank
         self.tie = tie

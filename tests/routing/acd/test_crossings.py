@@ -6,7 +6,7 @@ import pytest
 from tests.routing.acd.floors import Floor, agent, names, queue
 
 from santral.routing.acd.distributor import Distributor
-from santral.routing.acd.events import AgentChanged, Announced, Left, Overflowed, Rescinded, TurnedAway
+from santral.routing.acd.events import AgentChanged, Announced, Joined, Left, Overflowed, Rescinded, TurnedAway
 from santral.routing.acd.settings import (
     Announcements,
     AtClose,
@@ -236,18 +236,101 @@ def test_the_longest_wait_leads_to_the_next_destination() -> None:
     assert last(f, Overflowed).to is None
 
 
-def test_overflow_by_expected_wait_and_service_level() -> None:
-    rules = (OverflowRule("level", after=2.0, service_level=0.5), OverflowRule("late", after=3.0, expected_wait=50.0))
+def gone(f: Floor) -> list[tuple[float, str, str | None]]:
+    """Who overflowed: when, who, where to."""
+    return [(event.at, event.work, event.to) for event in f.log if isinstance(event, Overflowed)]
+
+
+def test_overflow_by_expected_wait() -> None:
+    """An agent came after 40 s: so long takes each who is before somebody."""
+    rules = (OverflowRule("late", after=3.0, expected_wait=50.0), OverflowRule("full", expected_wait=100.0))
     f = Floor([queue(overflow=rules)], [agent("a")])
-    f.login("a")
     f.join("w1")
-    f.serve("w1", 100.0)
+    f.at(40).login("a")
+    f.do("accept", f.reservation("w1"))
+    f.do("connected", f.reservation("w1"))
+    f.at(41)
+    f.join("w2")  # 40 s
+    f.join("w3")  # 80 s
+    assert last(f, Joined).expected_wait == pytest.approx(80.0)
+    f.join("w4")  # 120 s
+    refused = last(f, TurnedAway)
+    assert (refused.work, refused.reason, refused.to) == ("w4", "overflow", "full")
+    f.at(43.99)
+    assert gone(f) == []
+    f.at(44)
+    assert gone(f) == [(44, "w3", "late")]
+    f.at(500)  # a rule is looked at once
+    assert [work.id for work in f.d.waiting("q", f.now)] == ["w2"]
+    f.do("pause", "a", "lunch")  # nobody takes anybody: no expectation, no overflow by it
+    f.join("w5")
+    f.at(1000)
+    assert gone(f) == [(44, "w3", "late")]
+
+
+def test_overflow_by_service_level() -> None:
+    """Of the last fifty or so, fewer than half have been answered in time."""
+    rules = (OverflowRule("level", after=2.0, service_level=0.5), OverflowRule("bad", service_level=0.4))
+    f = Floor([queue(overflow=rules)], [agent("a")])
+    f.join("w1")
+    f.at(10)
+    assert gone(f) == []  # nothing is known yet
+    f.login("a")
+    f.do("accept", f.reservation("w1"))
+    f.do("connected", f.reservation("w1"))
+    assert f.d.queue("q", f.now).recent_service_level == 1.0
+    lost = [f"x{n}" for n in range(46)]  # 0.98 ** 35 is below 0.5, 0.98 ** 46 below 0.4
+    for work in lost:
+        f.join(work)
+    f.at(20)
+    assert gone(f) == []
+    for work in lost[:34]:
+        f.do("leave", work, Leave.HUNG_UP)
+    f.join("good")
+    f.at(22)
+    assert gone(f) == []  # just above a half
+    f.do("leave", lost[34], Leave.HUNG_UP)
+    f.at(23)
     f.join("w2")
+    f.at(24.99)
+    assert gone(f) == []
+    f.at(25)
+    assert gone(f) == [(25, "w2", "level")]
+    for work in lost[35:]:
+        f.do("leave", work, Leave.HUNG_UP)
     f.join("w3")
-    f.at(f.now + 1)
-    f.serve("w2", 100.0)  # 100 s later w3 is long gone
-    gone = [event for event in f.log if isinstance(event, Overflowed)]
-    assert [(event.work, event.to) for event in gone] == []
+    refused = last(f, TurnedAway)
+    assert (refused.work, refused.reason, refused.to) == ("w3", "overflow", "bad")
+
+
+def test_somebody_s_own_limit_is_an_overflow_to_the_next_destination() -> None:
+    f = Floor([queue(max_wait=60.0, overflow=(OverflowRule("other", after=30.0),))], [])
+    f.join("short", max_wait=20.0)
+    f.join("long", max_wait=90.0)
+    f.join("equal", max_wait=30.0)
+    f.join("none")
+    f.at(19.99)
+    assert gone(f) == []
+    f.at(20)
+    assert gone(f) == [(20, "short", None)]
+    assert last(f, Overflowed).why == "timeout"
+    f.at(90)
+    assert gone(f)[1:] == [(30, "long", "other"), (30, "equal", "other"), (30, "none", "other")]
+
+
+def test_an_own_limit_waits_for_the_end_of_an_offer_and_survives_a_restart() -> None:
+    f = ringing(ring_timeout=20.0)
+    f.join("w2", max_wait=15.0)
+    saved = f.d.snapshot(f.now)
+    f.d, events = Distributor.restore(f.settings, saved, lambda _: True, f.now, new_id=f.new_id, draw=f.draw)
+    f.log += events
+    f.at(f.now + 14.99)
+    assert gone(f) == []
+    offered = [work for work, _ in f.offers()]
+    f.at(60)
+    assert offered == ["w1", "w2"]
+    assert [(work, to) for _, work, to in gone(f)] == [("w2", None)]
+    assert gone(f)[0][0] == pytest.approx(30.0)  # ringing began at 10
 
 
 def test_announcements_tell_position_and_expected_wait_and_pause_while_an_agent_rings() -> None:

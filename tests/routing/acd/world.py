@@ -206,6 +206,7 @@ class World:
             priority=self.chance.choice((0, 0, 0, 1, 5)), needs=needs,
             sticky=self.agent() if self.chance.random() < 0.2 else None, sticky_for=self.chance.choice((0.0, 5.0)),
             started=self.now - 20.0 if self.chance.random() < 0.1 else None,
+            max_wait=self.chance.choice((1.0, 5.0, 30.0)) if self.chance.random() < 0.2 else None,
         )  # fmt: skip
         if work.sticky is None:
             self.model.classes[work.id] = (queue, work.kind, work.priority, needs)
@@ -317,7 +318,9 @@ class World:
         if self.chance.random() < 0.3:
             without = [agent for agent in agents if agent.name != other.name]
             self.tell(self.d.configure(replace(self.settings, agents=tuple(without)), self.now))
-            if not in_hand:  # else the agent is there until that ends, with all that is known of the endpoint
+            if not self.model.in_hand()[
+                other.name
+            ]:  # else it is there until that ends, with what is known of its phone
                 self.outside[other.name] = 0
                 self.unreachable.discard(other.name)
         self.tell(self.d.configure(self.settings, self.now))
