@@ -1,4 +1,5 @@
-"""What survives a restart: who is logged in, on which break and since when, callbacks, and other work that waits.
+"""What survives a restart: who is logged in, on which break and since when, callbacks, and other work, whether it waits
+or an agent has it in hand.
 
 Saved thing by thing, a moment after it has changed. Moments are kept in UTC, so that they mean the same after any time.
 Calls do not survive, so nothing is kept of those who wait in them; agents who talked are free again.
@@ -10,18 +11,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine import utc
 from santral.engine.acd.callbacks import Promise
-from santral.engine.acd.store import Store
-from santral.routing.acd.events import Event
-from santral.routing.acd.settings import CALL
-from santral.routing.acd.snapshot import AGENT_TIMES, ITEM_TIMES, WORK_TIMES
+from santral.engine.acd.store import State, Store
+from santral.routing.acd.events import Completed, Connected, Event
+from santral.routing.acd.settings import CALL, CALLBACK
+from santral.routing.acd.snapshot import AGENT_TIMES, ITEM_TIMES, RESERVATION_TIMES, WORK_TIMES
 
 if TYPE_CHECKING:
     from santral.engine.acd.queues import Queues
 
 SOON_S: Final = 1.0  # changes are gathered for so long
+IN_HAND: Final = "in_hand"  # of a work's state: the reservation of the agent who serves it
 TIMES: Final[Mapping[str, frozenset[str]]] = {
     "agent": frozenset(AGENT_TIMES),
     "item": frozenset(ITEM_TIMES),
+    "reservation": frozenset(RESERVATION_TIMES),
     "work": frozenset(WORK_TIMES),
 }
 
@@ -34,6 +37,7 @@ class Keeping:
         self._store: Store | None = None
         self._agents: set[str] = set()
         self._works: set[str] = set()
+        self._in_hand: dict[str, str] = {}  # other work -> reservation of the agent who serves it
         self._promises: set[str] = set()  # as saved
         self._timer: asyncio.TimerHandle | None = None
 
@@ -45,30 +49,38 @@ class Keeping:
     async def load(self, store: Store) -> dict[str, Any] | None:
         """What an earlier run has left, as a snapshot for the distributor; None when that is nothing."""
         self._store = store
-        found, offset_s, now = await store.all(), self._offset_s, self._loop.time()
-        agents, items = {}, []
+        found, offset_s = await store.all(), self._offset_s
+        wall_s = offset_s + self._loop.time()
+        agents: dict[str, Any] = {}
+        waiting: list[dict[str, Any]] = []
+        served: list[tuple[dict[str, Any], dict[str, Any]]] = []
         for (kind, name), state in found.items():
             if kind == "agent":
-                agents[name] = {**dict(_moved(state, TIMES["agent"], offset_s + now)), "outside": 0}
+                agents[name] = {**dict(_moved(state, TIMES["agent"], wall_s)), "outside": 0}
             elif kind == "work":
-                item = dict(_moved(state, TIMES["item"], offset_s + now))
-                item["work"] = dict(_moved(item["work"], TIMES["work"], offset_s + now))
-                items.append(item)
-                self._works.add(name)  # asked again whether it waits
+                item, reservation = _item(state, wall_s)
+                self._works.add(name)  # asked again how it stands
+                if reservation is None:
+                    waiting.append(item)
+                else:
+                    self._in_hand[name] = reservation["id"]
+                    served.append((item, reservation))
             else:
                 started = float(state["started"]) - offset_s
                 self._queues.callbacks.promises[name] = Promise(**{**state, "started": started})
                 self._promises.add(name)
-        if not agents and not items:
+        if not agents and not waiting and not served:
             return None
-        ties = [int(item["tie"]) for item in items]
+        items = sorted((*waiting, *(item for item, _ in served)), key=lambda item: int(item["tie"]))
+        ties = [int(one["tie"]) for one in (*items, *(reservation for _, reservation in served))]
+        in_hand = {id(item) for item, _ in served}
         return {
             "tie": max(ties, default=0),
             "queues": {},
             "agents": agents,
-            "items": sorted(items, key=lambda item: int(item["tie"])),
-            "talking": [],
-            "reservations": [],
+            "items": [item for item in items if id(item) not in in_hand],
+            "talking": [item for item, _ in served],
+            "reservations": [reservation for _, reservation in served],
         }
 
     def note(self, event: Event) -> None:
@@ -76,8 +88,12 @@ class Keeping:
         agent, work = getattr(event, "agent", None), getattr(event, "work", None)
         if agent is not None:
             self._agents.add(agent)
-        if work is not None and getattr(event, "kind", CALL) != CALL:
+        if work is not None and (kind := getattr(event, "kind", CALL)) != CALL:
             self._works.add(work)
+            if isinstance(event, Connected) and kind != CALLBACK:
+                self._in_hand[work] = event.reservation
+            elif isinstance(event, Completed):
+                self._in_hand.pop(work, None)
         if self._timer is None and self._store is not None and (self._agents or self._works):
             self._timer = self._loop.call_later(SOON_S, self.save)
 
@@ -93,18 +109,18 @@ class Keeping:
         if store is None:
             return
         now, offset_s = self._loop.time(), self._offset_s
-        saved = self._queues.distributor.snapshot(now, agents=self._agents, works=self._works)
+        in_hand = [self._in_hand[work] for work in self._works if work in self._in_hand]
+        saved = self._queues.distributor.snapshot_of(now, agents=self._agents, works=self._works, in_hand=in_hand)
         for name, state in saved["agents"].items():
             store.put("agent", name, dict(_moved(state, TIMES["agent"], offset_s + now)))
-        items = {item["work"]["id"]: item for item in saved["items"]}
+        items = {item["work"]["id"]: item for item in (*saved["items"], *saved["talking"])}
+        reservations = {one["item"]: one for one in saved["reservations"]}
         for name in self._works:
             item = items.get(name)
             if item is None:
                 store.drop("work", name)
-                continue
-            item = dict(_moved(item, TIMES["item"], offset_s + now))
-            item["work"] = dict(_moved(item["work"], TIMES["work"], offset_s + now))
-            store.put("work", name, item)
+            else:
+                store.put("work", name, _kept(item, reservations.get(item["tie"]), offset_s + now))
         self._agents, self._works = set(), set()
         self._save_promises(store, offset_s)
 
@@ -116,6 +132,23 @@ class Keeping:
             one = promises[name]
             store.put("promise", name, {**one.as_map(), "started": one.started + offset_s})
         self._promises = set(promises)
+
+
+def _kept(item: Mapping[str, Any], reservation: Mapping[str, Any] | None, wall_s: float) -> dict[str, Any]:
+    """A work as it is kept: in one piece, so that it never both waits and is in hand."""
+    kept = dict(_moved(item, TIMES["item"], wall_s))
+    kept["work"] = dict(_moved(item["work"], TIMES["work"], wall_s))
+    if reservation is not None:
+        kept[IN_HAND] = dict(_moved(reservation, TIMES["reservation"], wall_s))
+    return kept
+
+
+def _item(kept: State, wall_s: float) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The same, back: what is asked for, and the reservation of who serves it."""
+    item = dict(_moved(kept, TIMES["item"], wall_s))
+    item["work"] = dict(_moved(item["work"], TIMES["work"], wall_s))
+    reservation = item.pop(IN_HAND, None)
+    return item, None if reservation is None else dict(_moved(reservation, TIMES["reservation"], wall_s))
 
 
 def _moved(state: Mapping[str, Any], times: frozenset[str], wall_s: float) -> Iterator[tuple[str, Any]]:

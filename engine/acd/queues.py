@@ -29,6 +29,7 @@ from santral.engine.ids import new_id
 from santral.routing.acd.distributor import Distributor
 from santral.routing.acd.events import AgentChanged, Created, Event, TurnedAway
 from santral.routing.acd.settings import CALLBACK, AgentSettings, Need, Work
+from santral.routing.acd.snapshot import work_of
 from santral.routing.acd.tables import Cause, Leave
 from santral.routing.plan import Enqueue
 
@@ -117,6 +118,7 @@ class Queues:
             self.distributor, events = Distributor.restore(
                 self.acd.settings, kept, lambda _: True, self.now, new_id=new_id, draw=secrets.SystemRandom().random
             )
+            self._take_up(kept)
             self.apply(events)
             self._count_restored()
         for agent in self.acd.agents.values():
@@ -124,6 +126,15 @@ class Queues:
                 self.apply(self.distributor.login(agent.name, self.now))
         self._look_at_hours()
         self.look_at_phones()
+
+    def _take_up(self, kept: dict[str, Any]) -> None:
+        """Other work that agents had in hand, they have again. Whose agent is there no more waits again, first."""
+        for item, reservation in zip(kept["talking"], kept["reservations"], strict=True):
+            one, work = self.distributor.reservation(reservation["id"]), work_of(item["work"], self.now)
+            if one is not None:
+                self.held[one.id] = Held(one.id, one.queue, one.work, one.kind, one.agent)
+            elif work.queue in self.acd.queues:
+                self.apply(self.distributor.join(work, self.now))
 
     def _count_restored(self) -> None:
         """Statistics go on with the states agents were found in."""

@@ -58,13 +58,15 @@ class Distributor(Views):
         load(made._floor, saved, alive, now)
         return made, made._told(now)
 
-    def snapshot(
-        self, now: float, *, agents: Iterable[str] | None = None, works: Iterable[str] | None = None
-    ) -> dict[str, Any]:
-        """Everything but the settings, as plain values; or these agents and those of these works that wait."""
-        if agents is not None or works is not None:
-            return save_some(self._floor, agents or (), works or (), now)
+    def snapshot(self, now: float) -> dict[str, Any]:
+        """Everything but the settings, as plain values."""
         return save(self._floor, now)
+
+    def snapshot_of(
+        self, now: float, *, agents: Iterable[str] = (), works: Iterable[str] = (), in_hand: Iterable[str] = ()
+    ) -> dict[str, Any]:
+        """Of it these agents, those of these works that wait, and those of these reservations that are being served."""
+        return save_some(self._floor, agents, works, in_hand, now)
 
     def _told(self, now: float) -> list[Event]:
         if self._floor.stale or self._floor.orphans:

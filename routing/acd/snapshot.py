@@ -22,17 +22,24 @@ AGENT_TIMES = ("since", "idle_since", "rests_until")
 AGENT_VALUES = ("state", "reason", "shown", "outside", "is_reachable", "misses", "calls", "talk")
 RESERVATION_TIMES = ("created", "connected", "held_since", "finished", "due")
 RESERVATION_VALUES = ("id", "tie", "phase", "cell", "held")
+SERVED = frozenset({Phase.CONNECTED, Phase.WRAPPING})
 WORK_TIMES = ("started", "not_before", "expires")
 WORK_VALUES = ("id", "kind", "priority", "sticky", "sticky_for", "number", "max_wait")
 
 
-def save_some(floor: Floor, agents: Iterable[str], works: Iterable[str], now: float) -> dict[str, Any]:
-    """Of the same only these agents, and those of these works that wait."""
+def save_some(
+    floor: Floor, agents: Iterable[str], works: Iterable[str], in_hand: Iterable[str], now: float
+) -> dict[str, Any]:
+    """Of the same these agents, those of these works that wait, and those of these reservations that are served."""
     some = [floor.agents[name] for name in agents if name in floor.agents]
     waiting_ones = [floor.items[work] for work in works if work in floor.items]
+    known = [floor.reservations[one] for one in in_hand if one in floor.reservations]
+    served = [one for one in known if one.phase in SERVED]
     return {
         "agents": {agent.name: _agent(agent, now) for agent in some},
         "items": [_item(item, now) for item in waiting_ones],
+        "talking": [_item(one.item, now) for one in served],
+        "reservations": [_reservation(one, now) for one in served],
     }
 
 
@@ -47,10 +54,7 @@ def save(floor: Floor, now: float) -> dict[str, Any]:
         "agents": {agent.name: _agent(agent, now) for agent in floor.agents.values()},
         "items": [_item(item, now) for item in floor.items.values()],
         "talking": [_item(item, now) for item in talking.values()],
-        "reservations": [
-            _ages(one, RESERVATION_TIMES, RESERVATION_VALUES, now) | {"item": one.item.tie, "agent": one.agent.name}
-            for one in floor.reservations.values()
-        ],
+        "reservations": [_reservation(one, now) for one in floor.reservations.values()],
     }
 
 
@@ -98,6 +102,10 @@ def _item(item: Item, now: float) -> dict[str, Any]:
     return _ages(item, ITEM_TIMES, ITEM_VALUES, now) | {"work": work}
 
 
+def _reservation(one: Reservation, now: float) -> dict[str, Any]:
+    return _ages(one, RESERVATION_TIMES, RESERVATION_VALUES, now) | {"item": one.item.tie, "agent": one.agent.name}
+
+
 def _ages(thing: object, times: tuple[str, ...], values: tuple[str, ...], now: float) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in times:
@@ -125,13 +133,18 @@ def _load_agent(floor: Floor, agent: Agent, saved: Mapping[str, Any], now: float
     configuring.count(floor, agent, 1)
 
 
-def _load_item(floor: Floor, items: dict[int, Item], saved: Mapping[str, Any], now: float) -> None:
-    fields = dict(saved["work"])
+def work_of(saved: Mapping[str, Any], now: float) -> Work:
+    """What somebody asked for who is in a snapshot."""
+    fields = dict(saved)
     for name in WORK_TIMES:
         fields[name] = None if fields[name] is None else now - fields[name]
     fields["needs"] = tuple(Need(**need) for need in fields["needs"])
     fields["wishes"] = tuple(Wish(**wish) for wish in fields["wishes"])
-    work = Work(**fields)
+    return Work(**fields)
+
+
+def _load_item(floor: Floor, items: dict[int, Item], saved: Mapping[str, Any], now: float) -> None:
+    work = work_of(saved["work"], now)
     queue = floor.queues.get(work.queue)
     if queue is None:
         floor.out.append(TurnedAway(now, work.queue, work.id, work.kind, "", "closed", None))

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tests.queues.conftest import until
+import pytest
+from tests.queues.conftest import told, until
 from tests.queues.test_callbacks import OFFERS, OUT, takes_the_offer
 
 from santral.engine.app import Engine
 from santral.engine.config.load import loads
+from santral.engine.control.protocol import RequestError
 
 Start = Callable[..., Awaitable[Any]]
 
@@ -76,3 +78,60 @@ async def test_figures_are_found_again_in_the_database(begin: Start, client_of: 
     assert [one["answered"] for one in queue["intervals"]] == [1]
     agent = await client.call("agent.get", name="ayse", intervals=True)
     assert sum(one["handled"] for one in agent["intervals"]) == 1
+
+
+async def accepted_chat(bench: Any, client: Any, name: str) -> str:
+    """A chat that ayse has taken; its reservation."""
+    await client.call("queue.join", queue="support", kind="chat", id=name, number="web visitor")
+    await until(lambda: any(held.work == name for held in bench.engine.queues.held.values()))
+    reservation = next(held.id for held in bench.engine.queues.held.values() if held.work == name)
+    await client.call("agent.accept", reservation=reservation)
+    return reservation
+
+
+async def test_other_work_in_an_agent_s_hands_is_found_again(begin: Start, client_of: Any) -> None:
+    bench, _ = await begin("ayse", keys="capacity = { call = 1, chat = 2 }", wrap_up=600)
+    client = await client_of(bench)
+    talking = await accepted_chat(bench, client, "talking")
+    wrapping = await accepted_chat(bench, client, "wrapping")
+    bench.engine.queues.apply(bench.engine.queues.distributor.finished(wrapping, bench.engine.queues.now))
+    await client.call("queue.join", queue="support", kind="chat", id="waiting")
+    await again(bench)
+    client = await client_of(bench)
+    ayse = await client.call("agent.get", name="ayse")
+    assert ayse["state"] == "talking"
+    held = [(one["id"], one["work"], one["phase"]) for one in ayse["reservations"]]
+    assert sorted(held) == sorted([(talking, "talking", "connected"), (wrapping, "wrapping", "wrapping")])
+    people = (await client.call("queue.get", name="support"))["people"]
+    assert [one["id"] for one in people] == ["waiting"]  # there is no room for a third
+    with pytest.raises(RequestError, match="queued already"):
+        await client.call("queue.join", queue="support", kind="chat", id="talking")
+    await client.call("agent.finish", name="ayse", reservation=wrapping)
+    await until(lambda: [one for one in told(bench, "reservation.created") if one["work"] == "waiting"])
+    await client.call("agent.finish", name="ayse", reservation=talking)
+    ended = {one["reservation"]: one for one in told(bench, "reservation.wrapping")}
+    assert ended[talking]["queue"] == "support"
+    await again(bench)  # what is done is not found again
+    client = await client_of(bench)
+    held = [one["work"] for one in (await client.call("agent.get", name="ayse"))["reservations"]]
+    assert "wrapping" not in held
+
+
+async def test_work_whose_agent_is_gone_waits_again_in_its_place(begin: Start, client_of: Any) -> None:
+    bench, _ = await begin("ayse", "bora", keys="capacity = { call = 1, chat = 1 }")
+    client = await client_of(bench)
+    await client.call("agent.logout", name="bora")
+    reservation = await accepted_chat(bench, client, "first")
+    await client.call("queue.join", queue="support", kind="chat", id="second")
+    file = bench.folder / "santral.toml"
+    before, name, after = file.read_text().partition('[[agent]]\nname = "ayse"')
+    file.write_text(before + after[after.index("[[") :])
+    assert name
+    await again(bench)
+    client = await client_of(bench)
+    people = (await client.call("queue.get", name="support"))["people"]
+    assert [one["id"] for one in people] == ["first", "second"]
+    with pytest.raises(RequestError, match="it is over"):
+        await client.call("agent.accept", reservation=reservation)
+    await client.call("agent.login", name="bora")
+    await until(lambda: told(bench, "reservation.created")[-1]["work"] == "first")
