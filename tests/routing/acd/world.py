@@ -318,9 +318,7 @@ class World:
         if self.chance.random() < 0.3:
             without = [agent for agent in agents if agent.name != other.name]
             self.tell(self.d.configure(replace(self.settings, agents=tuple(without)), self.now))
-            if not self.model.in_hand()[
-                other.name
-            ]:  # else it is there until that ends, with what is known of its phone
+            if not self.model.in_hand()[other.name]:  # else it is there until that ends, its phone known
                 self.outside[other.name] = 0
                 self.unreachable.discard(other.name)
         self.tell(self.d.configure(self.settings, self.now))

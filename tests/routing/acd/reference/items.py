@@ -26,7 +26,18 @@ class Item:
             setattr(self, name, None)
         for name in COUNTED:
             setattr(self, name, 0)
-        for name in ("id", "kind", "priority", "needs", "wishes", "sticky", "number", "not_before", "expires"):
+        for name in (
+            "id",
+            "kind",
+            "priority",
+            "needs",
+            "wishes",
+            "sticky",
+            "number",
+            "not_before",
+            "expires",
+            "max_wait",
+        ):
             setattr(self, name, getattr(work, name))
         self.sticky_for = float(work.sticky_for)
         self.channel = CALL if work.kind == CALLBACK else work.kind
