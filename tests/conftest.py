@@ -6,6 +6,7 @@ Files of tests run beside each other, in workers; where the machine lets us, eac
 import ctypes
 import datetime
 import fcntl
+import gc
 import logging
 import os
 import shutil
@@ -62,6 +63,13 @@ def logging_as_it_was() -> Iterator[None]:
     structlog.reset_defaults()
     logging.getLogger().handlers[:] = handlers
     logging.getLogger().setLevel(level)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_left_open() -> Iterator[None]:
+    """What a file of tests forgot to close is found in that file, not in whichever one the collector runs."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -140,15 +140,19 @@ class _Decoder:
     @classmethod
     async def start(cls) -> "_Decoder":
         ours, theirs = socket.socketpair()
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
         with theirs:
-            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "santral.engine.media.decoder"),
-                stdin=theirs.fileno(),
-                stdout=asyncio.subprocess.DEVNULL,
-                env=environment,
-            )
-        reader, writer = await asyncio.open_connection(sock=ours)
+            reader, writer = await asyncio.open_connection(sock=ours)
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-P", "-m", "santral.engine.media.decoder"),
+                    stdin=theirs.fileno(),
+                    stdout=asyncio.subprocess.DEVNULL,
+                    env=environment,
+                )
+            except BaseException:  # cancelled, when its call has ended
+                writer.close()
+                raise
         return cls(process, reader, writer)
 
     @property

@@ -110,16 +110,16 @@ class RecorderProcess:
     async def _run(self) -> None:
         """One life of it, from its start to its end."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            with theirs:
+        with theirs:
+            reader, writer = await asyncio.open_connection(sock=ours)
+            try:
                 words = (*self._command, str(theirs.fileno()))
                 process = await asyncio.create_subprocess_exec(*words, stdin=DEVNULL, pass_fds=[theirs.fileno()])
-        except BaseException:
-            ours.close()
-            raise
+            except BaseException:
+                writer.close()
+                raise
         self._process = process
         self.counters["starts"] += 1
-        reader, writer = await asyncio.open_connection(sock=ours)
         try:
             self._greet(writer)
             await self._listen(reader)

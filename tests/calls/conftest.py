@@ -17,7 +17,7 @@ from santral.codecs import CODECS, Encoder
 from santral.engine.app import Engine
 from santral.engine.config.load import loads
 
-WAIT_S = 5.0
+WAIT_S = 12.0  # a busy machine's; nothing of ours takes so long
 
 CONFIG = """
 [engine]
@@ -508,9 +508,10 @@ class Talker:
             if len(data) > 12 and not 64 <= data[1] & 0x7F < 96:
                 self.packets.append((data[1] & 0x7F, data[12:]))
 
-    def heard(self) -> np.ndarray[Any, np.dtype[np.int16]]:
-        """All the audio so far; the next call begins behind it."""
-        packets, self.packets = self.packets, []
+    def heard(self, *, again: bool = False) -> np.ndarray[Any, np.dtype[np.int16]]:
+        """All the audio so far; the next call begins behind it, unless it is to be heard `again`."""
+        packets = self.packets
+        self.packets = packets[:] if again else []
         wire = b"".join(payload for payload_type, payload in packets if payload_type == self.payload_type)
         return np.frombuffer(self.codec.decode(wire), np.int16)
 

@@ -93,7 +93,7 @@ def told(bench: Any, *kinds: str) -> list[dict[str, Any]]:
     return [event for event in bench.events() if event["type"] in kinds]
 
 
-async def until(holds: Callable[[], Any], within: float = 5) -> None:
+async def until(holds: Callable[[], Any], within: float = 12) -> None:
     async with asyncio.timeout(within):
         while not holds():  # noqa: ASYNC110 - the engine tells nobody but its peers
             await asyncio.sleep(0.01)
