@@ -45,6 +45,7 @@ MANNERS: Final = {
 
 WORK: Final = {"queue": "str", "work": "id: of the call, where it is one"}
 RESERVED: Final = {"reservation": "id", **WORK, "kind": "str", "agent": "str"}
+SUPERVISED: Final = {"agent": "str", "supervisor": "id of the supervisor's call"}
 OF_RECORDING: Final = {"recording": "str", "recorded_call": "id of its call, or nil"}
 
 EVENTS: Final[dict[str, EventType]] = {
@@ -195,6 +196,22 @@ EVENTS: Final[dict[str, EventType]] = {
             "reason": "str",
             "queue": "str or nil: what the agent is busy with",
             "work": "str or nil",
+        },
+    ),
+    "supervision.started": EventType(
+        "A supervisor is on the call in which an agent speaks by this leg.",
+        {**SUPERVISED, "mode": "monitor, whisper, barge or take_over", "by": "str: the control client"},
+    ),
+    "supervision.changed": EventType(
+        "The supervisor goes on in another mode.", {**SUPERVISED, "mode": "str", "by": "str: the control client"}
+    ),
+    "supervision.ended": EventType(
+        "The supervisor has gone, or the agent; then the supervisor is hung up, unless it has taken the call over.",
+        {
+            **SUPERVISED,
+            "mode": "str",
+            "reason": "left, agent_left, taken_over, not_now (to take over while it is transferred), or no_codec",
+            "seconds": "float",
         },
     ),
     "recording.started": EventType(

@@ -303,6 +303,7 @@ def _user(config: Config, user: UserTable, networks: Mapping[str, InterfaceTable
         nat=user.nat,
         user=aor,
         transfer=user.transfer,
+        hold=user.hold,
         redirect="follow",
     )
     side = TrunkSide(aor, user.tenant, party, PHONE_TRY_S, PHONE_PROGRESS_S, USER_BUSY)

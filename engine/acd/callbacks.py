@@ -207,7 +207,7 @@ class Callbacks:
         agents_leg = callee if attempt.order == CUSTOMER else call.caller
         if attempt.order == CUSTOMER:
             queues.apply(queues.distributor.accept(attempt.reservation, queues.now))
-        queues.by_leg[agents_leg.id] = attempt.reservation
+        queues.engage(agents_leg, attempt.reservation)
         call.service.waited_ms = round(1000 * (queues.now - attempt.promise.started))
         queues.apply(queues.distributor.connected(attempt.reservation, queues.now))
 

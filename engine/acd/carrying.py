@@ -86,8 +86,7 @@ def _made(queues: "Queues", call: "Call", agent: "AgentManner", event: events.Cr
     waiting = call.waiting
     whisper = () if waiting is None else waiting.queue.whisper
     if agent.connection == "persistent":
-        _, leg = queues.standing[agent.name]
-        return Offer(event.reservation, agent.name, None, whisper=whisper, standing=leg)
+        return Offer(event.reservation, agent.name, None, whisper=whisper, standing=queues.standing[agent.name])
     way = way_to(call.world, agent, event.expires - queues.now)
     return Offer(
         reservation=event.reservation,

@@ -146,10 +146,15 @@ class Desk:
                 raise RequestError("bad_params", str(problem), {"fields": ["skills"]}) from None
         queues.reconfigure_agents(_with(queues.acd, settings))
 
-    def supervise(self, name: str, mode: Mode, to: str, by: str) -> str:
-        """Somebody listens to this agent's call, or more; the id of the call that was made for it."""
+    def supervise(self, name: str, mode: Mode, to: str | None, call: str | None, by: str) -> str:
+        """Somebody listens to this agent's call, or more: who is rung, or is there. The id of the supervisor's call."""
+        supervising = self._queues.supervising
+        if (to is None) == (call is None):
+            raise RequestError("bad_params", "to, call: one of them", {"fields": ["to", "call"]})
         try:
-            return self._queues.supervising.begin(name, mode, to, by).id
+            if call is not None:
+                return supervising.change(name, mode, call, by).id
+            return supervising.begin(name, mode, str(to), by).id
         except Unable as problem:
             raise RequestError(problem.code, str(problem), {"why": list(problem.why)}) from None
 

@@ -22,6 +22,7 @@ from santral.engine.acd.store import LocalStore
 from santral.engine.acd.supervising import Supervising
 from santral.engine.acd.waiting import HoldAudio, Waiting
 from santral.engine.calls.dialer import Failure, Fault
+from santral.engine.calls.joins import Bridge, OnLoan
 from santral.engine.calls.table import Input
 from santral.engine.config.sounds import Sound
 from santral.engine.config.tables.recording import Record
@@ -58,6 +59,7 @@ class Held:
     kind: str
     agent: str
     call: "Call | None" = None
+    leg: "Leg | None" = None  # by which the agent speaks to who waited
 
 
 class Queues:
@@ -70,7 +72,6 @@ class Queues:
         self.calls: Final[dict[str, Call]] = {}  # that wait, by id, which is that of their work
         self.held: Final[dict[str, Held]] = {}
         self.by_leg: Final[dict[str, str]] = {}  # agents' legs in calls -> reservation
-        self.lent: Final[dict[str, str]] = {}  # calls that an agent's standing leg is lent to -> reservation
         self.standing: Final[dict[str, tuple[Call, Leg]]] = {}  # agents who stay on the line
         self.occupancy = Occupancy(self._occupied)
         self.counting = Counting(loop, acd.settings)
@@ -305,8 +306,6 @@ class Queues:
         if call.is_finished:
             self.callbacks.over(call)
             self.supervising.over(call)
-        if call.is_finished and (reservation := self.lent.pop(call.id, None)) is not None:
-            self._finished(reservation)
 
     # ---- what calls say: reservations ----
 
@@ -337,12 +336,13 @@ class Queues:
             call.service.waits(self.now - waiting.entered)
         call.service.agent = offer.agent
         self._remember(call, offer.agent)
-        if offer.standing is not None:
-            self.lent[call.id] = offer.reservation
-        else:
-            self.by_leg[leg.id] = offer.reservation
-            self.held[offer.reservation].call = call
+        self.engage(leg, offer.reservation)
         self.apply(self.distributor.connected(offer.reservation, self.now))
+
+    def engage(self, leg: "Leg", reservation: str) -> None:
+        """By this leg the agent speaks to whom it was reserved for."""
+        self.by_leg[leg.id] = reservation
+        self.held[reservation].leg = leg
 
     def _remember(self, call: "Call", agent: str) -> None:
         """Whom the caller spoke to last, for the next time."""
@@ -352,12 +352,16 @@ class Queues:
         if len(self._last) > LAST_AGENTS:
             del self._last[next(iter(self._last))]
 
-    def held_leg(self, leg: "Leg", *, on: bool) -> None:
-        """The agent holds the caller, or talks again."""
-        reservation = self.by_leg.get(leg.id)
-        if reservation is not None and on != (leg.id in self._on_hold):
-            (self._on_hold.add if on else self._on_hold.discard)(leg.id)
-            self.apply(self.distributor.hold(reservation, on, self.now))
+    def look_at_hold(self, call: "Call") -> None:
+        """Does an agent in this call hold who it speaks to, by its phone or by command, or not any more?"""
+        bridge = call.join.to if isinstance(call.join, OnLoan) else call.join
+        if not isinstance(bridge, Bridge):
+            return
+        for leg in bridge.legs:
+            reservation, is_on = self.by_leg.get(leg.id), leg.is_held or bridge.other(leg).waits
+            if reservation is not None and is_on != (leg.id in self._on_hold):
+                (self._on_hold.add if is_on else self._on_hold.discard)(leg.id)
+                self.apply(self.distributor.hold(reservation, is_on, self.now))
 
     def _finished(self, reservation: str) -> None:
         self.forget(reservation)
@@ -411,22 +415,22 @@ class Queues:
     def gone(self, leg: "Leg") -> None:
         """A leg is over, whatever it was."""
         self.occupancy.gone(leg.id)
-        self._on_hold.discard(leg.id)
-        reservation = self.by_leg.pop(leg.id, None)
-        if reservation is not None:
-            self._finished(reservation)
+        self._left(leg)
         for agent, (_, standing) in list(self.standing.items()):
             if standing is leg:
                 del self.standing[agent]
-                self._unreachable(agent)
+                self.apply(self.distributor.reach(agent, False, self.now))
 
-    def _unreachable(self, agent: str) -> None:
-        """Its standing leg has gone: who spoke to it is alone, who it is offered to is offered to others."""
-        for call_id, reservation in list(self.lent.items()):
-            held = self.held.get(reservation)
-            if held is not None and held.agent == agent and held.call is not None and held.call.id == call_id:
-                held.call.hang_up(None, "callee")
-        self.apply(self.distributor.reach(agent, False, self.now))
+    def _left(self, leg: "Leg") -> None:
+        """The agent's leg has left the call: its wrap-up begins, and nobody listens to it any more."""
+        self._on_hold.discard(leg.id)
+        self.supervising.gone(leg)
+        if (reservation := self.by_leg.pop(leg.id, None)) is not None:
+            self._finished(reservation)
+
+    def returned(self, leg: "Leg") -> None:
+        """An agent who stays on the line speaks to its caller no more."""
+        self._left(leg)
 
     def _occupied(self, place: str, legs: int) -> None:
         for name in self._at.get(place, ()):

@@ -200,6 +200,7 @@ class Call:
         if not self.is_finished:
             masking.settle(self)
         self.services.recordings.follow(self)
+        self.services.queues.supervising.follow(self)
 
     def _step(self, what: Input, data: Any) -> None:
         row = TABLE.get((self.state, what))

@@ -7,6 +7,7 @@ from santral.engine.calls.actions.moving import Joining
 from santral.engine.calls.actions.transferring import Transfer
 from santral.engine.calls.crossing import Presented
 from santral.engine.calls.crossing.incoming import ANONYMOUS
+from santral.engine.calls.joins import Lent
 from santral.engine.calls.leg import Leg, Role
 from santral.engine.calls.table import Input, State
 from santral.routing.plan import FORBIDDEN, DialAddress, DialTrunk, DialUser, Plan
@@ -36,6 +37,8 @@ def transfer(call: "Call", to: str, keep: Side, by: str) -> None:
     if not plan.attempts:
         raise Unable("forbidden" if plan.refusal == FORBIDDEN else "not_found", "nowhere to go", plan.why)
     leaver = next((leg for leg in call.roles.values() if leg is not stays), None)
+    if leaver is None and isinstance(call.join, Lent):
+        leaver = call.join.lent
     call.post(Input.TRANSFER, Transfer(stays, leaver, to, plan, by))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from santral.engine.calls import playing
-from santral.engine.calls.joins import Bridge
+from santral.engine.calls.joins import bridge_of
 from santral.engine.calls.leg import DTMF_RELAY, Leg
 from santral.engine.calls.table import Heard, Input
 from santral.engine.media import MediaEvent
@@ -104,20 +104,20 @@ def heard(call: "Call", leg: Leg, digit: Digit) -> None:
         call.pressed[leg.id, digit.digit] = call.services.loop.time()
     if collecting is not None:
         collecting.press(digit.digit)
-    elif isinstance(call.join, Bridge) and leg in call.join.legs and not call.is_masked:
-        _pass_on(call.join.other(leg), digit)
+    elif (bridge := bridge_of(call, leg)) is not None and not call.is_masked:
+        _pass_on(bridge.other(leg), digit, is_carried=bridge.carries_digits)
     else:
         call.post(Input.PRESSED, Heard(leg, digit.digit))
 
 
-def _pass_on(to: Leg, digit: Digit) -> None:
-    """To the other side, unless the media plane does."""
+def _pass_on(to: Leg, digit: Digit, *, is_carried: bool) -> None:
+    """To the other side, unless the media plane does: it carries none through a room."""
     if not to.is_open or to.media is None or to.media.final is not None:
         return
     if to.party.dtmf == "info":
         if to.is_answered:
             to.press(digit.digit, digit.ms)
-    elif digit.via == "info" and to.media.remote is not None:
+    elif (digit.via == "info" or (digit.via == "rfc4733" and not is_carried)) and to.media.remote is not None:
         to.media.send_digits(digit.digit, digit.ms)
 
 

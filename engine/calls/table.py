@@ -66,6 +66,7 @@ class Input(StrEnum):
     REPLACE = auto()  # (Replacing): somebody else takes over a leg's place
     ATTEND = auto()  # (Attending): into a conference
     DEPART = auto()  # out of it
+    LISTEN = auto()  # (Listening): somebody listens to the two from now on, or nobody any more
     RING = auto()  # by command: the caller is told that it rings
     ANSWER = auto()  # (Agreement), by command: the caller is answered while others ring
     HOLD = auto()  # (Holding), by command: the peers of legs wait, or do not any more
@@ -132,6 +133,7 @@ class Do(StrEnum):
     REFUSE_REPLACING = auto()
     ATTEND = auto()
     BRIDGE_AGAIN = auto()
+    LISTEN = auto()
     HOLD = auto()
     PART = auto()
     RING_CALLER = auto()
@@ -258,6 +260,7 @@ def _transferring() -> dict[Input, Row]:
         Input.RETURN: (State.CONNECTED, (Do.GO_BACK,)),
         Input.ABANDONED: (State.ENDED, (Do.REFUSE_CALLER, Do.FINISH)),
         Input.LEAVER_ENDED: (here, (Do.LET_LEAVER_GO,)),
+        Input.LISTEN: (here, (Do.LISTEN,)),
         Input.REFERRED: (here, (Do.REFUSE_REFERRAL,)),
         Input.MEDIA_TIMEOUT: (here, (Do.PROBE,)),
         Input.CALLER_ENDED: ended,
@@ -298,6 +301,7 @@ TABLE: Final[dict[tuple[State, Input], Row]] = {  # a missing row means: ignore
     (State.TRANSFERRING, Input.REPLACE): (State.TRANSFERRING, (Do.REFUSE_REPLACING,)),
     (State.CONNECTED, Input.ATTEND): (State.CONNECTED, (Do.ATTEND,)),
     (State.CONNECTED, Input.DEPART): (State.CONNECTED, (Do.BRIDGE_AGAIN,)),
+    (State.CONNECTED, Input.LISTEN): (State.CONNECTED, (Do.LISTEN,)),
     (State.CONNECTED, Input.UNITE): (State.CONNECTED, (Do.BRIDGE_AGAIN,)),
     (State.CONNECTED, Input.PART): (State.CONNECTED, (Do.PART,)),
     (State.CONNECTED, Input.HOLD): (State.CONNECTED, (Do.HOLD,)),

@@ -68,6 +68,7 @@ class Member:
     leg: "Leg"
     manners: Manners  # all of them
     since: int  # UTC milliseconds
+    is_overheard: bool = False  # its call does not take part by itself: it is listened to, by those who do
 
 
 class Conference:
@@ -91,11 +92,11 @@ class Conference:
             return "locked"
         return "full" if len(self.members) + count > self.settings.max_members else None
 
-    def enter(self, call: "Call", leg: "Leg", wish: Manners = Manners()) -> None:
+    def enter(self, call: "Call", leg: "Leg", wish: Manners = Manners(), *, is_overheard: bool = False) -> None:
         """The leg takes part from now on. Raises `MediaError` when its codec cannot be mixed, or the wish is wrong."""
         manners = wish.over(self._usual)
         self.room.join(leg.rtp, **self._for_media(manners))
-        self.members[leg.id] = Member(call, leg, manners, utc.now_ms())
+        self.members[leg.id] = Member(call, leg, manners, utc.now_ms(), is_overheard)
         self._owner.events.emit(
             "conference.joined",
             tenant=self.tenant,

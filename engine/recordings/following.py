@@ -42,11 +42,9 @@ def scene_of(call: "Call") -> Scene:
     """
     join = call.join
     joined: tuple[Leg, ...] = () if join is None else join.legs
-    if isinstance(join, Lent):
-        joined = (join.leg, join.lent)
     legs = {leg.id: leg for leg in (*call.roles.values(), *joined) if is_audible(leg)}
     sides = [Side(leg, "said", _part_of(leg, join)) for leg in legs.values()]
-    are_two = isinstance(join, Bridge | Lent)
+    are_two = isinstance(join, Bridge)
     if not are_two and len(legs) == 1:
         (only,) = legs.values()
         sides.append(Side(only, "heard", "connected" if only.role is Role.CALLER else "originating"))

@@ -116,12 +116,14 @@ async def register(phone: Any, user: str = "101", password: str = "secret101", *
     return await phone.expect(200, 401, 403)
 
 
-async def invite(phone: Any, called: str, user: str = "101", password: str = "secret101", shown: str = "") -> Any:
+async def invite(
+    phone: Any, called: str, user: str = "101", password: str = "secret101", *, shown: str = "", sdp: str = ""
+) -> Any:
     """INVITE, be challenged, ACK that, and INVITE again with the proof; the dialog."""
     dialog = phone.new_call(called)
     dialog.uri = f"sip:{called}@acme.example"
     dialog.local = f"<sip:{shown or user}@acme.example>;tag=i{random.randrange(10**9)}"
-    await dialog.request("INVITE", phone.sdp())
+    await dialog.request("INVITE", sdp or phone.sdp())
     challenged = await phone.expect(401)
     branch, dialog.branch = dialog.branch, ""
     await phone.send(
@@ -130,7 +132,7 @@ async def invite(phone: Any, called: str, user: str = "101", password: str = "se
         f"CSeq: {dialog.invite_cseq} ACK\r\nContent-Length: 0\r\n\r\n"
     )
     proof = authorization(challenged, user, password, "INVITE", dialog.uri)
-    await dialog.request("INVITE", phone.sdp(), proof)
+    await dialog.request("INVITE", sdp or phone.sdp(), proof)
     return dialog
 
 

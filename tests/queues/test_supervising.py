@@ -1,49 +1,300 @@
-"""Supervisors on an agent's call: who hears whom, by frequency."""
+"""Agents whose calls are listened to hold, transfer and hang up as always; supervisors listen, coach, and take over."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from tests.queues.conftest import told, until
-from tests.queues.test_callbacks import OUT
-from tests.queues.test_waiting import at_home, wait_in_queue
+from tests.calls.test_replaces import named, refer_to
+from tests.calls.test_transfer import refer
+from tests.queues.conftest import Staff, told, until
 
+from santral.engine.control.client import Client
 from santral.engine.control.protocol import RequestError
 
-Start = Callable[..., Awaitable[Any]]
-TONES = (500.0, 700.0, 900.0)  # caller, agent, supervisor
-USER = '[[user]]\nname = "101"\ntenant = "acme"\npassword = "secret101"\n'
-HEARS = {  # mode -> what caller, agent and supervisor hear
-    "monitor": ((False, True, False), (True, False, False), (True, True, False)),
-    "whisper": ((False, True, False), (True, False, True), (True, True, False)),
-    "barge": ((False, True, True), (True, False, True), (True, True, False)),
+Hire = Callable[..., Awaitable[Staff]]
+WRAPS = {"wrap_up": 30}
+HEARS = {  # mode -> what customer, agent and supervisor hear of customer, agent, colleague, supervisor
+    "monitor": [(False, True, False, False), (True, False, False, False), (True, True, False, False)],
+    "whisper": [(False, True, False, False), (True, False, False, True), (True, True, False, False)],
+    "barge": [(False, True, False, True), (True, False, False, True), (True, True, False, False)],
 }
+TWO = [(False, False, True, False), (True, False, False, False)]  # customer and colleague, apart from all others
 
 
-@pytest.mark.parametrize("mode", HEARS)
-async def test_who_hears_whom(mode: str, begin: Start, talkers: Callable[[int], list[Any]], client_of: Any) -> None:
-    bench, phones = await begin("ayse", more=OUT + USER)
-    client = await client_of(bench)
-    with pytest.raises(RequestError, match="speaks to nobody"):
-        await client.call("agent.supervise", name="ayse", to="2099")
-    caller, agent, supervisor = talkers(3)
-    call = await wait_in_queue(bench, bench.left.sdp(caller.port, "0 101"))
-    caller.talk(call.media_port, TONES[0])
-    invite = await phones["ayse"].expect("INVITE")
-    agent.talk(int(invite.body.split("m=audio ")[1].split()[0]), TONES[1])
-    await phones["ayse"].answer(invite, 200, at_home(phones["ayse"].sdp(agent.port, "0 101")))
-    await phones["ayse"].expect("ACK")
-    await until(lambda: told(bench, "reservation.connected"))
-    made = await client.call("agent.supervise", name="ayse", to="2099", mode=mode)
-    invite = await bench.left.expect("INVITE")
-    supervisor.talk(int(invite.body.split("m=audio ")[1].split()[0]), TONES[2])
-    await bench.left.answer(invite, 200, bench.left.sdp(supervisor.port, "0 101"))
-    await bench.left.expect("ACK")
-    await until(lambda: len(told(bench, "conference.joined")) == 3)
+ECHO = """
+[[route]]
+name = "echo"
+tenant = "acme"
+called = "[*]99"
+destinations = [{ echo = true }]
+"""
+
+
+def reasons(staff: Staff) -> list[str]:
+    return [one["reason"] for one in told(staff.bench, "supervision.ended")]
+
+
+def assert_alone(staff: Staff) -> None:
+    """Nothing is left of supervision: no room, no supervisor."""
+    engine = staff.bench.engine
+    assert not list(engine.conferences)
+    assert not engine.queues.supervising._all
+
+
+async def test_a_supervisor_goes_from_one_mode_to_another(staff: Hire) -> None:
+    people = await staff()
+    await people.talk()
+    supervisor = await people.supervise("monitor")
+    three = people.customer, people.agent, people.boss
+    for mode, heard in HEARS.items():
+        if mode != "monitor":
+            await people.client.call("agent.supervise", name="ayse", call=supervisor, mode=mode)
+        assert await people.who_hears_whom(*three) == heard, mode
+    assert [one["mode"] for one in told(people.bench, "supervision.changed")] == ["whisper", "barge"]
+    people.agent.talker.press(5)  # a key of the agent's reaches the customer, through the room
+    await until(lambda: any(kind == 101 for kind, _ in people.customer.talker.packets))
+    await people.boss.dialog.request("BYE")
+    await people.boss.peer.expect(200)
+    await until(lambda: told(people.bench, "conference.ended"))
+    assert await people.who_hears_whom(*three[:2]) == HEARS["monitor"][:2]
+    (ended,) = told(people.bench, "supervision.ended")
+    (call,) = people.bench.engine.calls()
+    assert (ended["call"], ended["supervisor"], ended["mode"], ended["reason"]) == (
+        call.id, supervisor, "barge", "left",
+    )  # fmt: skip
+    assert (people.state(), call.join.room) == ("talking", None)
+    assert_alone(people)
+
+
+async def test_a_blind_transfer_by_the_agent_ends_the_supervision(staff: Hire) -> None:
+    """Until the colleague answers all is as it was; then the supervisor, who came for the agent, is hung up."""
+    people = await staff(**WRAPS)
+    await people.talk()
+    await people.supervise("whisper")
+    report = await refer(people.agent.dialog, "102")
+    invite = await people.colleague.peer.expect("INVITE")
+    await people.colleague.peer.answer(invite, 180)
+    assert await report.next() == 180
+    assert (await people.who_hears_whom(people.boss, people.agent)) == [HEARS["whisper"][2], HEARS["whisper"][1]]
+    people.colleague.talker.talk(invite.media_port, people.colleague.tone)
+    await people.colleague.peer.answer(invite, 200, people.colleague.sdp)
+    await people.colleague.peer.expect("ACK")
+    assert await report.next() == 200
+    await people.agent.is_hung_up()
+    await people.boss.is_hung_up()
+    assert await people.who_hears_whom(people.customer, people.colleague) == TWO
+    assert (people.state(), reasons(people)) == ("wrapping", ["agent_left"])
+    assert_alone(people)
+    queue, agent = people.figures()
+    assert (queue["answered"], queue["handled"], agent["handled"]) == (1, 1, 1)
+    talked = told(people.bench, "reservation.wrapping")[0]["talk"]
+    await people.customer.dialog.request("BYE")
+    await people.customer.peer.expect(200)
+    await people.colleague.is_hung_up(people.colleague.peer.dialog_of(invite))
+    records = await people.records(2)
+    assert (records["100"]["agent"], len(records["100"]["legs"])) == ("ayse", 3)
+    assert records["103"]["parent"] == records["100"]["id"]
+    assert people.figures()[1]["talk"] == pytest.approx(talked, abs=0.01)  # it did not go on with the call
+
+
+async def test_a_transfer_that_fails_leaves_the_supervisor_listening(staff: Hire) -> None:
+    people = await staff(**WRAPS)
+    await people.talk()
+    await people.supervise("barge")
+    report = await refer(people.agent.dialog, "102")
+    await people.colleague.peer.answer(await people.colleague.peer.expect("INVITE"), 486)
+    await people.colleague.peer.expect("ACK")
+    assert await report.next() == 486
+    three = people.customer, people.agent, people.boss
+    assert await people.who_hears_whom(*three) == HEARS["barge"]
+    assert (people.state(), reasons(people)) == ("talking", [])
+
+
+async def hears_music(people: Staff) -> bool:
+    """The customer hears it, and nobody else, once it has been decoded."""
+    await until(lambda: told(people.bench, "play.started"))
     await asyncio.sleep(0.2)
-    heard = await asyncio.gather(*(one.tones(*TONES) for one in (caller, agent, supervisor)))
-    assert tuple(tuple(level > 2000 for level in levels) for levels in heard) == HEARS[mode], heard
-    await client.call("call.hangup", id=made["call"])
-    await until(lambda: told(bench, "conference.ended"))  # caller and agent are alone again
-    assert [level > 2000 for level in await caller.tones(*TONES, seconds=0.2)] == [False, True, False]
+    return await people.customer.hears(*people.tones, 1700.0) == (False, False, False, False, True)
+
+
+async def test_hold_consult_and_attended_transfer_under_supervision(staff: Hire, sounds: Callable[..., Any]) -> None:
+    sounds("hold-music.wav", 1700.0, 1.5)
+    people = await staff(user='hold = "music"', **WRAPS)
+    await people.talk()
+    await people.supervise("monitor")
+    await people.agent.change("sendonly", 2)
+    assert await hears_music(people)
+    asked = await people.consult()
+    assert await people.who_hears_whom(people.colleague) == [(False, True, False, False)]  # the supervisor does not
+    await refer_to(people.agent.dialog, named(asked), "102")
+    await people.agent.peer.expect(202)
+    await people.agent.is_hung_up(people.agent.dialog, asked)
+    await people.boss.is_hung_up()
+    assert await people.who_hears_whom(people.customer, people.colleague) == TWO
+    assert (people.state(), reasons(people)) == ("wrapping", ["agent_left"])
+    (done,) = told(people.bench, "reservation.wrapping")
+    assert (done["hold"] >= 0.5, done["talk"] > 0) == (True, True)
+    assert_alone(people)
+
+
+async def test_take_over_rings_the_supervisor_and_the_agent_leaves(staff: Hire) -> None:
+    people = await staff(**WRAPS)
+    await people.talk()
+    await people.client.call("agent.supervise", name="ayse", to="103", mode="take_over")
+    invite = await people.boss.peer.expect("INVITE")
+    await people.boss.peer.answer(invite, 180)
+    assert await people.who_hears_whom(people.customer, people.agent) == HEARS["monitor"][:2]  # it rings, nothing else
+    people.boss.talker.talk(invite.media_port, people.boss.tone)
+    await people.boss.peer.answer(invite, 200, people.boss.sdp)
+    await people.boss.peer.expect("ACK")
+    people.boss.dialog = people.boss.peer.dialog_of(invite)
+    await people.agent.is_hung_up()
+    await assert_taken_over(people)
+
+
+async def test_a_supervisor_who_listens_takes_over(staff: Hire) -> None:
+    people = await staff(**WRAPS)
+    await people.talk()
+    supervisor = await people.supervise("monitor")
+    assert await people.who_hears_whom(people.boss) == HEARS["monitor"][2:]
+    await people.client.call("agent.supervise", name="ayse", call=supervisor, mode="take_over")
+    await people.agent.is_hung_up()
+    await assert_taken_over(people)
+
+
+async def assert_taken_over(people: Staff) -> None:
+    """Customer and supervisor speak to each other, the agent wraps up, and all records say so."""
+    both = await people.who_hears_whom(people.customer, people.boss)
+    assert both == [(False, False, False, True), (True, False, False, False)]
+    assert (people.state(), reasons(people)) == ("wrapping", ["taken_over"])
+    assert_alone(people)
+    queues = people.bench.engine.queues
+    (reservation,) = {one["reservation"] for one in told(people.bench, "reservation.wrapping")}
+    assert queues.distributor.reservation(reservation).phase == "wrapping"
+    assert not queues.held
+    assert not queues.by_leg
+    (went,) = told(people.bench, "call.transferred")
+    assert went["by"] == "local"
+    (call,) = people.bench.engine.calls()
+    assert [leg.party.name for leg in call.join.legs] == ["carrier", "103@acme.example"]
+    await people.boss.dialog.request("BYE")
+    await people.boss.peer.expect(200)
+    await people.customer.peer.answer(await people.customer.peer.expect("BYE"), 200)
+    records = await people.records(2)
+    taken, own = records["100"], records["103"]
+    assert (taken["cause"], taken["agent"], taken["queue"]) == ("normal", "ayse", "support")
+    assert [leg["trunk"] for leg in taken["legs"]] == ["carrier", "101@acme.example", "103@acme.example"]
+    assert (own["cause"], own["parent"], own["linked"]) == ("transferred", taken["id"], taken["linked"])
+    queue, agent = people.figures()
+    assert (queue["offered"], queue["answered"], queue["handled"], agent["handled"]) == (1, 1, 1, 1)
+
+
+async def test_a_supervisor_who_does_not_answer_changes_nothing(staff: Hire) -> None:
+    people = await staff()
+    await people.talk()
+    await people.client.call("agent.supervise", name="ayse", to="103", mode="take_over")
+    await people.boss.peer.answer(await people.boss.peer.expect("INVITE"), 486)
+    await people.boss.peer.expect("ACK")
+    await until(lambda: told(people.bench, "call.ended"))
+    assert await people.who_hears_whom(people.customer, people.agent) == HEARS["monitor"][:2]
+    assert (people.state(), told(people.bench, "supervision.started", "supervision.ended")) == ("talking", [])
+
+
+async def test_a_supervisor_follows_the_agent_s_leg_to_another_caller(staff: Hire) -> None:
+    """By command the agent's leg goes to somebody else: it is the same agent that is listened to."""
+    people = await staff(more=ECHO)
+    await people.talk()
+    await people.supervise("monitor")
+    await people.colleague.call("*99", "102")
+    first, other = (call for call in people.bench.engine.calls() if call.facts.called in {"100", "*99"})
+    await people.client.call("call.bridge", id=other.id, other=first.id, keep="caller", take="callee")
+    await until(lambda: told(people.bench, "call.ended"))
+    heard = await people.who_hears_whom(people.boss, people.colleague)
+    assert heard == [(False, True, True, False), (False, True, False, False)]
+    assert reasons(people) == []
+
+
+async def test_an_agent_who_stays_on_the_line_is_supervised(staff: Hire, sounds: Callable[..., Any]) -> None:
+    sounds("hold-music.wav", 1700.0, 1.5)
+    people = await staff(agent='connection = "persistent"\nauto_accept = true', user='hold = "music"', **WRAPS)
+    await people.caller_comes()
+    await until(lambda: told(people.bench, "reservation.connected"))
+    supervisor = await people.supervise("whisper")
+    three = people.customer, people.agent, people.boss
+    assert await people.who_hears_whom(*three) == HEARS["whisper"]
+    await people.agent.change("sendonly", 2)
+    assert await hears_music(people)
+    await people.agent.change("sendrecv", 3)
+    await people.client.call("agent.supervise", name="ayse", call=supervisor, mode="take_over")
+    both = await people.who_hears_whom(people.customer, people.boss)
+    assert both == [(False, False, False, True), (True, False, False, False)]
+    assert (people.state(), reasons(people)) == ("wrapping", ["taken_over"])
+    await people.agent.peer.hears_nothing(0.1)  # its leg stands
+    assert told(people.bench, "reservation.wrapping")[0]["hold"] > 0.3
+    assert people.bench.engine.queues.standing
+    assert_alone(people)
+
+
+async def test_the_caller_of_an_agent_who_stays_hangs_up_under_supervision(staff: Hire) -> None:
+    people = await staff(agent='connection = "persistent"\nauto_accept = true', **WRAPS)
+    await people.caller_comes()
+    await until(lambda: told(people.bench, "reservation.connected"))
+    await people.supervise("monitor")
+    await people.customer.dialog.request("BYE")
+    await people.customer.peer.expect(200)
+    await people.boss.is_hung_up()
+    assert (people.state(), reasons(people)) == ("wrapping", ["agent_left"])
+    assert_alone(people)
+    await people.agent.peer.hears_nothing(0.1)
+
+
+TOKENS = """
+[control]
+tcp = "127.0.0.1:0"
+[[tenant]]
+name = "globex"
+[[control.token]]
+name = "wallboard"
+secret = "w"
+scopes = ["read", "events"]
+tenant = "acme"
+[[control.token]]
+name = "neighbour"
+secret = "n"
+scopes = ["calls", "read"]
+tenant = "globex"
+[[control.token]]
+name = "lead"
+secret = "l"
+scopes = ["calls"]
+tenant = "acme"
+"""
+
+
+async def test_who_may_not_supervise(staff: Hire) -> None:
+    people = await staff(more=TOKENS)
+    with pytest.raises(RequestError, match="speaks to nobody"):
+        await people.client.call("agent.supervise", name="ayse", to="103")
+    await people.talk()
+    supervisor = await people.supervise("monitor")
+    (address,) = [one for one in people.bench.engine.control.addresses if one.startswith("tcp:")]
+    refused = {
+        "wallboard": [("forbidden", {"to": "103"}), ("forbidden", {"call": supervisor})],
+        "neighbour": [("not_found", {"to": "103"}), ("not_found", {"call": supervisor})],
+        "lead": [("bad_params", {}), ("bad_params", {"to": "103", "call": supervisor}), ("not_found", {"call": "x"}),
+                 ("not_found", {"to": "666"})],
+    }  # fmt: skip
+    for name, attempts in refused.items():
+        client = await Client.tcp("127.0.0.1", int(address.rpartition(":")[2]), name, name[0])
+        try:
+            for code, params in attempts:
+                with pytest.raises(RequestError) as said:
+                    await client.call("agent.supervise", name="ayse", mode="barge", **params)
+                assert said.value.code == code, (name, params)
+            if name == "lead":  # the one who may
+                await client.call("agent.supervise", name="ayse", call=supervisor, mode="barge")
+        finally:
+            await client.close()
+    assert told(people.bench, "supervision.changed")[0]["by"] == "lead"
+    await people.boss.peer.hears_nothing(0.1)  # nobody was rung by them

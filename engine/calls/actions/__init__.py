@@ -69,6 +69,7 @@ PERFORM: Final[dict[Do, Callable[["Call", Input, Any], None]]] = {
     Do.REFUSE_REPLACING: replacing.refuse,
     Do.ATTEND: conferring.attend,
     Do.BRIDGE_AGAIN: conferring.bridge_again,
+    Do.LISTEN: midcall.listen,
     Do.HOLD: midcall.hold,
     Do.PART: midcall.part,
     Do.RING_CALLER: ringing.ring_caller,

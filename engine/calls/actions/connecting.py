@@ -191,6 +191,7 @@ def connect_endpoint(call: "Call", _what: Input, sound: tuple[PreparedAudio, str
         call.services.queues.stays(call)
         return
     if isinstance(sound, Attending):
+        call.services.queues.supervising.entered(call)
         return
     if sound is None:
         call.services.plane.echo(call.caller.rtp)

@@ -1,6 +1,6 @@
 """Inside an answered call: changes and requests go to the join, silence is asked about before it ends anything."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from santral.engine.calls import digits
@@ -9,9 +9,11 @@ from santral.engine.calls.actions.connecting import start_playing
 from santral.engine.calls.joins import Bridge, Endpoint, hear_alone
 from santral.engine.calls.leg import Leg, News
 from santral.engine.calls.table import Input
+from santral.engine.media import MediaError
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
+    from santral.engine.conferences import Conference
 
 UNABLE: Final = 500  # to an INFO while nobody is there to hear it
 GONE: Final = frozenset({404, 408, 410, 481, 503, 504})  # answers to a probe of a call that the peer has not
@@ -25,12 +27,35 @@ class Holding(NamedTuple):
     by: str
 
 
+class Listening(NamedTuple):
+    """Others listen in this room to the two who hear each other; None: nobody does. `on_refused` is told if a codec
+    cannot be mixed.
+    """
+
+    room: "Conference | None"
+    on_refused: Callable[[str], None]
+
+
 def hold(call: "Call", _what: Input, wanted: Holding) -> None:
     if not isinstance(call.join, Bridge):
         return
     for leg in wanted.legs:
         if leg in call.join.legs:
             (call.join.hold if wanted.on else call.join.resume)(leg, wanted.by)
+    call.services.queues.look_at_hold(call)
+
+
+def listen(call: "Call", _what: Input, wanted: Listening) -> None:
+    """How the two hear each other is changed, not that they do."""
+    bridge, room = call.join, wanted.room
+    if not isinstance(bridge, Bridge) or bridge.room is room:
+        return
+    bridge.let_out()
+    if room is not None:
+        try:
+            bridge.let_in(room)
+        except MediaError as problem:
+            wanted.on_refused(str(problem))
 
 
 def part(call: "Call", _what: Input, _data: Any) -> None:
@@ -50,7 +75,7 @@ def carry_change(call: "Call", what: Input, change: tuple[Leg, News, Any]) -> No
         return
     if call.join is not None and leg in call.join.legs:
         call.join.hear(leg, news, data)
-        call.services.queues.held_leg(leg, on=leg.is_held)
+        call.services.queues.look_at_hold(call)
     elif news is News.ASKED:
         key, request = data
         leg.reply(key, request, UNABLE)

@@ -15,7 +15,7 @@ from santral.engine.calls.actions.branches import TIMERS, Way, give_up
 from santral.engine.calls.actions.dialling import dial_all, fail_branch
 from santral.engine.calls.dialer import Dial, Dialer, Failure, Fault, Step, Wait, best
 from santral.engine.calls.joins import Endpoint, Lent
-from santral.engine.calls.leg import HeaderLines, Leg
+from santral.engine.calls.leg import HeaderLines, Leg, sure
 from santral.engine.calls.playing import Playing
 from santral.engine.calls.table import Heard, Input, State
 from santral.engine.config.sounds import Sound
@@ -40,7 +40,7 @@ class Offer:
     prompt: tuple[Sound, ...] = ()  # heard until that key
     whisper: tuple[Sound, ...] = ()  # heard by the agent alone, before the caller
     is_silent: bool = False  # rung only when it has been accepted
-    standing: Leg | None = None  # a leg of the agent that stays up, in a call of its own
+    standing: "tuple[Call, Leg] | None" = None  # a leg of the agent that stays up, and the call it has of its own
     failures: list[Failure] = field(default_factory=list)
     accepted: bool = False
 
@@ -130,7 +130,7 @@ def open_audio(call: "Call", _what: Input, agent: str) -> None:
         return
     offer.accepted = True
     if offer.standing is not None:
-        _tell(call, offer, offer.standing)
+        _tell(call, offer, offer.standing[1])
     elif offer.is_silent and offer.dialer is not None:
         _go_on(call, offer, offer.dialer.first())
 
@@ -229,7 +229,8 @@ async def _whisper(call: "Call", offer: Offer, leg: Leg) -> None:
     if not leg.is_open or not _is_taken(call, offer):
         return
     if said:
-        playing.begin(call, Playing(leg, str(offer.whisper[0].file), on_end=ready), said)
+        home = call if offer.standing is None else offer.standing[0]  # who hears of the end of what is played to it
+        playing.begin(home, Playing(leg, str(offer.whisper[0].file), on_end=ready), said)
     else:
         ready()
 
@@ -249,14 +250,20 @@ def connect(call: "Call", what: Input, heard: Heard) -> None:
         connecting.connect(call, what, heard)
     else:
         give_up(call, call.dialled, connecting.ELSEWHERE)
-        call.end_join()
-        if call.caller.is_answered:
-            call.join = Lent(call, call.caller, leg)
-        else:
-            connecting.settle_alone(call)
-            call.join = Lent(call, call.caller, leg)
-            connecting.answer(call)
+        lend(call, leg, sure(offer.standing)[0])
     call.services.queues.connected(call, offer, leg)
+
+
+def lend(call: "Call", leg: Leg, home: "Call") -> None:
+    """The caller and a leg that stays up in a call of its own hear each other."""
+    call.end_join()
+    if not call.caller.is_answered:
+        connecting.settle_alone(call)
+    call.join = lent = Lent(call, call.caller, leg, home)
+    if not call.caller.is_answered:
+        connecting.answer(call)
+    lent.announce()
+    lent.align()
 
 
 # ---- who is who ----

@@ -37,6 +37,9 @@ def replace_leg(call: "Call", what: Input, replacing: Replacing) -> None:
         refuse(call, what, replacing)
         return
     stays = call.join.other(gone)
+    if stays not in call.legs:
+        refuse(call, what, replacing)  # it is only lent
+        return
     if not _enter(call, new, (stays.agreed.audio.name,), stays.agreed):
         return
     call.end_join()

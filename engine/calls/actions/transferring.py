@@ -13,7 +13,7 @@ from santral.engine.calls.actions.beginning import go
 from santral.engine.calls.actions.branches import TIMERS
 from santral.engine.calls.actions.moving import NO_SUCH_CALL, NORMAL, Joining
 from santral.engine.calls.dialer import Dialer, GiveUp
-from santral.engine.calls.joins import Bridge
+from santral.engine.calls.joins import Bridge, OnLoan
 from santral.engine.calls.leg import HeaderLines, Leg, Referral, Role, sure
 from santral.engine.calls.table import Heard, Input, State
 from santral.engine.calls.waiting import entertain
@@ -59,10 +59,12 @@ class Transfer:
 def judge(call: "Call", _what: Input, heard: Heard) -> None:
     """A party wants the other one to be connected elsewhere: may it, and where would that be?"""
     leg, referral = heard
-    if leg.party.transfer == "refuse":
+    if isinstance(call.join, OnLoan):
+        call.join.borrower.post(Input.REFERRED, heard)
+    elif leg.party.transfer == "refuse":
         referral.refuse(DECLINED)
-    elif not isinstance(call.join, Bridge) or leg not in call.join.legs:
-        referral.refuse(NOBODY)
+    elif not isinstance(call.join, Bridge) or leg not in call.join.legs or call.join.other(leg) not in call.legs:
+        referral.refuse(NOBODY)  # nobody else, or somebody who is only lent
     elif referral.replaces is not None:
         _attend(call, leg, referral, call.join.other(leg))
     else:
@@ -188,7 +190,8 @@ def let_leaver_go(call: "Call", _what: Input, heard: Heard) -> None:
     if call.transfer is not None:
         call.transfer.leaver = None
     call.end_join()
-    call.let_go(heard.leg)
+    if heard.leg in call.legs:
+        call.let_go(heard.leg)
     rang = [leg for leg in call.dialled if leg.rang]
     if rang:
         _let_hear(call, rang[-1])
@@ -220,8 +223,14 @@ def hand_over(call: "Call", what: Input, data: Any) -> None:
     transfer.tell(200)
     if transfer.leaver is not None:
         call.end_join()
-        transfer.leaver.hang_up(NORMAL)
-        call.let_go(transfer.leaver)
+        _hang_up(call, transfer.leaver)
+
+
+def _hang_up(call: "Call", leaver: Leg) -> None:
+    """Who transferred has left; a leg that was lent goes on in its own call."""
+    if leaver in call.legs:
+        leaver.hang_up(NORMAL)
+        call.let_go(leaver)
 
 
 def fail(call: "Call", _what: Input, step: GiveUp) -> None:
@@ -248,5 +257,5 @@ def drop(call: "Call", _what: Input, _data: Any) -> None:
     if transfer is None:
         return
     transfer.tell(TERMINATED)
-    if transfer.leaver is not None:
+    if transfer.leaver is not None and transfer.leaver in call.legs:
         transfer.leaver.hang_up(NORMAL)

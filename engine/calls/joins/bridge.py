@@ -3,6 +3,8 @@
 A change is answered here when the other side would hear nothing new (RFC 3264 8: a refresh changes nothing);
 otherwise the other leg is asked first and its answer decides. Two changes at once are glare: 491 (RFC 3261 14.2).
 Whatever happens, each leg is brought to what its counterpart's last word means for it (`_align`).
+
+Somebody may listen: then the audio of both goes through a conference (`let_in`), and nothing else is different.
 """
 
 from contextlib import suppress
@@ -12,12 +14,14 @@ from santral.engine.calls import negotiation
 from santral.engine.calls.joins.join import HELD, announce_change
 from santral.engine.calls.leg import NOT_ACCEPTABLE, REQUEST_PENDING, Leg, News
 from santral.engine.calls.waiting import entertain
+from santral.engine.media import MediaError
 from santral.sip.errors import NotAcceptable
 from santral.sip.message import Request
 from santral.sip.offer_answer import Codec, answer_direction
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
+    from santral.engine.conferences import Conference
 
 REFUSED_FOR_A_CHANGE: Final = frozenset({REQUEST_PENDING, NOT_ACCEPTABLE})  # other refusals are told as 488
 
@@ -27,6 +31,8 @@ Wanted = tuple[tuple[Codec, ...], str]  # codecs and direction of an offer
 class Bridge:
     """Two legs that hear each other."""
 
+    aligns_codecs = True  # legs are asked for the codec of their counterparts
+
     def __init__(self, call: "Call", a: Leg, b: Leg) -> None:
         self._call, self._a, self._b = call, a, b
         self._questions: dict[str, tuple[Leg, str, Request]] = {}  # key of what was passed on -> who asked, its key
@@ -35,8 +41,9 @@ class Bridge:
         self._waiting: set[str] = set()  # legs whose peer was busy: asked again when their time has come
         self._withdrawn: set[str] = set()  # legs whose change was taken back while it was under way
         self._is_announced = False
+        self.room: Conference | None = None  # through which they hear each other, while somebody listens there
         for leg in self.legs:
-            entertain(call, leg, None)
+            entertain(self.owner(leg), leg, None)
         call.services.plane.bridge(a.rtp, b.rtp)
 
     @property
@@ -50,18 +57,60 @@ class Bridge:
 
     def end(self) -> None:
         for leg in self.legs:
-            entertain(self._call, leg, None)
+            entertain(self.owner(leg), leg, None)
             if leg.is_open:
                 self._release(leg, "engine")
             if leg.asks_change and leg.is_open:
                 leg.refuse_change(REQUEST_PENDING)
         if self._is_announced:
             self._call.emit("bridge.ended", legs=[self._a.id, self._b.id])
-        if self._a.media is not None and self._a.media.final is None:
-            self._call.services.plane.unbridge(self._a.media)
+        if self.room is not None:
+            self._leave_room()
+            return
+        for leg in self.legs:
+            if leg.media is not None and leg.media.final is None:
+                self._call.services.plane.unbridge(leg.media)
+                return
 
     def other(self, leg: Leg) -> Leg:
         return self._b if leg is self._a else self._a
+
+    # ---- who else hears them ----
+
+    def owner(self, _leg: Leg) -> "Call":
+        """The call that this leg belongs to."""
+        return self._call
+
+    @property
+    def carries_digits(self) -> bool:
+        """The media plane passes digits on; a conference of more than two does not."""
+        return self.room is None or len(self.room.members) <= len(self.legs)
+
+    def let_in(self, room: "Conference") -> None:
+        """From now on both hear each other in this room, where others may listen.
+
+        Raises `MediaError` when a leg's codec cannot be mixed: everything stands as before then.
+        """
+        try:
+            for leg in self.legs:
+                room.enter(self.owner(leg), leg, is_overheard=True)
+        except MediaError:
+            self.room = room
+            self.let_out()
+            raise
+        self.room = room
+
+    def let_out(self) -> None:
+        """Nobody else hears them any more."""
+        if self.room is not None:
+            self._call.services.plane.bridge(self._a.rtp, self._b.rtp)
+            self._leave_room()
+
+    def _leave_room(self) -> None:
+        room, self.room = self.room, None
+        if room is not None:
+            for leg in self.legs:
+                room.leave(leg, "left")
 
     def hear(self, leg: Leg, news: News, data: Any) -> None:
         match news:
@@ -177,7 +226,7 @@ class Bridge:
         other = self.other(leg)
         codecs = leg.agreed.ours
         direction = leg.direction if leg.effective == target(leg, other) else offered(leg, other)
-        codec = other.agreed.audio.key
+        codec = other.agreed.audio.key if self.aligns_codecs else leg.agreed.audio.key
         if leg.agreed.audio.key != codec:
             with suppress(NotAcceptable):  # its peer never offered it: the media plane converts
                 codecs = negotiation.answer_with(leg.peer, codec, events=self._events_for(leg)).ours
@@ -228,7 +277,8 @@ class Bridge:
                 and (leg.waits or plays_music(other))
                 and leg.wish in negotiation.HEARING
             )
-            entertain(self._call, leg, self._call.world.hold_music[self._call.tenant] if waits else None)
+            music = self._call.world.hold_music[self._call.tenant] if waits else None
+            entertain(self.owner(leg), leg, music)
 
 
 def plays_music(leg: Leg) -> bool:

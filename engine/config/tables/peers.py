@@ -274,6 +274,11 @@ class UserTable(Table):
         False,
         description="Its phones are behind a NAT: it is kept open, media may come from where they signal from.",
     )
+    hold: Literal["pass", "music"] = Field(
+        "pass",
+        description="What hold by its phones does: it is passed on to the other side, or kept from it, which hears "
+        "`hold-music.wav` of its tenant's sounds (or the embedded one) meanwhile.",
+    )
     transfer: Literal["refuse", "local"] = Field(
         "local",
         description="What becomes of a REFER from its phones (transfer): it is refused, or carried out here, as a call "

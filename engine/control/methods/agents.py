@@ -175,11 +175,13 @@ async def on_finish(caller: Caller, command: Finish) -> dict[str, Any]:
 class Supervise:
     """Somebody else on the call of an agent: rings a number or user of the tenant, and brings it in when it answers.
 
-    `take_over`: the agent leaves when it answers. What it does may be changed by `conference.change` with its call.
+    `take_over`: it speaks to who the agent spoke to, and the agent has left. With `call` instead of `to` a supervisor
+    who is there goes on in another mode.
     """
 
     name: str = about(NAME)
-    to: str = about("number or user to ring: the supervisor, as in a call of the tenant")
+    to: str | None = about("number or user to ring: the supervisor, as in a call of the tenant", None)
+    call: str | None = about("of a supervisor who is there, as answered before", None)
     mode: Literal["monitor", "whisper", "barge", "take_over"] = about(
         "hears both; is heard by the agent alone, too; by both; or instead of the agent", "monitor"
     )
@@ -187,5 +189,7 @@ class Supervise:
 
 async def on_supervise(caller: Caller, command: Supervise) -> dict[str, Any]:
     agent = found(caller, command.name)
-    call = caller.engine.queues.desk.supervise(agent.name, command.mode, command.to, caller.who.name)
+    if command.call is not None:
+        caller.call(command.call)  # one that this client may see
+    call = caller.engine.queues.desk.supervise(agent.name, command.mode, command.to, command.call, caller.who.name)
     return {"name": agent.name, "mode": command.mode, "call": call}

@@ -177,7 +177,7 @@ async def on_lock(caller: Caller, command: Lock) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """End a conference and hang up every call in it."""
+    """End a conference and hang up every call in it; calls that are only listened to there go on."""
 
     name: str = about("of the conference")
     tenant: str | None = about(TENANT, None)
@@ -185,7 +185,7 @@ class End:
 
 async def on_end(caller: Caller, command: End) -> dict[str, Any]:
     conference = found(caller, command.name, command.tenant)
-    calls = {one.call.id: one.call for one in conference.members.values()}
+    calls = {one.call.id: one.call for one in conference.members.values() if not one.is_overheard}
     for call in calls.values():
         call.verbs.leave("ended")
         call.hang_up(None, caller.who.name)
