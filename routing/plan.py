@@ -139,6 +139,14 @@ class ActAsAgent:
 
 
 @dataclass(frozen=True, slots=True)
+class MeetAgent:
+    """Connect who is on the line with an agent who stays on it, too, as soon as that one has accepted."""
+
+    agent: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """Refuse with this SIP status."""
 
@@ -147,7 +155,7 @@ class Reject:
 
 
 GoesOn = ToTrunk | ToUser | ToPlay | ToConference | ToQueue
-Attempt = Dialled | Echo | Play | Confer | Enqueue | ActAsAgent | Reject
+Attempt = Dialled | Echo | Play | Confer | Enqueue | ActAsAgent | MeetAgent | Reject
 
 
 @dataclass(frozen=True, slots=True)

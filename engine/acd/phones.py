@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from santral.engine.world import World
 
 AUTO_ANSWER: Final = "auto_answer"
+ON_DEMAND: Final = "on_demand"
+PERSISTENT: Final = "persistent"  # it stays on the line
 NO_ANSWER: Final = Cause.NO_ANSWER
 BUSY: Final = frozenset({486, 600})
 SAYS_NO: Final = frozenset({403, 433, 603, 607, 608})

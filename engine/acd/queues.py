@@ -385,9 +385,11 @@ class Queues:
         if held is None or not (said := self.distributor.accept(reservation, self.now)):
             return False
         self.apply(said)
-        if held.call is not None:
+        if held.kind == CALLBACK:
+            self.callbacks.accepted(held)
+        elif held.call is not None:
             held.call.post(Input.OPEN_AUDIO, held.agent)
-        elif held.kind != CALLBACK:
+        else:
             self.apply(self.distributor.connected(reservation, self.now))
         return True
 
@@ -420,6 +422,7 @@ class Queues:
             if standing is leg:
                 del self.standing[agent]
                 self.apply(self.distributor.reach(agent, False, self.now))
+                self.callbacks.lost(agent)
 
     def _left(self, leg: "Leg") -> None:
         """The agent's leg has left the call: its wrap-up begins, and nobody listens to it any more."""

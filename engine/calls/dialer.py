@@ -19,6 +19,7 @@ from santral.routing.plan import (
     DialUser,
     Echo,
     Enqueue,
+    MeetAgent,
     Play,
     Reject,
 )
@@ -84,7 +85,7 @@ class Dial:
 class AnswerHere:
     """Answer the caller ourselves; the media plane echoes, plays or mixes."""
 
-    endpoint: Echo | Play | Confer | ActAsAgent
+    endpoint: Echo | Play | Confer | ActAsAgent | MeetAgent
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,7 @@ class Dialer:
                 return Dial(attempt, tuple(one.uri for one in group), group, diverted)
             case Enqueue() as attempt:
                 return Wait(attempt)
-            case Echo() | Play() | Confer() | ActAsAgent() as endpoint:
+            case Echo() | Play() | Confer() | ActAsAgent() | MeetAgent() as endpoint:
                 return AnswerHere(endpoint)
             case Reject(status=status):
                 return GiveUp(status)

@@ -20,6 +20,7 @@ from santral.routing.plan import (
     DialUser,
     Echo,
     Enqueue,
+    MeetAgent,
     Plan,
     Play,
     Reject,
@@ -109,18 +110,20 @@ def shown(attempt: Attempt) -> str:
         case Enqueue(queue=queue, timeout_s=timeout_s):
             limit = "" if timeout_s is None else f" for {timeout_s:g} s"
             return f"wait in queue {queue}{limit}"
-        case Echo() | Play() | Confer() | ActAsAgent():
+        case Echo() | Play() | Confer() | ActAsAgent() | MeetAgent():
             return f"answer and {_answered_here(attempt)}"
         case Reject(status=status):
             return f"refuse with {status}"
 
 
-def _answered_here(attempt: Echo | Play | Confer | ActAsAgent) -> str:
+def _answered_here(attempt: Echo | Play | Confer | ActAsAgent | MeetAgent) -> str:
     match attempt:
         case Echo():
             return "echo"
         case Play(file=file):
             return f"play {file}"
+        case MeetAgent(agent=agent):
+            return f"meets agent {agent}"
         case ActAsAgent(what=what):
             return f"{what} the agent who calls"
         case Confer(room=room):

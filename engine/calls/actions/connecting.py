@@ -1,6 +1,6 @@
 """Connecting the caller: with early media, with the leg that answered, or with the engine itself."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from santral.engine.calls import negotiation, playing
 from santral.engine.calls.actions import conferring
@@ -8,7 +8,7 @@ from santral.engine.calls.actions.branches import TIMERS, give_up
 from santral.engine.calls.actions.conferring import Attending
 from santral.engine.calls.crossing import STRANGER, connected
 from santral.engine.calls.dialer import AnswerHere, Failure, Fault
-from santral.engine.calls.joins import Bridge, Endpoint
+from santral.engine.calls.joins import Bridge, Endpoint, Lent
 from santral.engine.calls.leg import Leg, Role, sure
 from santral.engine.calls.negotiation import Agreement
 from santral.engine.calls.playing import Playing
@@ -16,7 +16,7 @@ from santral.engine.calls.table import Heard, Input
 from santral.engine.calls.tones import rendered, tone_of
 from santral.engine.calls.waiting import entertain
 from santral.engine.media import MediaError, PreparedAudio, rate_of
-from santral.routing.plan import ActAsAgent, Confer, Play
+from santral.routing.plan import ActAsAgent, Confer, MeetAgent, Play
 from santral.sip.errors import NotAcceptable
 from santral.sip.uri import Uri
 
@@ -24,8 +24,16 @@ if TYPE_CHECKING:
     from santral.engine.calls.call import Call
 
 FORBIDDEN: Final = 403
+NOT_THERE: Final = 480  # the agent has not accepted
 STAYS: Final = "stays"  # an agent on the line: nothing is said to it
 ELSEWHERE: Final = ('SIP;cause=200;text="Call completed elsewhere"',)  # RFC 3326, to phones that rang in vain
+
+
+class Meeting(NamedTuple):
+    """An agent's leg that stays up, and the call it has of its own."""
+
+    home: "Call"
+    leg: Leg
 
 
 def answer_caller_with(call: "Call", callee: Leg) -> None:
@@ -131,6 +139,8 @@ def prepare_endpoint(call: "Call", _what: Input, step: AnswerHere) -> None:
         call.spawn(conferring.prepare_conference(call, step.endpoint))
     elif isinstance(step.endpoint, ActAsAgent):
         call.spawn(_act_as_agent(call, step.endpoint, codec))
+    elif isinstance(step.endpoint, MeetAgent):
+        call.spawn(_meet_agent(call))
     else:
         call.post(Input.AUDIO_READY)
 
@@ -173,7 +183,35 @@ async def _act_as_agent(call: "Call", what: ActAsAgent, codec: str) -> None:
     call.post(Input.AUDIO_READY, (audio or rendered(tone_of(None, "beep"), rate_of(codec)), sound.file.name))
 
 
-def connect_endpoint(call: "Call", _what: Input, sound: tuple[PreparedAudio, str] | Attending | str | None) -> None:
+async def _meet_agent(call: "Call") -> None:
+    """An agent who stays on the line is waited for, as one whose phone rings."""
+    entertain(call, call.caller, call.world.ringback[call.tenant])
+    standing = await call.services.queues.callbacks.standing_for(call)
+    if standing is None:
+        call.post(Input.ATTEMPT_FAILED, Failure(Fault.REFUSED, NOT_THERE))
+    else:
+        call.post(Input.AUDIO_READY, Meeting(*standing))
+
+
+def lend(call: "Call", leg: Leg, home: "Call") -> None:
+    """The caller and a leg that stays up in a call of its own hear each other."""
+    call.end_join()
+    if not call.caller.is_answered:
+        settle_alone(call)
+    call.join = lent = Lent(call, call.caller, leg, home)
+    if not call.caller.is_answered:
+        answer(call)
+    lent.announce()
+    lent.align()
+
+
+def connect_endpoint(
+    call: "Call", _what: Input, sound: tuple[PreparedAudio, str] | Attending | Meeting | str | None
+) -> None:
+    if isinstance(sound, Meeting):
+        lend(call, sound.leg, sound.home)
+        call.services.queues.callbacks.met(call, sound.leg)
+        return
     call.end_join()
     endpoint = call.join = Endpoint(call, call.caller)
     if isinstance(sound, Attending):

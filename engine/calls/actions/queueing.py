@@ -14,7 +14,7 @@ from santral.engine.calls.actions.beginning import NOT_RECORDED
 from santral.engine.calls.actions.branches import TIMERS, Way, give_up
 from santral.engine.calls.actions.dialling import dial_all, fail_branch
 from santral.engine.calls.dialer import Dial, Dialer, Failure, Fault, Step, Wait, best
-from santral.engine.calls.joins import Endpoint, Lent
+from santral.engine.calls.joins import Endpoint
 from santral.engine.calls.leg import HeaderLines, Leg, sure
 from santral.engine.calls.playing import Playing
 from santral.engine.calls.table import Heard, Input, State
@@ -250,20 +250,8 @@ def connect(call: "Call", what: Input, heard: Heard) -> None:
         connecting.connect(call, what, heard)
     else:
         give_up(call, call.dialled, connecting.ELSEWHERE)
-        lend(call, leg, sure(offer.standing)[0])
+        connecting.lend(call, leg, sure(offer.standing)[0])
     call.services.queues.connected(call, offer, leg)
-
-
-def lend(call: "Call", leg: Leg, home: "Call") -> None:
-    """The caller and a leg that stays up in a call of its own hear each other."""
-    call.end_join()
-    if not call.caller.is_answered:
-        connecting.settle_alone(call)
-    call.join = lent = Lent(call, call.caller, leg, home)
-    if not call.caller.is_answered:
-        connecting.answer(call)
-    lent.announce()
-    lent.align()
 
 
 # ---- who is who ----
