@@ -45,4 +45,4 @@ cdef Codec at_rate(int hz, int payload_type):
     return Codec.of(row)
 
 
-L16 = tuple([at_rate(hz, 11 if hz == 44100 else -1) for hz in (8000, 16000, 44100, 48000)])
+L16 = tuple([at_rate(hz, 11 if hz == 44100 else -1) for hz in (8000, 16000, 24000, 44100, 48000)])

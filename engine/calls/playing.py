@@ -19,16 +19,20 @@ FRAME_MS: Final = 20  # of a player
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How something is played. `stop_on`: digits of the peer that end it, "any" for each of them."""
+    """How something is played. `stop_on`: digits of the peer that end it, "any" for each of them. An interlude is
+    stopped by nothing; whatever else is played waits for its end and goes on.
+    """
 
     loop: bool = False
     offset_ms: int = 0
     gain_db: float = 0.0
     stop_on: str = ""
+    interlude: bool = False
 
 
 ONCE: Final = Manner()
 OVER_AND_OVER: Final = Manner(loop=True)
+FIRST: Final = Manner(interlude=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ def begin(call: "Call", what: Playing, audio: PreparedAudio | Sequence[PreparedA
         offset_ms=manner.offset_ms,
         gain_db=manner.gain_db,
         stop_on=manner.stop_on,
+        interlude=manner.interlude,
     )
     call.plays[play_id] = what
     call.emit("play.started", leg=what.leg.id, file=what.file, play=play_id)

@@ -85,6 +85,7 @@ class Conference:
         self.locked = False
         self.started: Final = utc.now_ms()
         self._owner = owner
+        self._announcing_until = 0.0  # by the owner's clock
 
     def objection(self, count: int = 1) -> str | None:
         """Why so many more may not come: "locked" or "full"; None when they may."""
@@ -106,7 +107,7 @@ class Conference:
             members=len(self.members),
             **asdict(manners),
         )
-        self._play(self.sounds.join)
+        self.sound(self.sounds.join)
         self._owner.on_change(self)
 
     @property
@@ -139,6 +140,7 @@ class Conference:
             changed["whisper_to"] = self._for_media(manners)["whisper_to"]
         self.room.change(leg.rtp, **changed)
         member.manners = manners
+        self._owner.on_change(self)
         self._owner.events.emit(
             "conference.changed", tenant=self.tenant, call=member.call.id, leg=leg.id, name=self.name, **asdict(manners)
         )
@@ -161,13 +163,19 @@ class Conference:
         )
         self._owner.on_change(self)
         if self.members:
-            self._play(self.sounds.leave)
+            self.sound(self.sounds.leave)
         else:
             self._owner.close(self)
 
-    def _play(self, audio: PreparedAudio | None) -> None:
-        if audio is not None:
+    def sound(self, audio: PreparedAudio | None) -> None:
+        """To everybody, unless they are being told something."""
+        if audio is not None and self._owner.now() >= self._announcing_until:
             self.room.play(audio)
+
+    def announce(self, audio: PreparedAudio) -> None:
+        """The same, of words that no other sound may cut short."""
+        self._announcing_until = self._owner.now() + audio.duration_ms / 1000
+        self.room.play(audio)
 
     def shown(self) -> dict[str, Any]:
         """As control clients see it."""
@@ -197,7 +205,10 @@ class Conferences:
     def __init__(self, loop: asyncio.AbstractEventLoop, plane: MediaPlane, events: EventLog) -> None:
         self._loop, self._plane, self.events = loop, plane, events
         self._rooms: dict[tuple[str, str], Conference] = {}
-        self.on_change: Callable[[Conference], None] = lambda _conference: None  # members came or went
+        self.on_change: Callable[[Conference], None] = lambda _conference: (
+            None
+        )  # members came, went, or take part otherwise
+        self.now: Final = loop.time
         self._closing: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Iterator[Conference]:

@@ -12,6 +12,7 @@ from santral.engine.media.core.mix.jitter import JitterMemory
 from santral.engine.media.core.secure.srtp import Secure
 from santral.engine.media.core.stage.tap import TapRing
 from santral.engine.media.model import (
+    SIDES,
     Detected,
     Direction,
     Gate,
@@ -217,20 +218,23 @@ class MediaLeg:
         self.refuse_if_closed()
         self.equip()
         self.kept[tap.serial] = tap
-        self.post("give_tap", tap.ring, tap.side == "heard")
+        self.post("give_tap", tap.ring, SIDES.index(tap.side))
 
     def take_tap(self, tap: LentTap) -> None:
         if self.final is None:
             self.hide_digits(tap, on=False, delay_ms=None)
-            self.post("take_tap", tap.serial, tap.side == "heard")
+            self.post("take_tap", tap.serial, SIDES.index(tap.side))
 
     def hide_digits(self, tap: LentTap, *, on: bool, delay_ms: int | None) -> None:
-        """Keep what the peer presses out of the tap, which waits so long for digits to be known. None: as it is."""
+        """Keep what the peer presses out of the tap, which waits so long for digits to be known. None: as it is.
+
+        Of a tap on what is played that is what we press, and needs no listening.
+        """
         if self.final is not None:
             return
         if delay_ms is not None:
-            self.post("tune_tap", tap.serial, tap.side == "heard", on, delay_ms * 1_000_000)
-        if on:
+            self.post("tune_tap", tap.serial, SIDES.index(tap.side), on, delay_ms * 1_000_000)
+        if on and tap.side == "said":
             self._hiding.add(tap.serial)
         else:
             self._hiding.discard(tap.serial)

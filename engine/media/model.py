@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
-Side = Literal["said", "heard"]  # of a leg's peer
+Side = Literal["said", "heard", "played"]  # of a leg's peer; played: what it hears of the engine's own making
+SIDES: Final[tuple[Side, ...]] = ("said", "heard", "played")  # as the media thread counts them
 Gate = Literal["pass", "swallow", "mask"]
 Detected = Literal["dtmf", "tones", "fax", "voice", "level"]
 Dtmf = Literal["auto", "rfc4733", "inband", "info"]
@@ -35,7 +36,7 @@ EventKind = Literal[
 ReportKind = (
     EventKind
     | Literal[  # these stay inside the plane
-        "closed", "needs_stage", "released", "returned", "room_closed", "room_played"
+        "closed", "needs_stage", "released", "returned", "room_closed", "room_played", "room_returned"
     ]
 )
 

@@ -146,10 +146,12 @@ class MediaPlane:
         offset_ms: int = 0,
         gain_db: float = 0.0,
         stop_on: str = "",
+        interlude: bool = False,
     ) -> int:
         """Play to the leg, one after the other; what is relayed to it is held back meanwhile.
 
-        `stop_on`: digits of the peer that end it ("any" for each of them). A `play_finished` event follows in any case.
+        `stop_on`: digits of the peer that end it ("any" for each of them). An `interlude` ends by itself only: what is
+        played beside it stands still meanwhile. A `play_finished` event follows in any case.
         Raises `MediaError` when nothing can be encoded for the peer, `ValueError` for what cannot be played.
         """
         leg.refuse_if_closed()
@@ -159,7 +161,7 @@ class MediaPlane:
         what = playlist(play_id, audio, loop=loop, offset_ms=offset_ms, gain_db=gain_db, stop_on=stop_on)
         leg.equip()
         leg.playing[play_id] = what
-        leg.post("play", what)
+        leg.post("interlude" if interlude else "play", what)
         return play_id
 
     def stop_play(self, leg: MediaLeg) -> None:
@@ -296,7 +298,7 @@ class MediaPlane:
             self._on_event(event)
 
     def _on_report(self, report: Report) -> None:
-        if report.kind in {"room_closed", "room_played", "speaker"}:
+        if report.kind in {"room_closed", "room_played", "room_returned", "speaker"}:
             self._on_room_report(report)
             return
         leg = self.legs.get(report.leg)

@@ -11,6 +11,7 @@ from santral.engine.media.core.mix.jitter import JitterMemory
 from santral.engine.media.leg import MediaLeg
 from santral.engine.media.model import MediaError, MediaEvent
 from santral.engine.media.orders import playlist
+from santral.engine.media.taps import LentTap
 from santral.engine.media.worker import MediaWorker, Report
 
 if TYPE_CHECKING:
@@ -41,12 +42,15 @@ class MediaRoom:
     def __init__(self, plane: "MediaPlane", worker: MediaWorker, rate_hz: int, *, levels: bool) -> None:
         self.id: Final = next(_room_ids)
         self.rate_hz: Final = rate_hz
+        self.has_small_packets: Final = False  # of what is played, as it is tapped
         self.legs: Final[dict[MediaLeg, Manner]] = {}
         self.worker: Final = worker
         self.closed: asyncio.Future[None] | None = None
         self._plane = plane
-        self._memory = Room(plane.next_serial(), self.id, rate_hz, levels)
+        wire = plane.codec_keys.number(f"L16/{rate_hz}")
+        self._memory = Room(plane.next_serial(), self.id, rate_hz, levels, wire)
         self._playing: dict[int, Playlist] = {}
+        self._taps: dict[int, LentTap] = {}
         worker.post("open_room", self._memory)
 
     def join(
@@ -61,7 +65,7 @@ class MediaRoom:
         whisper_to: MediaLeg | None = None,
     ) -> None:
         """From now on the leg hears the others, and they hear it; its bridge or echo ends."""
-        self._refuse_if_closed()
+        self.refuse_if_closed()
         leg.refuse_if_closed()
         if leg.remote is not None and leg.remote.sends and not leg.can_be_mixed:
             raise MediaError(f"media leg {leg.id} has no codec that could be mixed")
@@ -107,7 +111,7 @@ class MediaRoom:
         gain_db: float = 0.0,
     ) -> int:
         """To everybody who hears the room, prepared at its rate. A `play_finished` event follows in any case."""
-        self._refuse_if_closed()
+        self.refuse_if_closed()
         sounds = [audio] if isinstance(audio, PreparedAudio) else audio
         if any(sound.rate_hz != self.rate_hz for sound in sounds):
             raise MediaError(f"sounds for this room are prepared at {self.rate_hz} Hz")
@@ -118,8 +122,18 @@ class MediaRoom:
         return play_id
 
     def stop_play(self) -> None:
-        self._refuse_if_closed()
+        self.refuse_if_closed()
         self.worker.post("stop_room_play", self._memory)
+
+    def give_tap(self, tap: LentTap) -> None:
+        """On what is played to everybody. Lent to the media thread, until `take_tap` or the room's end."""
+        self.refuse_if_closed()
+        self._taps[tap.serial] = tap
+        self.worker.post("give_room_tap", self._memory, tap.ring)
+
+    def take_tap(self, tap: LentTap) -> None:
+        if self.closed is None and tap.serial in self._taps:
+            self.worker.post("take_room_tap", self._memory, tap.serial)
 
     async def close(self) -> None:
         """Everybody leaves; returns when the media thread is done with the room. May be called again."""
@@ -136,6 +150,9 @@ class MediaRoom:
             case "room_played":
                 self._playing.pop(int(report.data["play_id"]), None)
                 return MediaEvent(0, "play_finished", report.data, room=self.id)
+            case "room_returned":
+                self._taps.pop(int(report.data["serial"])).given_back()
+                return None
             case "room_closed":
                 self.end()
                 return None
@@ -145,12 +162,14 @@ class MediaRoom:
     def end(self) -> None:
         """Its memory may go: no media thread uses it."""
         self._playing.clear()
+        for serial in list(self._taps):
+            self._taps.pop(serial).given_back()
         if self.closed is None:
             self.closed = asyncio.get_running_loop().create_future()
         if not self.closed.done():
             self.closed.set_result(None)
 
-    def _refuse_if_closed(self) -> None:
+    def refuse_if_closed(self) -> None:
         if self.closed is not None:
             raise MediaError(f"room {self.id} is closed")
 

@@ -1,7 +1,8 @@
 """What those who are recorded hear of it: an announcement when it begins, a short tone from time to time.
 
-While a leg hears either, what the other side says to it is held back; a leg that is played something already, or whose
-digits are collected, hears the announcement as soon as that is over, and misses a tone.
+While a leg hears either, what the other side says to it is held back. Whatever is played to a leg waits for the
+announcement and goes on behind it; while a leg is silently waited for to press digits, the announcement waits. A leg
+that is played something misses a tone.
 """
 
 import asyncio
@@ -38,16 +39,27 @@ async def _decode(call: "Call", sound: Sound) -> None:
 
 
 class RoomAttention:
-    """Of one recorded conference: everybody in it hears the announcement and the tones."""
+    """Of one recorded conference: everybody in it hears the announcement and the tones, whoever comes later the
+    announcement alone.
+    """
 
     def __init__(self, conference: "Conference", sound: Sound | None, beep_s: float) -> None:
         self._conference, self._beep_s = conference, beep_s
         self._services = next(iter(conference.members.values())).call.services
+        self._sound = sound
+        self._told = set(conference.members)  # legs
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         if sound is not None:
             self._task = self._services.loop.create_task(self._announce(sound))
         self._rearm()
+
+    def follow(self) -> None:
+        """Somebody came or went."""
+        for one in self._conference.members.values():
+            if self._sound is not None and one.leg.id not in self._told and is_audible(one.leg):
+                one.call.spawn(_tell(one.call, one.leg, self._sound))
+        self._told = set(self._conference.members)
 
     def end(self) -> None:
         for one in (self._timer, self._task):
@@ -60,15 +72,22 @@ class RoomAttention:
         except AudioError as problem:
             log.get("recordings").error("cannot play", file=problem.path, error=problem.reason)
             return
-        self._conference.room.play(audio)
+        self._conference.announce(audio)
 
     def _rearm(self) -> None:
         if self._beep_s:
             self._timer = self._services.loop.call_later(self._beep_s, self._beep)
 
     def _beep(self) -> None:
-        self._conference.room.play(rendered(RECORDED, self._conference.room.rate_hz))
+        self._conference.sound(rendered(RECORDED, self._conference.room.rate_hz))
         self._rearm()
+
+
+async def _tell(call: "Call", leg: Leg, sound: Sound) -> None:
+    """Before whatever else the leg is played."""
+    audio = await playing.prepare(call, leg, str(sound.file), str(sound.folder))
+    if audio is not None and not call.is_finished and is_audible(leg):
+        playing.start(call, Playing(leg, str(sound.file), playing.FIRST), audio)
 
 
 class Attention:
@@ -88,9 +107,9 @@ class Attention:
         for leg in list(self._owed.values()):
             if not is_audible(leg):
                 del self._owed[leg.id]
-            elif sound is not None and self._is_free(leg):
+            elif sound is not None and self._can_be_told(leg):
                 del self._owed[leg.id]
-                self._call.spawn(self._announce(leg, sound))
+                self._call.spawn(_tell(self._call, leg, sound))
 
     def end(self) -> None:
         self._owed.clear()
@@ -98,16 +117,17 @@ class Attention:
             self._timer.cancel()
             self._timer = None
 
+    def _can_be_told(self, leg: Leg) -> bool:
+        """Now: the time that digits are waited for in silence is not to be talked away."""
+        return leg.rtp.can_be_mixed and (leg.id not in self._call.collecting or self._is_played_to(leg))
+
+    def _is_played_to(self, leg: Leg) -> bool:
+        return any(one.leg is leg for one in self._call.plays.values())
+
     def _is_free(self, leg: Leg) -> bool:
         if not is_audible(leg) or not leg.rtp.can_be_mixed or leg.id in self._call.collecting:
             return False
-        return not any(one.leg is leg for one in self._call.plays.values())
-
-    async def _announce(self, leg: Leg, sound: Sound) -> None:
-        audio = await playing.prepare(self._call, leg, str(sound.file), str(sound.folder))
-        if audio is None or self._call.is_finished or not is_audible(leg):
-            return
-        playing.start(self._call, Playing(leg, str(sound.file)), audio)
+        return not self._is_played_to(leg)
 
     def _rearm(self) -> None:
         if self._beep_s:

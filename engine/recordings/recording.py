@@ -5,12 +5,13 @@ It is brought to a `Scene` again and again (`align`); what has changed since bec
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
 from santral.engine import utc
 from santral.engine.calls.leg import Leg
-from santral.engine.media import MediaError, MediaLeg
+from santral.engine.media import MediaError, MediaLeg, MediaRoom
 from santral.engine.recordings.following import Part, Scene, Side
 from santral.engine.recordings.policy import Channels, Demander, Manner, OnHold
 
@@ -22,7 +23,9 @@ HOLD_MODES: Final[dict[OnHold, PauseMode]] = {"silence": "silence", "skip": "ski
 class Tape(Protocol):
     """A capture as recordings use it (`santral.engine.media.Capture`)."""
 
-    def add(self, leg: MediaLeg, role: Part, *, side: Literal["said", "heard"] = "said", **fields: Any) -> int: ...
+    def add(
+        self, leg: MediaLeg | MediaRoom, role: Part, *, side: Literal["said", "heard", "played"] = "said", **fields: Any
+    ) -> int: ...
     def remove(self, stream: int, reason: str = "") -> None: ...
     def note(self, kind: str, **fields: Any) -> None: ...
     def pause(self, mode: PauseMode) -> None: ...
@@ -65,6 +68,8 @@ class Recording:
         self._began: Final = time.monotonic_ns()
         self._streams: dict[tuple[str, str], int] = {}  # leg and side -> stream
         self._parts: dict[str, Part] = {}  # leg -> which of the two it is, for as long as it is here
+        self._room: MediaRoom | None = None
+        self._room_stream: int | None = None
         self._together: tuple[int, ...] = ()
         self._held: set[int] = set()
         self._standing: PauseMode | None = None  # what the capture was told last
@@ -99,8 +104,20 @@ class Recording:
         new = [side.leg for side in came if self._add(side) and side.side == "said"]
         self._join([self._streams[leg, "said"] for leg in scene.together if (leg, "said") in self._streams])
         self._hold({self._streams[leg, "said"] for leg in scene.held if (leg, "said") in self._streams})
+        self._hear_room(scene.room)
         self._settle_pause()
         return new
+
+    def _hear_room(self, room: MediaRoom | None) -> None:
+        """What is played to everybody in the conference, and nothing of another one."""
+        if room is self._room:
+            return
+        if self._room_stream is not None:
+            self.tape.remove(self._room_stream, "left")
+        self._room, self._room_stream = room, None
+        if room is not None:
+            with suppress(MediaError):  # it is being closed: its end follows
+                self._room_stream = self.tape.add(room, "member", side="played", id="", party="")
 
     def _add(self, side: Side) -> bool:
         leg = side.leg
@@ -118,8 +135,10 @@ class Recording:
 
     def _part_of(self, side: Side) -> Part:
         """Its own part, unless somebody who was here before has it: then the other one, so that two have two sides."""
+        if side.leg.id in self._parts:
+            return self._parts[side.leg.id]
         taken = set(self._parts.values())
-        if side.side == "heard" or side.part not in taken or side.part == "member":
+        if side.part not in taken or side.part == "member":
             return side.part
         other: Part = "connected" if side.part == "originating" else "originating"
         return side.part if other in taken else other

@@ -144,12 +144,16 @@ class Recordings:
         self.licences.give_back(call.tenant, call.id)
 
     def follow_conference(self, conference: "Conference") -> None:
-        """Somebody came or went; it is over when nobody is left."""
+        """Somebody came, went, or was muted; it is over when nobody is left. Calls in it have others' voices too."""
+        for call in {member.call.id: member.call for member in conference.members.values()}.values():
+            self.follow(call)
         one = self._rooms.get((conference.tenant, conference.name))
         if one is None:
             return
         if conference.members:
             one.align(scene_in(conference))
+            if (told := self._told.get(one.id)) is not None:
+                told.follow()
         else:
             self._close(one, "conference_ended")
 

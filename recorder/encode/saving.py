@@ -149,7 +149,7 @@ def named(stem: str, track: str, made: Format) -> str:
 
 def described(summary: Summary, metadata: Mapping[str, str], track: str = "") -> dict[str, str]:
     """What goes into a file: what players show, and whatever the caller adds or knows better."""
-    said = [each for each in summary.streams if each.get("side") != "heard"]
+    said = [each for each in summary.streams if each.get("side", "said") == "said"]
     parties = [str(each.get("party") or each.get("leg") or "") for each in said]
     known = {
         "title": f"Recording {summary.recording}" + (f", {track}" if track else ""),

@@ -378,11 +378,13 @@ def best_rate(keys: set[str]) -> int:
 
 
 def channels_of(fields: Mapping[str, Any], width: int) -> tuple[int, ...]:
-    """Where a stream is heard in the mix. What is said to somebody comes from the other side."""
-    is_said = fields.get("side", "said") == "said"
-    role = fields.get("role")
+    """Where a stream is heard in the mix. What is said to somebody comes from the other side; what a member of a
+    conference hears is what the others say, and there already.
+    """
+    side, role = fields.get("side", "said"), fields.get("role")
+    is_said = side == "said"
     if role not in SIDES:
-        return tuple(range(width)) if is_said else ()
+        return () if side == "heard" else tuple(range(width))
     if width == 1:
         return (0,)
     return (SIDES[role] if is_said else 1 - SIDES[role],)

@@ -91,6 +91,11 @@ class Shelf:
         return self.tapes[-1]
 
     @property
+    def said(self) -> dict[str, str]:
+        """Who speaks in the only recording, as what: leg -> role."""
+        return {leg: role for leg, side, role in self.tape.streams.values() if side == "said"}
+
+    @property
     def tape(self) -> Tape:
         (only,) = self.tapes
         return only
@@ -125,7 +130,13 @@ async def test_a_call_of_a_recorded_tenant_from_answer_to_end(shelf: Shelf, star
     bench = await start(tenant_keys='record = "mono"', rtp='[recording]\nformat = "flac"')
     ours, _theirs = await bench.connect()
     tape = shelf.tape
-    assert tape.told == [("add", "said", "originating", "2001"), ("add", "said", "connected", "100"), ("connected",)]
+    assert tape.told == [
+        ("add", "said", "originating", "2001"),
+        ("add", "played", "originating", ""),
+        ("add", "said", "connected", "100"),
+        ("add", "played", "connected", ""),
+        ("connected",),
+    ]
     record = await hang_up(bench, ours)
     assert record["recordings"] == [tape.recording]
     assert tape.ended == "call_ended"
@@ -175,13 +186,13 @@ async def test_from_which_moment_on(shelf: Shelf, start: Start, moment: str) -> 
 
 
 async def test_what_the_engine_says_is_the_other_side(shelf: Shelf, start: Start) -> None:
-    """Of a call to the echo, that is what the caller hears; a bridge has two who speak."""
+    """Of a call to the echo, that is all that the caller hears."""
     bench = await start(left_keys='record = "stereo"')
     ours = await bench.left.call("9196")
     await ours.ack(await bench.left.expect(200))
     assert {(side, role) for _, side, role in shelf.tape.streams.values()} == {
         ("said", "originating"),
-        ("heard", "connected"),
+        ("heard", "originating"),
     }
 
 
@@ -226,7 +237,7 @@ async def test_a_recording_goes_over_to_the_call_that_goes_on(shelf: Shelf, star
     one = second.verbs.record(None, {"why": "complaint"})
     first.post(Input.JOIN, Joining(first.roles[Role.CALLER], second, second.roles[Role.CALLEE]))
     assert (one.call, first.recordings, second.recordings) == (first.id, [one.id], [one.id])
-    assert len(shelf.tape.streams) == 2
+    assert set(shelf.said.values()) == {"originating", "connected"}
     assert shelf.tape.ended == ""
     assert meta_of(shelf.tape.wish)["metadata"]["custom.why"] == "complaint"
     shelf.tape.wish.custom.update({f"n{n}" * 100: "v" * 10_000 for n in range(100)})
@@ -408,7 +419,12 @@ async def test_a_conference_is_recorded_for_as_long_as_somebody_is_there(shelf: 
         await client.call("conference.join", name="sales", call=call.id)
         started = await client.call("recording.start", conference="sales", tenant="acme")
         assert {role for _, _, role in shelf.tape.streams.values()} == {"member"}
-        assert len(shelf.tape.streams) == 2
+        assert len(shelf.said) == 2
+        assert ("", "played", "member") in shelf.tape.streams.values()
+        await client.call("conference.change", call=call.id, leg=call.caller.id, muted=True)
+        assert list(shelf.said) == [call.roles[Role.CALLEE].id]
+        await client.call("conference.change", call=call.id, leg=call.caller.id, muted=False)
+        assert len(shelf.said) == 2
         (told,) = bench.engine.studio.recordings._told.values()
         told._beep()
         await client.call("recording.mask", id=started["id"])
@@ -417,7 +433,7 @@ async def test_a_conference_is_recorded_for_as_long_as_somebody_is_there(shelf: 
     finally:
         await client.close()
     await asyncio.sleep(0)
-    assert (len(shelf.tape.streams), shelf.tape.ended) == (1, "conference_ended")  # the last goes with its end
+    assert (len(shelf.said), shelf.tape.ended) == (1, "conference_ended")  # the last goes with its end
     (stopped,) = of_type(bench, "recording.stopped")
     assert stopped["reason"] == "conference_ended"
     assert bench.engine.studio.recordings._told == {}

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from santral.engine.calls.joins import Bridge, Lent
+from santral.engine.calls.joins import Attendance, Bridge, Lent
 from santral.engine.calls.leg import Role
-from santral.engine.recordings.following import has_begun, scene_of
+from santral.engine.conferences import Manners
+from santral.engine.recordings.following import has_begun, scene_in, scene_of
 
 
 def leg(name: str, role: Role = Role.CALLER, *, has_media: bool = True, is_held: bool = False) -> Any:
@@ -24,6 +25,7 @@ def call(*roles: Any, join: Any = None) -> Any:
 def bridge(*legs: Any) -> Any:
     made = object.__new__(Bridge)
     made._a, made._b = legs
+    made.room = None
     return made
 
 
@@ -41,27 +43,75 @@ def sides(scene: Any) -> list[tuple[str, str, str]]:
 def test_two_who_talk() -> None:
     a, b = leg("a"), leg("b", Role.CALLEE, is_held=True)
     scene = scene_of(call(a, b, join=bridge(a, b)))
-    assert sides(scene) == [("a", "said", "originating"), ("b", "said", "connected")]
+    assert sides(scene) == [
+        ("a", "said", "originating"),
+        ("a", "played", "originating"),
+        ("b", "said", "connected"),
+        ("b", "played", "connected"),
+    ]
     assert (scene.together, scene.held) == (("a", "b"), {"b"})
 
 
 def test_one_alone_and_what_it_hears() -> None:
     a = leg("a")
-    assert sides(scene_of(call(a))) == [("a", "said", "originating"), ("a", "heard", "connected")]
+    assert sides(scene_of(call(a))) == [("a", "said", "originating"), ("a", "heard", "originating")]
     b = leg("b", Role.CALLEE)
-    assert sides(scene_of(call(b))) == [("b", "said", "connected"), ("b", "heard", "originating")]
+    assert sides(scene_of(call(b))) == [("b", "said", "connected"), ("b", "heard", "connected")]
 
 
 def test_who_rings_with_early_media_belongs_to_it() -> None:
     a, b = leg("a"), leg("b", Role.CALLEE)
-    assert len(scene_of(call(a, join=bridge(a, b))).sides) == 2
+    assert [one.side for one in scene_of(call(a, join=bridge(a, b))).sides] == ["said", "played"] * 2
 
 
 def test_an_agent_who_stays_on_the_line_is_the_other_side() -> None:
     a, agent = leg("a"), leg("agent", Role.CALLER)
     scene = scene_of(call(a, join=lent(a, agent)))
-    assert sides(scene) == [("a", "said", "originating"), ("agent", "said", "connected")]
+    assert [one for one in sides(scene) if one[1] == "said"] == [
+        ("a", "said", "originating"),
+        ("agent", "said", "connected"),
+    ]
     assert scene.together == ("a", "agent")
+
+
+def conference(*members: tuple[Any, Manners]) -> Any:
+    rows = {one.id: SimpleNamespace(leg=one, manners=manners) for one, manners in members}
+    return SimpleNamespace(members=rows, room="the room")
+
+
+def attendance(where: Any, *legs: Any) -> Any:
+    made = object.__new__(Attendance)
+    made._legs, made.conference = legs, where
+    return made
+
+
+def test_who_is_heard_by_all_in_a_conference_and_what_is_played_there() -> None:
+    mute, monitor, coach = Manners(muted=True), Manners(monitor=True), Manners(whisper_to="a")
+    a, b, c, d = (leg(name) for name in "abcd")
+    scene = scene_in(conference((a, Manners()), (b, mute), (c, monitor), (d, coach), (leg("e", has_media=False), mute)))
+    assert sides(scene) == [("a", "said", "member"), *((one, "played", "member") for one in "abcd")]
+    assert scene.room == "the room"
+
+
+def test_two_of_a_call_in_a_conference_hear_the_others_there() -> None:
+    a, b, c, muted = leg("a"), leg("b", Role.CALLEE), leg("c"), leg("m")
+    where = conference((a, Manners()), (c, Manners()), (b, Manners()), (muted, Manners(muted=True)))
+    scene = scene_of(call(a, b, join=attendance(where, a, b)))
+    assert sides(scene)[:4] == [
+        ("a", "said", "originating"),
+        ("a", "played", "originating"),
+        ("b", "said", "connected"),
+        ("b", "played", "connected"),
+    ]
+    assert sides(scene)[4:] == [("c", "said", "member")]
+    assert (scene.room, scene.together) == ("the room", ())
+    supervised = bridge(a, b)
+    supervised.room = where
+    scene = scene_of(call(a, b, join=supervised))
+    assert (sides(scene)[4:], scene.together) == ([("c", "said", "member")], ("a", "b"))
+    alone = scene_of(call(a, join=attendance(where, a)))
+    assert sides(alone) == [("a", "said", "originating"), ("a", "heard", "originating")]
+    assert alone.room is None
 
 
 def test_legs_without_audio_are_left_out() -> None:

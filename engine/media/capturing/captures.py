@@ -16,6 +16,7 @@ from santral.engine.media.capturing.threads import CaptureThread
 from santral.engine.media.core.stage.tap import TapRing
 from santral.engine.media.model import MediaError, Side
 from santral.engine.media.remote import CodecKeys
+from santral.engine.media.room import MediaRoom
 from santral.engine.media.taps import LentTap
 from santral.recorder.capture import CaptureHeader, CaptureKey
 from santral.recorder.capture.opening import note_fields, opening_bytes
@@ -52,7 +53,7 @@ class Stream:
     """One side of one leg, in one capture."""
 
     number: int
-    leg: "MediaLeg"
+    leg: "MediaLeg | MediaRoom"
     tap: StreamTap
     reason: str = ""  # why it ends
 
@@ -78,10 +79,11 @@ class Capture:
 
     # ---- who is in it ----
 
-    def add(self, leg: "MediaLeg", role: Role, *, side: Side = "said", **fields: Any) -> int:
-        """What the leg's peer says (or hears) is captured from now on, until `remove` or the leg's end.
+    def add(self, leg: "MediaLeg | MediaRoom", role: Role, *, side: Side = "said", **fields: Any) -> int:
+        """What the leg's peer says (or hears, or is played) is captured from now on, until `remove` or the leg's end.
 
-        Returns the number of the stream; `fields` go into its note. Raises `MediaError` once either is closed.
+        Of a room that is what is played to everybody. Returns the number of the stream; `fields` go into its note.
+        Raises `MediaError` once either is closed.
         """
         self._refuse_if_closed()
         leg.refuse_if_closed()
@@ -148,7 +150,8 @@ class Capture:
     def mask_digits(self, on: bool = True) -> None:
         """Digits that recorded peers press, as tones or as events, do not get into the file; calls go on as they are.
 
-        Of streams `said` only: what others hear of the digits is not looked for. Stays on for legs added later.
+        Nor do those that the engine presses, of streams `played`. What streams `heard` have of them is not looked for.
+        Stays on for legs added later.
         """
         self._refuse_if_closed()
         if on == self.hides_digits:
@@ -158,10 +161,11 @@ class Capture:
             self._hide(stream)
 
     def _hide(self, stream: Stream) -> None:
-        if stream.tap.side == "said":
-            on = self.hides_digits
-            stream.leg.hide_digits(stream.tap, on=on, delay_ms=LOOK_AHEAD_MS if on else 0)
-            self._order(self.filing.note, self._packed("masks_digits", {"stream": stream.number, "on": on}))
+        on, side = self.hides_digits, stream.tap.side
+        if isinstance(stream.leg, MediaRoom) or side == "heard":
+            return
+        stream.leg.hide_digits(stream.tap, on=on, delay_ms=LOOK_AHEAD_MS if on and side == "said" else 0)
+        self._order(self.filing.note, self._packed("masks_digits", {"stream": stream.number, "on": on}))
 
     # ---- its end ----
 

@@ -7,7 +7,7 @@ from santral.engine.media.core.mix.jitter cimport jitter_t
 from santral.engine.media.core.mix.room cimport manner_t
 from santral.engine.media.core.secure.srtp cimport secure_t
 from santral.engine.media.core.stage.block cimport detectors_t, gate_t, keys_t, playlist_t, room_t, stage_t, voice_t
-from santral.engine.media.core.stage.tap cimport tap_t
+from santral.engine.media.core.stage.tap cimport tap_side_t, tap_t
 
 cdef enum command_kind_t:
     COMMAND_OPEN
@@ -19,6 +19,7 @@ cdef enum command_kind_t:
     COMMAND_ECHO
     COMMAND_PLAY
     COMMAND_STOP_PLAY
+    COMMAND_INTERLUDE
     COMMAND_GIVE_STAGE
     COMMAND_GIVE_VOICE
     COMMAND_GIVE_TAP
@@ -34,6 +35,8 @@ cdef enum command_kind_t:
     COMMAND_CLOSE_ROOM
     COMMAND_PLAY_TO_ROOM
     COMMAND_STOP_ROOM_PLAY
+    COMMAND_GIVE_ROOM_TAP
+    COMMAND_TAKE_ROOM_TAP
     COMMAND_JOIN
     COMMAND_CHANGE
     COMMAND_LEAVE
@@ -52,7 +55,7 @@ cdef struct open_t:
 cdef struct tap_order_t:
     tap_t *tap  # to be given
     uint64_t serial  # to be taken back, or tuned
-    bint of_heard
+    tap_side_t side
     bint hides_keys
     int64_t delay_ns
 
@@ -71,6 +74,8 @@ cdef struct listen_t:
 cdef struct room_order_t:
     room_t *room
     const playlist_t *playlist
+    tap_t *tap  # to be given
+    uint64_t serial  # to be taken back
 
 cdef struct join_t:
     room_t *room

@@ -13,19 +13,19 @@ from santral.engine.media.core.leg cimport (
 from santral.engine.media.core.rewrite cimport begin_stream
 from santral.engine.media.core.measure.judge cimport GRADE_GOOD
 from santral.engine.media.core.mix.room cimport (
-    change_manner, close_room, join_room, leave_room, open_room, part_from_room, play_to_room, stop_room_play,
+    change_manner, close_room, join_room, leave_room, open_room, part_from_room, play_to_room, stop_room_play, take_room_tap,
 )
 from santral.engine.media.core.ring cimport ring_oldest, ring_release, ring_room
 from santral.engine.media.core.secure.srtp cimport secure_t
-from santral.engine.media.core.stage.block cimport PLAY_CLOSED, PLAY_STOPPED, detectors_t, voice_t
+from santral.engine.media.core.stage.block cimport PLAY_CLOSED, PLAY_STOPPED, detectors_t, stage_t, voice_t
 from santral.engine.media.core.stage.filler cimport begin_filling
 from santral.engine.media.core.stage.heard cimport tell_digits
 from santral.engine.media.core.stage.keys cimport press_keys, stop_pressing
 from santral.engine.media.core.stage.listen cimport begin_listening
 from santral.engine.media.core.stage.mouth cimport fall_silent
-from santral.engine.media.core.stage.player cimport start_playing, stop_playing
+from santral.engine.media.core.stage.player cimport start_interlude, start_playing, stop_all_playing, stop_playing
 from santral.engine.media.core.stage.send cimport tell
-from santral.engine.media.core.stage.tap cimport tap_mask, tap_publish, tap_t
+from santral.engine.media.core.stage.tap cimport TAP_HEARD, TAP_PLAYED, TAP_SAID, tap_mask, tap_publish, tap_side_t, tap_t
 from santral.engine.media.core.stage.wheel cimport lay_aside, take_up
 from santral.engine.media.core.upkeep cimport plan_report, say_goodbye, send_keepalive
 
@@ -60,7 +60,7 @@ cdef void perform(media_t *m, const command_t *command) noexcept nogil:
     if command.kind == COMMAND_STOP:
         m.running = False
         return
-    if COMMAND_OPEN_ROOM <= command.kind <= COMMAND_STOP_ROOM_PLAY:
+    if COMMAND_OPEN_ROOM <= command.kind <= COMMAND_TAKE_ROOM_TAP:
         perform_on_room(m, command)
         return
     leg = &m.legs[command.slot]
@@ -83,6 +83,11 @@ cdef void perform_on_room(media_t *m, const command_t *command) noexcept nogil:
         play_to_room(m, order.room, order.playlist)
     elif command.kind == COMMAND_STOP_ROOM_PLAY:
         stop_room_play(m, order.room, PLAY_STOPPED)
+    elif command.kind == COMMAND_GIVE_ROOM_TAP:
+        order.tap.next = order.room.played
+        order.room.played = order.tap
+    elif command.kind == COMMAND_TAKE_ROOM_TAP:
+        take_room_tap(m, order.room, order.serial)
 
 
 cdef void perform_on(media_t *m, leg_t *leg, const command_t *command) noexcept nogil:
@@ -116,6 +121,8 @@ cdef void perform_on_stage(media_t *m, leg_t *leg, const command_t *command) noe
         start_playing(m, leg, command.argument.playlist)
     elif command.kind == COMMAND_STOP_PLAY:
         stop_playing(m, leg, PLAY_STOPPED)
+    elif command.kind == COMMAND_INTERLUDE:
+        start_interlude(m, leg, command.argument.playlist)
     elif command.kind == COMMAND_PRESS:
         press_keys(m, leg, &command.argument.keys)
     elif command.kind == COMMAND_MUTE:
@@ -172,8 +179,14 @@ cdef void listen(media_t *m, leg_t *leg, listen_t order) noexcept nogil:
         order.detectors.wanted = order.wanted
 
 
+cdef tap_t **taps_of(stage_t *stage, tap_side_t side) noexcept nogil:
+    if side == TAP_SAID:
+        return &stage.said
+    return &stage.heard if side == TAP_HEARD else &stage.played
+
+
 cdef void give_tap(leg_t *leg, tap_order_t order) noexcept nogil:
-    cdef tap_t **at = &leg.stage.heard if order.of_heard else &leg.stage.said
+    cdef tap_t **at = taps_of(leg.stage, order.side)
     order.tap.next = at[0]
     at[0] = order.tap
 
@@ -187,21 +200,19 @@ cdef void come_clean(media_t *m, tap_t *tap) noexcept nogil:
 
 
 cdef void come_clean_with_all(media_t *m, leg_t *leg) noexcept nogil:
+    cdef int side
     cdef tap_t *tap
     if leg.stage == NULL:
         return
-    tap = leg.stage.said
-    while tap != NULL:
-        come_clean(m, tap)
-        tap = tap.next
-    tap = leg.stage.heard
-    while tap != NULL:
-        come_clean(m, tap)
-        tap = tap.next
+    for side in range(TAP_PLAYED + 1):
+        tap = taps_of(leg.stage, <tap_side_t>side)[0]
+        while tap != NULL:
+            come_clean(m, tap)
+            tap = tap.next
 
 
 cdef void take_tap(media_t *m, leg_t *leg, tap_order_t order) noexcept nogil:
-    cdef tap_t **at = &leg.stage.heard if order.of_heard else &leg.stage.said
+    cdef tap_t **at = taps_of(leg.stage, order.side)
     while at[0] != NULL:
         if at[0].serial == order.serial:
             come_clean(m, at[0])
@@ -213,7 +224,7 @@ cdef void take_tap(media_t *m, leg_t *leg, tap_order_t order) noexcept nogil:
 
 cdef void tune_tap(leg_t *leg, tap_order_t order) noexcept nogil:
     """Whether it hides digits, and how long it waits for them."""
-    cdef tap_t *tap = leg.stage.heard if order.of_heard else leg.stage.said
+    cdef tap_t *tap = taps_of(leg.stage, order.side)[0]
     while tap != NULL:
         if tap.serial == order.serial:
             tap.hides_keys = order.hides_keys
@@ -278,7 +289,7 @@ cdef void close_leg(media_t *m, leg_t *leg) noexcept nogil:
     reports.n = 0
     forget_digits(&leg.digits, &reports)
     tell_digits(m, leg, &reports)
-    stop_playing(m, leg, PLAY_CLOSED)
+    stop_all_playing(m, leg, PLAY_CLOSED)
     stop_pressing(m, leg, False)
     say_goodbye(m, leg)
     let_go(m, leg)
@@ -297,7 +308,7 @@ cdef void close_leg_sockets(media_t *m) noexcept nogil:
     cdef int i
     for i in range(m.max_legs):
         if m.legs[i].id and m.legs[i].owner == m.number:
-            stop_playing(m, &m.legs[i], PLAY_CLOSED)
+            stop_all_playing(m, &m.legs[i], PLAY_CLOSED)
             come_clean_with_all(m, &m.legs[i])
             close(m.legs[i].rtp_fd)
             close(m.legs[i].rtcp_fd)

@@ -41,6 +41,7 @@ cdef enum note_kind_t:
     NOTE_NEEDS_STAGE  # packets came that cannot be relayed as they are
     NOTE_KEYS_SENT
     NOTE_ROOM_PLAYED
+    NOTE_ROOM_RETURNED
     NOTE_SPEAKER
     NOTE_LEVEL
     NOTE_ROOM_CLOSED

@@ -6,7 +6,7 @@ from math import log10
 from santral.codecs.detect.tones import TONE_NAMES
 from santral.engine.media.core.leg cimport (
     NOTE_CLOSED, NOTE_DIGIT, NOTE_FAX, NOTE_FIRST_PACKET, NOTE_KEYS_SENT, NOTE_LEVEL, NOTE_NEEDS_STAGE, NOTE_PLAY_FINISHED, NOTE_QUALITY,
-    NOTE_RELEASED, NOTE_RETURNED, NOTE_ROOM_CLOSED, NOTE_ROOM_PLAYED, NOTE_SILENT, NOTE_SPEAKER, NOTE_TALK_STARTED,
+    NOTE_RELEASED, NOTE_RETURNED, NOTE_ROOM_CLOSED, NOTE_ROOM_PLAYED, NOTE_ROOM_RETURNED, NOTE_SILENT, NOTE_SPEAKER, NOTE_TALK_STARTED,
     NOTE_TALK_STOPPED, NOTE_TIMEOUT, NOTE_TONE, note_t,
 )
 from santral.engine.media.core.measure.rating cimport mos_of_r
@@ -58,6 +58,8 @@ cdef tuple described(const note_t *note):
         return "room_played", play_end(note)
     if note.kind == NOTE_ROOM_CLOSED:
         return "room_closed", {"serial": note.a}
+    if note.kind == NOTE_ROOM_RETURNED:
+        return "room_returned", {"serial": note.a}
     if note.kind == NOTE_SPEAKER:
         return "speaker", {"leg": note.a}
     if note.kind == NOTE_TALK_STARTED:

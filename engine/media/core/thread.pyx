@@ -11,11 +11,11 @@ from santral.codecs.codec cimport Codec
 from santral.codecs.shape.level cimport gain_of_db
 from santral.engine.media.core.backend cimport backend_close, backend_open, watch
 from santral.engine.media.core.command cimport (
-    COMMAND_ADOPT, COMMAND_CHANGE, COMMAND_CLOSE, COMMAND_CLOSE_ROOM, COMMAND_ECHO, COMMAND_FILL, COMMAND_GATE, COMMAND_GIVE_SECURE,
-    COMMAND_GIVE_STAGE, COMMAND_GIVE_TAP, COMMAND_GIVE_VOICE, COMMAND_JOIN, COMMAND_LEAVE, COMMAND_LINK, COMMAND_LISTEN,
+    COMMAND_ADOPT, COMMAND_CHANGE, COMMAND_CLOSE, COMMAND_CLOSE_ROOM, COMMAND_ECHO, COMMAND_FILL, COMMAND_GATE, COMMAND_GIVE_ROOM_TAP,
+    COMMAND_GIVE_SECURE, COMMAND_GIVE_STAGE, COMMAND_GIVE_TAP, COMMAND_GIVE_VOICE, COMMAND_INTERLUDE, COMMAND_JOIN, COMMAND_LEAVE, COMMAND_LINK, COMMAND_LISTEN,
     COMMAND_MUTE, COMMAND_OPEN, COMMAND_OPEN_ROOM, COMMAND_PASS_KEYS, COMMAND_PLAY, COMMAND_PLAY_TO_ROOM, COMMAND_PRESS,
     COMMAND_RELEASE, COMMAND_SET_DIRECTION,
-    COMMAND_SET_REMOTE, COMMAND_STOP, COMMAND_STOP_PLAY, COMMAND_STOP_ROOM_PLAY, COMMAND_TAKE_TAP,
+    COMMAND_SET_REMOTE, COMMAND_STOP, COMMAND_STOP_PLAY, COMMAND_STOP_ROOM_PLAY, COMMAND_TAKE_ROOM_TAP, COMMAND_TAKE_TAP,
     COMMAND_TUNE_TAP, COMMAND_UNLINK,
     TOKEN_COMMAND, TOKEN_TIMER, command_kind_t, command_t,
 )
@@ -38,7 +38,7 @@ from santral.engine.media.core.ring cimport (
 from santral.engine.media.core.rtcp cimport MAX_CNAME
 from santral.engine.media.core.secure.srtp cimport Secure
 from santral.engine.media.core.stage.block cimport MAX_KEYS, gate_t
-from santral.engine.media.core.stage.tap cimport TapRing
+from santral.engine.media.core.stage.tap cimport TapRing, tap_side_t
 
 cdef extern from "<unistd.h>" nogil:
     int close(int fd)
@@ -291,6 +291,11 @@ cdef class MediaThread:
         command.argument.playlist = what.block
         return self.post(&command)
 
+    def interlude(self, int slot, uint64_t leg, Playlist what not None):
+        cdef command_t command = self.about(COMMAND_INTERLUDE, slot, leg)
+        command.argument.playlist = what.block
+        return self.post(&command)
+
     def give_secure(self, int slot, uint64_t leg, Secure keys):
         """None: plain from here on. The one before comes back by `returned`."""
         cdef command_t command = self.about(COMMAND_GIVE_SECURE, slot, leg)
@@ -308,23 +313,23 @@ cdef class MediaThread:
         command.argument.voice = voice.block
         return self.post(&command)
 
-    def give_tap(self, int slot, uint64_t leg, TapRing ring not None, bint of_heard):
+    def give_tap(self, int slot, uint64_t leg, TapRing ring not None, int side):
         cdef command_t command = self.about(COMMAND_GIVE_TAP, slot, leg)
         command.argument.tap.tap = ring.tap
-        command.argument.tap.of_heard = of_heard
+        command.argument.tap.side = <tap_side_t>side
         return self.post(&command)
 
-    def take_tap(self, int slot, uint64_t leg, uint64_t serial, bint of_heard):
+    def take_tap(self, int slot, uint64_t leg, uint64_t serial, int side):
         """It comes back by `returned`."""
         cdef command_t command = self.about(COMMAND_TAKE_TAP, slot, leg)
         command.argument.tap.serial = serial
-        command.argument.tap.of_heard = of_heard
+        command.argument.tap.side = <tap_side_t>side
         return self.post(&command)
 
-    def tune_tap(self, int slot, uint64_t leg, uint64_t serial, bint of_heard, bint hides_keys, int64_t delay_ns):
+    def tune_tap(self, int slot, uint64_t leg, uint64_t serial, int side, bint hides_keys, int64_t delay_ns):
         cdef command_t command = self.about(COMMAND_TUNE_TAP, slot, leg)
         command.argument.tap.serial = serial
-        command.argument.tap.of_heard = of_heard
+        command.argument.tap.side = <tap_side_t>side
         command.argument.tap.hides_keys = hides_keys
         command.argument.tap.delay_ns = delay_ns
         return self.post(&command)
@@ -381,6 +386,19 @@ cdef class MediaThread:
 
     def stop_room_play(self, Room room not None):
         return self.order_room(COMMAND_STOP_ROOM_PLAY, room, None)
+
+    def give_room_tap(self, Room room not None, TapRing ring not None):
+        cdef command_t command = self.about(COMMAND_GIVE_ROOM_TAP, 0, 0)
+        command.argument.room.room = room.block
+        command.argument.room.tap = ring.tap
+        return self.post(&command)
+
+    def take_room_tap(self, Room room not None, uint64_t serial):
+        """It comes back by `room_returned`."""
+        cdef command_t command = self.about(COMMAND_TAKE_ROOM_TAP, 0, 0)
+        command.argument.room.room = room.block
+        command.argument.room.serial = serial
+        return self.post(&command)
 
     cdef object order_room(self, command_kind_t kind, Room room, Playlist what):
         cdef command_t command = self.about(kind, 0, 0)

@@ -38,7 +38,7 @@ class Playlist:
 class Room:
     """A conference's own memory."""
 
-    def __init__(self, serial: int, room_id: int, rate_hz: int, tells_levels: bool) -> None: ...
+    def __init__(self, serial: int, room_id: int, rate_hz: int, tells_levels: bool, wire_codec: int) -> None: ...
 
 class Detectors:
     """What listens to one leg."""

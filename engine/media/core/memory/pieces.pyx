@@ -127,7 +127,7 @@ cdef class Playlist:
 cdef class Room:
     """A conference's own memory; its members' is in their stage blocks and jitter buffers."""
 
-    def __cinit__(self, uint64_t serial, uint64_t room_id, int rate_hz, bint tells_levels):
+    def __cinit__(self, uint64_t serial, uint64_t room_id, int rate_hz, bint tells_levels, int wire_codec):
         if rate_hz not in (8000, 16000, 24000, 48000):
             raise ValueError("a room mixes at 8, 16, 24 or 48 kHz")
         self.block = <room_t *>take(sizeof(room_t))
@@ -136,6 +136,7 @@ cdef class Room:
         self.block.hz = rate_hz
         self.block.n = rate_hz // 50
         self.block.tells_levels = tells_levels
+        self.block.wire_codec = <uint8_t>wire_codec
 
     def __dealloc__(self):
         give_back(self.block, sizeof(room_t))

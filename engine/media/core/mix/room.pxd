@@ -22,4 +22,5 @@ cdef void leave_room(media_t *m, leg_t *leg) noexcept nogil
 cdef void part_from_room(media_t *m, leg_t *one, leg_t *other) noexcept nogil
 cdef void play_to_room(media_t *m, room_t *room, const playlist_t *what) noexcept nogil
 cdef void stop_room_play(media_t *m, room_t *room, play_end_t reason) noexcept nogil
+cdef void take_room_tap(media_t *m, room_t *room, uint64_t serial) noexcept nogil
 cdef void mix_frame(media_t *m, room_t *room) noexcept nogil

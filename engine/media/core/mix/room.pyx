@@ -5,7 +5,7 @@ state that is encoded once for all of them. Two members who need no mixing are r
 jitter buffers goes out first.
 """
 
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from santral.codecs.codec cimport codec_t
@@ -13,7 +13,7 @@ from santral.codecs.shape.level cimport GAIN_ONE, agc_init, agc_run, apply_gain
 from santral.codecs.shape.mix cimport mix_add, mix_all, mix_clear, mix_minus
 from santral.codecs.shape.resample cimport resample, resampler_init
 from santral.engine.media.core.leg cimport (
-    NOBODY, NOTE_LEVEL, NOTE_RETURNED, NOTE_ROOM_CLOSED, NOTE_ROOM_PLAYED, NOTE_SPEAKER, leg_t, media_t,
+    NOBODY, NOTE_LEVEL, NOTE_RETURNED, NOTE_ROOM_CLOSED, NOTE_ROOM_PLAYED, NOTE_ROOM_RETURNED, NOTE_SPEAKER, leg_t, media_t,
 )
 from santral.engine.media.core.mix.intake cimport hand_over, take_out
 from santral.engine.media.core.mix.jitter cimport jitter_begin, jitter_t
@@ -25,6 +25,7 @@ from santral.engine.media.core.stage.listen cimport observe
 from santral.engine.media.core.stage.mouth cimport GAP_BY_CLOCK, say, say_frame
 from santral.engine.media.core.stage.player cimport begin_play, next_piece
 from santral.engine.media.core.stage.send cimport tell, tell_of_room
+from santral.engine.media.core.stage.tap cimport tap_publish, tap_put, tap_record_t, tap_t
 from santral.engine.media.core.stage.wheel cimport quietest_phase
 
 cdef enum:
@@ -69,6 +70,8 @@ cdef void close_room(media_t *m, room_t *room) noexcept nogil:
     while room.first != NOBODY:
         leave_room(m, &m.legs[room.first])
     stop_room_play(m, room, PLAY_REPLACED)
+    while room.played != NULL:
+        take_room_tap(m, room, room.played.serial)
     while at[0] != NULL and at[0] != room:
         at = &at[0].next
     if at[0] == room:
@@ -208,6 +211,44 @@ cdef void add_sound(media_t *m, room_t *room) noexcept nogil:
     elif n == room.n:
         room.play.sent += 1
         mix_add(room.total, samples, n)
+        if room.played != NULL:
+            tap_sound(m, room, samples)
+
+
+# ---- what is played to all, tapped ----
+
+
+cdef void tap_sound(media_t *m, room_t *room, const int16_t *samples) noexcept nogil:
+    """As L16, since it goes out to everybody in a codec of their own."""
+    cdef tap_record_t head
+    cdef uint8_t wire[2 * MAX_ROOM_FRAME]
+    cdef tap_t *tap = room.played
+    cdef int i
+    for i in range(room.n):
+        wire[2 * i] = <uint8_t>((<uint16_t>samples[i]) >> 8)
+        wire[2 * i + 1] = <uint8_t>(<uint16_t>samples[i])
+    memset(&head, 0, sizeof(head))
+    room.played_packets += 1
+    head.sequence = room.played_packets
+    head.timestamp = <uint32_t>(room.frames * room.n)
+    head.ssrc = <uint32_t>room.id
+    head.codec = room.wire_codec
+    head.payload_bytes = <uint16_t>(2 * room.n)
+    head.arrival_ns = m.now_ns
+    while tap != NULL:
+        tap_put(tap, &head, wire, m.now_ns)
+        tap = tap.next
+
+
+cdef void take_room_tap(media_t *m, room_t *room, uint64_t serial) noexcept nogil:
+    cdef tap_t **at = &room.played
+    while at[0] != NULL:
+        if at[0].serial == serial:
+            tap_publish(at[0], m.now_ns)
+            at[0] = at[0].next
+            tell_of_room(m, room, NOTE_ROOM_RETURNED, <int64_t>serial, 0)
+            return
+        at = &at[0].next
 
 
 # ---- a frame ----

@@ -32,7 +32,6 @@ cdef enum gate_t:  # for digits the peer sends
 cdef enum:  # who speaks to the leg instead of what is relayed or transcoded to it
     TAKEN_PLAY = 1
     TAKEN_KEYS = 2
-    TAKEN_ROOM = 4
 
 cdef struct decoder_t:
     int codec  # number of the codec key
@@ -174,6 +173,9 @@ cdef struct room_t:
     int challenged  # frames that somebody else has been louder
     play_t play  # to all
     int32_t total[MAX_ROOM_FRAME]
+    tap_t *played  # on what is played to all
+    uint16_t played_packets
+    uint8_t wire_codec  # number of L16 at its rate
 
 cdef struct member_t:
     room_t *room  # NULL: in none
@@ -201,7 +203,9 @@ cdef struct stage_t:
     gate_t gate
     detectors_t *detectors  # NULL: nobody listens
     tap_t *said  # taps on what the peer says
-    tap_t *heard  # and on what it hears
+    tap_t *heard  # on what it hears
+    tap_t *played  # and on what of that is of our own making
+    uint16_t played_packets  # their numbers there
     voice_t *voice
     int64_t spoke_ns  # its last packet of audio
     int told_code  # the digit told last, which a gateway may bring in both ways
@@ -213,5 +217,6 @@ cdef struct stage_t:
     noise_source_t noise  # what its pauses are filled with, for a far end that takes no comfort noise
     ear_t ear
     play_t play
+    play_t interlude  # what waits for nothing: `play` stands still meanwhile
     keys_t keys
     mouth_t mouth

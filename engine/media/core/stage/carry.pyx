@@ -12,7 +12,7 @@ from santral.engine.media.core.stage.filler cimport hear_noise
 from santral.engine.media.core.stage.heard cimport far_end, keep_masking
 from santral.engine.media.core.stage.path cimport carry_over, forward, overhear
 from santral.engine.media.core.stage.send cimport tap_packet
-from santral.engine.media.core.stage.tap cimport tap_record_t
+from santral.engine.media.core.stage.tap cimport KEY_IN_EVENT, tap_record_t
 
 
 cdef bint hush(media_t *m, const rtp_t *header, int codec, uint8_t *packet) noexcept nogil:
@@ -30,7 +30,7 @@ cdef bint hush(media_t *m, const rtp_t *header, int codec, uint8_t *packet) noex
 
 
 cdef void tap_said(
-    media_t *m, leg_t *leg, const rtp_t *header, int codec, const uint8_t *packet, bint is_key
+    media_t *m, leg_t *leg, const rtp_t *header, int codec, const uint8_t *packet, int key
 ) noexcept nogil:
     cdef tap_record_t head
     memset(&head, 0, sizeof(head))
@@ -42,7 +42,7 @@ cdef void tap_said(
     head.sequence = header.sequence
     head.ssrc = header.ssrc
     head.marker = header.marker
-    head.is_key = is_key
+    head.key = <uint8_t>key
     tap_packet(m, leg.stage.said, &head, packet + header.payload_at)
 
 
@@ -59,7 +59,7 @@ cdef void carry(media_t *m, leg_t *leg, const rtp_t *header, int codec, uint8_t 
     stage.spoke_ns = m.now_ns
     stage.silences = stage.muted and not hush(m, header, codec, packet)
     if stage.said != NULL and not stage.silences:
-        tap_said(m, leg, header, codec, packet, False)
+        tap_said(m, leg, header, codec, packet, 0)
     if stage.seat.room != NULL and not stage.seat.room.is_direct:
         take_in(m, leg, stage.seat.jitter, header, codec, packet)
     elif leg.peer == leg.slot:
@@ -89,7 +89,7 @@ cdef void carry_event(
     cdef leg_t *to
     keep_masking(m, leg)  # tones beside events, for as long as these come
     if stage.said != NULL and stage.gate != GATE_MASK:
-        tap_said(m, leg, header, codec, packet, True)
+        tap_said(m, leg, header, codec, packet, KEY_IN_EVENT)
     if stage.seat.room != NULL and not stage.seat.room.is_direct:
         take_in(m, leg, stage.seat.jitter, header, codec, packet)
         return

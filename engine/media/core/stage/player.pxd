@@ -7,6 +7,8 @@ from santral.engine.media.core.stage.block cimport play_end_t, play_t, playlist_
 
 cdef void start_playing(media_t *m, leg_t *leg, const playlist_t *what) noexcept nogil
 cdef void stop_playing(media_t *m, leg_t *leg, play_end_t reason) noexcept nogil
+cdef void stop_all_playing(media_t *m, leg_t *leg, play_end_t reason) noexcept nogil
+cdef void start_interlude(media_t *m, leg_t *leg, const playlist_t *what) noexcept nogil
 cdef void play_frame(media_t *m, leg_t *leg) noexcept nogil
 cdef void begin_play(play_t *play, const playlist_t *what) noexcept nogil
 cdef const int16_t *next_piece(play_t *play, int16_t *scratch, int *n, int *hz) noexcept nogil

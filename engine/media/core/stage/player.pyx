@@ -1,5 +1,5 @@
 """A player says one file after the other into a leg's mouth. A frame the peer must not hear (hold, our own digits) is skipped,
-not put off: the file keeps its time.
+not put off: the file keeps its time. An interlude is said first, whatever is played: that goes on behind it where it stood.
 """
 
 from libc.stdint cimport int16_t, int64_t
@@ -33,7 +33,7 @@ cdef void start_playing(media_t *m, leg_t *leg, const playlist_t *what) noexcept
     cdef int16_t tail[MAX_PLAYED]
     cdef const int16_t *samples = NULL
     cdef int n = 0, hz = 0
-    if leg.stage.play.list != NULL:
+    if leg.stage.play.list != NULL and leg.stage.interlude.list == NULL:
         samples = next_piece(&leg.stage.play, m.pcm, &n, &hz)
         if samples != NULL:
             memcpy(tail, samples, n * sizeof(int16_t))
@@ -52,14 +52,32 @@ cdef int64_t length_ms(const play_entry_t *entry) noexcept nogil:
 
 cdef void stop_playing(media_t *m, leg_t *leg, play_end_t reason) noexcept nogil:
     """Ends it; the samples may be freed once the note has arrived."""
-    cdef play_t *play
-    if leg.stage == NULL or leg.stage.play.list == NULL:
+    if leg.stage != NULL:
+        end_play(m, leg, &leg.stage.play, reason)
+
+
+cdef void stop_all_playing(media_t *m, leg_t *leg, play_end_t reason) noexcept nogil:
+    """The interlude as well."""
+    if leg.stage != NULL:
+        end_play(m, leg, &leg.stage.play, reason)
+        end_play(m, leg, &leg.stage.interlude, reason)
+
+
+cdef void end_play(media_t *m, leg_t *leg, play_t *play, play_end_t reason) noexcept nogil:
+    if play.list == NULL:
         return
-    play = &leg.stage.play
-    dismount(m, leg, WHEEL_PLAY)
-    leg.taken &= ~TAKEN_PLAY
     tell(m, leg, NOTE_PLAY_FINISHED, play.list.id, play.sent << REASON_BITS | <int64_t>reason)
     play.list = NULL
+    if leg.stage.play.list == NULL and leg.stage.interlude.list == NULL:
+        dismount(m, leg, WHEEL_PLAY)
+        leg.taken &= ~TAKEN_PLAY
+
+
+cdef void start_interlude(media_t *m, leg_t *leg, const playlist_t *what) noexcept nogil:
+    end_play(m, leg, &leg.stage.interlude, PLAY_REPLACED)
+    begin_play(&leg.stage.interlude, what)
+    leg.taken |= TAKEN_PLAY
+    mount(m, leg, WHEEL_PLAY)
 
 
 cdef bint find_frame(play_t *play) noexcept nogil:
@@ -111,11 +129,15 @@ cdef void fade(const int16_t *to, const int16_t *from_, int16_t *out, int n) noe
 
 
 cdef void play_frame(media_t *m, leg_t *leg) noexcept nogil:
-    cdef play_t *play = &leg.stage.play
+    cdef play_t *play = &leg.stage.interlude if leg.stage.interlude.list != NULL else &leg.stage.play
     cdef int n, hz
     cdef const int16_t *samples = next_piece(play, m.pcm, &n, &hz)
+    if samples == NULL and play == &leg.stage.interlude and leg.stage.play.list != NULL:
+        end_play(m, leg, play, PLAY_COMPLETED)
+        play = &leg.stage.play
+        samples = next_piece(play, m.pcm, &n, &hz)
     if samples == NULL:
-        stop_playing(m, leg, PLAY_COMPLETED)  # 20 ms after the last frame: it has been heard
+        end_play(m, leg, play, PLAY_COMPLETED)  # 20 ms after the last frame: it has been heard
         return
     if play.tail_n == n:
         fade(samples, play.tail, m.pcm, n)

@@ -15,8 +15,8 @@ from santral.engine.media.core.rtp cimport MAX_DATAGRAM_BYTES, RTP_HEADER_BYTES,
 from santral.engine.media.core.secure.srtp cimport (
     SRTCP_TRAILER_BYTES, SRTP_TRAILER_BYTES, protect_rtcp, protect_rtp,
 )
-from santral.engine.media.core.stage.block cimport room_t
-from santral.engine.media.core.stage.tap cimport tap_put, tap_record_t, tap_t
+from santral.engine.media.core.stage.block cimport TAKEN_KEYS, TAKEN_PLAY, room_t
+from santral.engine.media.core.stage.tap cimport KEY_IN_EVENT, KEY_IN_TONES, tap_put, tap_record_t, tap_t
 
 cdef void tell(media_t *m, const leg_t *leg, note_kind_t kind, int64_t a, int64_t b) noexcept nogil:
     cdef note_t *note = <note_t *>ring_next_free(&m.notes)
@@ -85,7 +85,10 @@ cdef void tap_packet(
 cdef void tap_heard(
     media_t *m, leg_t *leg, const output_t *out, int codec, uint8_t payload_type, const uint8_t *packet, int n
 ) noexcept nogil:
-    """What the peer hears, as it is about to be sent."""
+    """What the peer hears, as it is about to be sent.
+
+    What is played has numbers of its own: between two sounds packets of others went out, and none were lost.
+    """
     cdef tap_record_t head
     cdef int at = RTP_HEADER_BYTES + 4 * (packet[0] & 15)
     memset(&head, 0, sizeof(head))
@@ -100,6 +103,19 @@ cdef void tap_heard(
     head.ssrc = leg.out.ssrc
     head.marker = out.marker
     tap_packet(m, leg.stage.heard, &head, packet + at)
+    if leg.stage.played != NULL and is_of_ours(leg):
+        if leg.taken & TAKEN_KEYS:
+            head.key = KEY_IN_EVENT if m.codecs[codec].is_event else KEY_IN_TONES
+        leg.stage.played_packets += 1
+        head.sequence = leg.stage.played_packets
+        tap_packet(m, leg.stage.played, &head, packet + at)
+
+
+cdef bint is_of_ours(const leg_t *leg) noexcept nogil:
+    """Whether nobody else has said what the leg is sent now: digits passed on to it were said by the other one."""
+    if leg.taken & TAKEN_KEYS:
+        return not leg.stage.keys.is_passed_on
+    return (leg.taken & TAKEN_PLAY) != 0
 
 
 cdef bint emit(
@@ -113,7 +129,7 @@ cdef bint emit(
         return False
     put_header(packet, out.marker, payload_type, out.sequence, out.timestamp, leg.out.ssrc)
     leg.sent_ns = m.now_ns
-    if leg.stage != NULL and leg.stage.heard != NULL:
+    if leg.stage != NULL and (leg.stage.heard != NULL or leg.stage.played != NULL):
         tap_heard(m, leg, &out, codec, payload_type, packet, n)
     if transmit_rtp(leg, packet, n):
         leg.counters.packets_out += 1

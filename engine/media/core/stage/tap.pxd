@@ -17,6 +17,15 @@ cdef enum:
     TAP_HEAD_BYTES = 40
     TAP_ALIGNMENT = 8
 
+cdef enum tap_side_t:  # of a leg; as `model.SIDES` counts them
+    TAP_SAID
+    TAP_HEARD
+    TAP_PLAYED
+
+cdef enum:  # whether a packet is a digit
+    KEY_IN_EVENT = 1  # RFC 4733
+    KEY_IN_TONES = 2
+
 cdef struct tap_record_t:  # before each payload in the ring
     uint32_t bytes  # of the whole record, head and rounding included; 0: the rest of the ring is empty, go on at its start
     uint16_t payload_bytes
@@ -28,7 +37,7 @@ cdef struct tap_record_t:  # before each payload in the ring
     uint16_t sequence
     uint8_t marker
     uint8_t masked  # the payload is not what came: render silence of the same length
-    uint8_t is_key  # RFC 4733
+    uint8_t key  # KEY_IN_EVENT, KEY_IN_TONES, or 0
     uint8_t unused[3]
 
 cdef struct tap_t:
@@ -45,7 +54,7 @@ cdef struct tap_t:
     # Now and then:
     uint64_t serial
     uint64_t overruns  # packets the consumer was too slow for
-    bint hides_keys  # digits that the peer presses are masked
+    bint hides_keys  # digits are masked
     uint8_t apart[64]
     uint64_t read  # stored by the consumer
 

@@ -31,7 +31,7 @@ cdef void tap_put(
     cdef uint64_t rest = t.size - (t.written & (t.size - 1))
     cdef uint64_t needed = bytes if bytes <= rest else rest + bytes
     cdef tap_record_t *record
-    if head.is_key and t.hides_keys:
+    if head.key == KEY_IN_EVENT and t.hides_keys:
         return
     if needed + TAP_ALIGNMENT > t.size - (t.written - t.read_before):
         t.read_before = tap_load(&t.read)
@@ -45,7 +45,7 @@ cdef void tap_put(
     record = record_at(t, t.written)
     record[0] = head[0]
     record.bytes = bytes
-    record.masked = head.masked or head.arrival_ns < t.masked_until_ns
+    record.masked = head.masked or head.key and t.hides_keys or head.arrival_ns < t.masked_until_ns
     if record.masked:
         memset(<uint8_t *>record + TAP_HEAD_BYTES, 0, head.payload_bytes)
     else:
