@@ -6,7 +6,7 @@ import pytest
 
 from santral.codecs import CODECS
 
-RATES = pytest.mark.parametrize("hz", [8000, 16000, 44100, 48000])
+RATES = pytest.mark.parametrize("hz", [8000, 16000, 24000, 44100, 48000])
 
 
 @RATES
