@@ -31,8 +31,8 @@ def bridge(*legs: Any) -> Any:
 
 def lent(own: Any, other: Any) -> Any:
     made = object.__new__(Lent)
-    made._legs, made.leg = (own,), own
-    made.lent = other
+    made._a, made._b = made.leg, made.lent = own, other
+    made.room = None
     return made
 
 
