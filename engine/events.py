@@ -52,6 +52,10 @@ EVENTS: Final[dict[str, EventType]] = {
     "engine.ready": EventType("The engine listens and takes calls."),
     "engine.draining": EventType("No new calls; the engine stops when the last one ends.", {"calls": "int"}),
     "engine.reloaded": EventType("A new configuration is in force.", {"changes": "list of str"}),
+    "engine.queues": EventType(
+        "This engine decides for the queues from now on, or no more: somebody else does.",
+        {"decides": "bool", "token": "int, larger with every owner"},
+    ),
     "call.started": EventType(
         "A call came in. First event of every call.",
         {"trunk": "str: the trunk, or the address of the user who calls", "caller": "str", "called": "str", **TIES},

@@ -13,7 +13,7 @@ from santral.routing.acd.tables import Cause
 from santral.routing.plan import Enqueue
 
 if TYPE_CHECKING:
-    from santral.engine.acd.queues import Queues
+    from santral.engine.acd.queues import Held, Queues
     from santral.engine.acd.settings import AgentManner
     from santral.engine.calls.call import Call
 
@@ -36,12 +36,16 @@ def carry_out(queues: "Queues", event: events.Event) -> None:
         case events.Left(kind="callback"):
             queues.callbacks.ended(event.work)
         case events.Created():
-            _offer(queues, event)
+            held = queues.hold(event)
+            queues.owner.engage(event, lambda: _offer(queues, held, event))
         case events.TimedOut() | events.Refused():
-            _withdraw(queues, event.reservation, ())
+            queues.owner.disengage(event.agent, event.reservation)
+            withdraw(queues, event.reservation, ())
         case events.Rescinded():
-            _withdraw(queues, event.reservation, ELSEWHERE if event.reason == "answered_elsewhere" else ())
+            queues.owner.disengage(event.agent, event.reservation)
+            withdraw(queues, event.reservation, ELSEWHERE if event.reason == "answered_elsewhere" else ())
         case events.Completed():
+            queues.owner.disengage(event.agent, event.reservation)
             queues.held.pop(event.reservation, None)
 
 
@@ -58,14 +62,20 @@ def _go_on(queues: "Queues", work: str, to: str | None) -> None:
 # ---- reservations ----
 
 
-def _offer(queues: "Queues", event: events.Created) -> None:
-    held = queues.hold(event)
+def _offer(queues: "Queues", held: "Held", event: events.Created) -> None:
+    if queues.held.get(held.id) is not held:
+        return  # taken back before the store has answered
+    held.is_engaged = True
     agent = queues.acd.agents.get(event.agent)
     if event.kind == CALLBACK:
         queues.callbacks.begin(held, event)
-        return
-    if event.kind != CALL:
-        return  # whoever follows the events shows it to the agent
+    elif event.kind == CALL:
+        _offer_call(queues, held, agent, event)
+    if held.is_wanted:  # other work is shown to the agent by whoever follows the events
+        queues.accept_for(held.id)
+
+
+def _offer_call(queues: "Queues", held: "Held", agent: "AgentManner | None", event: events.Created) -> None:
     call = queues.calls.get(event.work)
     if call is None or agent is None or call.waiting is None:
         queues.refuse(held.id, Cause.UNREACHABLE)
@@ -100,7 +110,7 @@ def _made(queues: "Queues", call: "Call", agent: "AgentManner", event: events.Cr
     )
 
 
-def _withdraw(queues: "Queues", reservation: str, reasons: tuple[str, ...]) -> None:
+def withdraw(queues: "Queues", reservation: str, reasons: tuple[str, ...]) -> None:
     held = queues.held.get(reservation)
     if held is None:
         return

@@ -72,6 +72,10 @@ class Counting:
             if name is not None and tenant is not None:
                 self._touched.add((kind, name, tenant))
 
+    def leave_off(self) -> None:
+        """Nobody's states are known any more."""
+        self._statistics.leave_off(self.now_s)
+
     @property
     def now_s(self) -> float:
         """UTC seconds, by the loop's clock."""

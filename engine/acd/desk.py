@@ -29,13 +29,19 @@ class Desk:
 
     # ---- whom it is about ----
 
+    def _decides(self) -> None:
+        if self._queues.owner.lease is None:
+            raise RequestError("unavailable", "somebody else decides for the queues now")
+
     def queue(self, name: str) -> "QueueManner":
+        self._decides()
         found = self._queues.acd.queues.get(name)
         if found is None:
             raise RequestError("not_found", "no such queue", {"queue": name})
         return found
 
     def agent(self, name: str) -> "AgentManner":
+        self._decides()
         found = self._queues.acd.agents.get(name)
         if found is None:
             raise RequestError("not_found", "no such agent", {"agent": name})
@@ -51,6 +57,7 @@ class Desk:
     # ---- queues ----
 
     def show_queue(self, name: str) -> dict[str, Any]:
+        self._decides()
         view = self._queues.distributor.queue(name, self._queues.now)
         forced = self._queues.forced.get(name)
         return _rounded(asdict(view)) | {"open": "hours" if forced is None else "yes" if forced else "no"}

@@ -34,7 +34,6 @@ class Keeping:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, queues: "Queues") -> None:
         self._loop, self._queues = loop, queues
-        self._store: Store | None = None
         self._agents: set[str] = set()
         self._works: set[str] = set()
         self._in_hand: dict[str, str] = {}  # other work -> reservation of the agent who serves it
@@ -48,7 +47,7 @@ class Keeping:
 
     async def load(self, store: Store) -> dict[str, Any] | None:
         """What an earlier run has left, as a snapshot for the distributor; None when that is nothing."""
-        self._store = store
+        self.forget()
         found, offset_s = await store.all(), self._offset_s
         wall_s = offset_s + self._loop.time()
         agents: dict[str, Any] = {}
@@ -94,43 +93,53 @@ class Keeping:
                 self._in_hand[work] = event.reservation
             elif isinstance(event, Completed):
                 self._in_hand.pop(work, None)
-        if self._timer is None and self._store is not None and (self._agents or self._works):
+        if self._timer is None and (self._agents or self._works):
             self._timer = self._loop.call_later(SOON_S, self.save)
 
     def close(self) -> None:
+        self._disarm()
+        self.save()
+
+    def forget(self) -> None:
+        """Nothing of it is this engine's to keep."""
+        self._disarm()
+        for each in (self._agents, self._works, self._promises, self._in_hand):
+            each.clear()
+
+    def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self.save()
+            self._timer = None
 
     def save(self) -> None:
         """Write what has changed."""
         self._timer = None
-        store = self._store
-        if store is None:
+        owner = self._queues.owner
+        if owner.lease is None:
             return
         now, offset_s = self._loop.time(), self._offset_s
         in_hand = [self._in_hand[work] for work in self._works if work in self._in_hand]
         saved = self._queues.distributor.snapshot_of(now, agents=self._agents, works=self._works, in_hand=in_hand)
         for name, state in saved["agents"].items():
-            store.put("agent", name, dict(_moved(state, TIMES["agent"], offset_s + now)))
+            owner.put("agent", name, dict(_moved(state, TIMES["agent"], offset_s + now)))
         items = {item["work"]["id"]: item for item in (*saved["items"], *saved["talking"])}
         reservations = {one["item"]: one for one in saved["reservations"]}
         for name in self._works:
             item = items.get(name)
             if item is None:
-                store.drop("work", name)
+                owner.drop("work", name)
             else:
-                store.put("work", name, _kept(item, reservations.get(item["tie"]), offset_s + now))
+                owner.put("work", name, _kept(item, reservations.get(item["tie"]), offset_s + now))
         self._agents, self._works = set(), set()
-        self._save_promises(store, offset_s)
+        self._save_promises(offset_s)
 
-    def _save_promises(self, store: Store, offset_s: float) -> None:
-        promises = self._queues.callbacks.promises
+    def _save_promises(self, offset_s: float) -> None:
+        owner, promises = self._queues.owner, self._queues.callbacks.promises
         for name in self._promises - promises.keys():
-            store.drop("promise", name)
+            owner.drop("promise", name)
         for name in promises.keys() - self._promises:
             one = promises[name]
-            store.put("promise", name, {**one.as_map(), "started": one.started + offset_s})
+            owner.put("promise", name, {**one.as_map(), "started": one.started + offset_s})
         self._promises = set(promises)
 
 

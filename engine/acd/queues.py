@@ -16,6 +16,7 @@ from santral.engine.acd.callbacks import Callbacks
 from santral.engine.acd.counting import Counting
 from santral.engine.acd.desk import Desk
 from santral.engine.acd.keeping import Keeping
+from santral.engine.acd.owning import Owner
 from santral.engine.acd.phones import Occupancy, cause_of, place_of, way_to
 from santral.engine.acd.settings import Acd, AgentManner, embedded
 from santral.engine.acd.store import LocalStore
@@ -29,7 +30,7 @@ from santral.engine.config.tables.recording import Record
 from santral.engine.ids import new_id
 from santral.routing.acd.distributor import Distributor
 from santral.routing.acd.events import AgentChanged, Created, Event, TurnedAway
-from santral.routing.acd.settings import CALLBACK, AgentSettings, Need, Work
+from santral.routing.acd.settings import CALLBACK, AgentSettings, Need, Settings, Work
 from santral.routing.acd.snapshot import work_of
 from santral.routing.acd.tables import Cause, Leave
 from santral.routing.plan import Enqueue
@@ -60,6 +61,8 @@ class Held:
     agent: str
     call: "Call | None" = None
     leg: "Leg | None" = None  # by which the agent speaks to who waited
+    is_engaged: bool = False  # the store has said so
+    is_wanted: bool = False  # the agent has accepted before that
 
 
 class Queues:
@@ -68,7 +71,8 @@ class Queues:
     def __init__(self, loop: asyncio.AbstractEventLoop, events: "EventLog", acd: Acd) -> None:
         self.loop, self.events = loop, events
         self.acd = acd
-        self.distributor = Distributor(acd.settings, loop.time(), new_id=new_id, draw=secrets.SystemRandom().random)
+        self.distributor = self._nobody()  # until this engine decides
+        self.owner = Owner(loop, self)
         self.calls: Final[dict[str, Call]] = {}  # that wait, by id, which is that of their work
         self.held: Final[dict[str, Held]] = {}
         self.by_leg: Final[dict[str, str]] = {}  # agents' legs in calls -> reservation
@@ -114,28 +118,67 @@ class Queues:
         """Go on where an earlier run has ended; new agents who are always there log in. `make` begins calls of ours."""
         self._world, self._services = world, services
         self.callbacks.make = make
-        kept = await self.keeping.load(LocalStore(services.cdrs, world.node))
-        if kept is not None:
+        await self.owner.start(LocalStore(services.cdrs, world.node), world.node)
+
+    def begin(self, kept: dict[str, Any] | None) -> None:
+        """Decide from now on, from where whoever did it before has left off."""
+        draw = secrets.SystemRandom().random
+        events: list[Event] = []
+        if kept is None:
+            self.distributor = Distributor(self.acd.settings, self.now, new_id=new_id, draw=draw)
+        else:
             self.distributor, events = Distributor.restore(
-                self.acd.settings, kept, lambda _: True, self.now, new_id=new_id, draw=secrets.SystemRandom().random
+                self.acd.settings, kept, lambda _: True, self.now, new_id=new_id, draw=draw
             )
-            self._take_up(kept)
-            self.apply(events)
+        orphans = [] if kept is None else self._take_up(kept)
+        self.apply(events)
+        for work in orphans:
+            self.apply(self.distributor.join(work, self.now))
+        if kept is not None:
             self._count_restored()
         for agent in self.acd.agents.values():
             if agent.logged_in and (kept is None or agent.name not in kept["agents"]):
                 self.apply(self.distributor.login(agent.name, self.now))
+        self._is_open = {}
         self._look_at_hours()
         self.look_at_phones()
 
-    def _take_up(self, kept: dict[str, Any]) -> None:
-        """Other work that agents had in hand, they have again. Whose agent is there no more waits again, first."""
+    def let_go(self) -> None:
+        """Somebody else decides: those who wait go on along their routes, those who ring are told to stop."""
+        talking = set(self.by_leg.values())
+        for held in list(self.held.values()):
+            if held.id not in talking:
+                carrying.withdraw(self, held.id, ())
+        for leg, reservation in self.by_leg.items():  # agents are busy with calls of no queue
+            served = self.held.get(reservation)
+            agent = None if served is None else self.acd.agents.get(served.agent)
+            if agent is not None:
+                self.occupancy.began(leg, self.place(agent))
+        for clock in (self._timer, self._clock):
+            if clock is not None:
+                clock.cancel()
+        self._timer = self._clock = None
+        self._pending.clear()
+        self.distributor = self._nobody()
+        self.callbacks.promises.clear()
+        self.keeping.forget()
+        self.counting.leave_off()
+        for call in list(self.calls.values()):
+            self.send_on(call)
+
+    def _nobody(self) -> Distributor:
+        return Distributor(Settings(), self.now, new_id=new_id, draw=secrets.SystemRandom().random)
+
+    def _take_up(self, kept: dict[str, Any]) -> list[Work]:
+        """Other work that agents had in hand, they have again. Returns that whose agent is there no more."""
+        orphans = []
         for item, reservation in zip(kept["talking"], kept["reservations"], strict=True):
             one, work = self.distributor.reservation(reservation["id"]), work_of(item["work"], self.now)
             if one is not None:
-                self.held[one.id] = Held(one.id, one.queue, one.work, one.kind, one.agent)
+                self.held[one.id] = Held(one.id, one.queue, one.work, one.kind, one.agent, is_engaged=True)
             elif work.queue in self.acd.queues:
-                self.apply(self.distributor.join(work, self.now))
+                orphans.append(work)
+        return orphans
 
     def _count_restored(self) -> None:
         """Statistics go on with the states agents were found in."""
@@ -157,7 +200,8 @@ class Queues:
     def reconfigure_agents(self, acd: Acd) -> None:
         """Other settings for the distributor."""
         self.acd = acd
-        self.apply(self.distributor.configure(acd.settings, self.now))
+        if self.owner.lease is not None:
+            self.apply(self.distributor.configure(acd.settings, self.now))
         self.counting.configure(acd.settings)
 
     def settings_of(self, agent: str) -> AgentSettings:
@@ -174,6 +218,7 @@ class Queues:
     def close(self) -> None:
         self.counting.close()
         self.keeping.close()
+        self.owner.close()
         for timer in (self._timer, self._clock):
             if timer is not None:
                 timer.cancel()
@@ -181,6 +226,8 @@ class Queues:
     def _look_at_hours(self) -> None:
         if self._clock is not None:
             self._clock.cancel()
+        if self.owner.lease is None:
+            return
         at = datetime.now(UTC)
         for name, queue in self.acd.queues.items():
             is_open = self.forced.get(name, not queue.hours or any(hours.is_open(at) for hours in queue.hours))
@@ -201,6 +248,8 @@ class Queues:
 
     def apply(self, events: Iterable[Event]) -> None:
         """Tell what happened, count it, and do what it asks. What that leads to comes behind it."""
+        if self.owner.lease is None:
+            return
         self._pending.extend(events)
         if self._is_busy:
             return
@@ -244,7 +293,7 @@ class Queues:
         """The call waits from now on; or why it cannot, after all the queues it would have gone on to."""
         for _ in range(MOST_QUEUES):
             manner = self.acd.queues.get(attempt.queue)
-            if manner is None or manner.tenant != call.tenant:
+            if manner is None or manner.tenant != call.tenant or self.owner.lease is None:
                 return NOT_NOW
             if call.queued_since is None:
                 call.queued_since = self.callbacks.waits_after_all(call) or self.now
@@ -382,6 +431,9 @@ class Queues:
     def accept_for(self, reservation: str) -> bool:
         """The agent takes it without its phone: by command, or since it takes all. Its audio is opened now."""
         held = self.held.get(reservation)
+        if held is not None and not held.is_engaged:
+            held.is_wanted = True
+            return True
         if held is None or not (said := self.distributor.accept(reservation, self.now)):
             return False
         self.apply(said)
@@ -429,6 +481,7 @@ class Queues:
         self._on_hold.discard(leg.id)
         self.supervising.gone(leg)
         if (reservation := self.by_leg.pop(leg.id, None)) is not None:
+            self.occupancy.gone(leg.id)  # where it was counted when another engine began to decide
             self._finished(reservation)
 
     def returned(self, leg: "Leg") -> None:
@@ -450,6 +503,10 @@ class Queues:
         self._at = {}
         for agent in self.acd.agents.values():
             self._at.setdefault(self.place(agent), []).append(agent.name)
+        for place, names in self._at.items():
+            if legs := self.occupancy.at(place):
+                for name in names:
+                    self.apply(self.distributor.occupy(name, legs, self.now))
         for agent in self.acd.agents.values():
             self.look_at(agent)
 
@@ -478,7 +535,7 @@ class Queues:
     def act_as_agent(self, call: "Call", what: str) -> str | None:
         """A feature code: what was done, as the sound that says so; None when it cannot be."""
         agent = self.agent_of(call.facts.user)
-        if agent is None:
+        if agent is None or self.owner.lease is None:
             return None
         now, d = self.now, self.distributor
         if what == "toggle":

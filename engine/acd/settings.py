@@ -69,6 +69,7 @@ class AgentManner:
     prompt: tuple[Sound, ...]
     interface: str
     logged_in: bool
+    room: int  # for things in hand at once
 
     @property
     def place(self) -> str:
@@ -83,6 +84,11 @@ class Acd:
     settings: acd.Settings
     queues: Mapping[str, QueueManner]
     agents: Mapping[str, AgentManner]
+
+    def room_of(self, agent: str) -> int:
+        """How much an agent may have in hand at once; 0 when there is no such agent."""
+        found = self.agents.get(agent)
+        return 0 if found is None else found.room
 
     @classmethod
     def of(cls, config: Config) -> "Acd":
@@ -215,4 +221,5 @@ def _agent_manner(config: Config, row: AgentTable) -> AgentManner:
         prompt=prompt,
         interface=row.interface or "",
         logged_in=row.logged_in,
+        room=sum(row.capacity.values()) if row.mixes else max(row.capacity.values(), default=0),
     )

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from santral.engine.cdr import bindings, queues, recordings
 from santral.engine.cdr.bindings import BindingGone, BindingRow
-from santral.engine.cdr.queues import AcdState, QueueInterval
+from santral.engine.cdr.queues import AcdState, QueueInterval, Released
 from santral.engine.cdr.queues import Item as AcdItem
 from santral.engine.cdr.record import CallOpen, CallRecord, LegRecord
 from santral.engine.cdr.recordings import Item as Recorded
@@ -65,7 +65,7 @@ class Batch:
                     batch._end(item)
                 case BindingRow() | BindingGone():
                     batch.bindings.append(item)
-                case AcdState() | QueueInterval():
+                case AcdState() | Released() | QueueInterval():
                     batch.acd.append(item)
                 case RecordingRow() | RecordingChange() | Peak():
                     batch.recorded.append(item)

@@ -3,12 +3,14 @@
 Written in the batches of the call records, by their thread.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select
 
+from santral.engine import log
+from santral.engine.cdr import owners
 from santral.engine.cdr.tables import acd_states, queue_intervals
 
 STATE_KEY: Final = ("node", "kind", "name")
@@ -17,13 +19,25 @@ INTERVAL_KEY: Final = (*STATE_KEY, "started")
 
 @dataclass(frozen=True, slots=True)
 class AcdState:
-    """What is known of one agent, or of one callback; no `state`: nothing any more. `saved` is UTC milliseconds."""
+    """What is known of one agent, work or callback; no `state`: nothing any more. `saved` is UTC milliseconds.
+
+    Not written when a later `token` than this was given: whoever says so decides no more.
+    """
 
     node: str
     kind: str
     name: str
     saved: int
     state: Mapping[str, Any] | None
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Who held this token decides no more, by its own will."""
+
+    node: str
+    token: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +53,45 @@ class QueueInterval:
     figures: Mapping[str, Any]
 
 
-Item = AcdState | QueueInterval
+Item = AcdState | Released | QueueInterval
 
 
 def write(connection: Connection, items: Iterable[Item]) -> None:
     """Bring the tables to what these say; the last word on one thing counts."""
-    states: dict[tuple[str, ...], AcdState] = {}
+    states: dict[tuple[str, int], dict[tuple[str, str], AcdState]] = {}
+    released: list[Released] = []
     intervals: dict[tuple[str, str, str, int], QueueInterval] = {}
     for item in items:
-        if isinstance(item, AcdState):
-            states[item.node, item.kind, item.name] = item
+        match item:
+            case AcdState():
+                states.setdefault((item.node, item.token), {})[item.kind, item.name] = item
+            case Released():
+                released.append(item)
+            case QueueInterval():
+                intervals[item.node, item.kind, item.name, item.started] = item
+    for (node, token), those in states.items():
+        if owners.is_current(connection, node, token):
+            _write_states(connection, those.values())
         else:
-            intervals[item.node, item.kind, item.name, item.started] = item
-    if states:
-        connection.execute(_gone(acd_states, STATE_KEY), [_key(one, STATE_KEY) for one in states.values()])
-        rows = [asdict(one) for one in states.values() if one.state is not None]
-        if rows:
-            connection.execute(insert(acd_states), rows)
+            log.get("queues").warning("not written: somebody else owns the queues", node=node, things=len(those))
+    for one in released:
+        owners.release(connection, one.node, one.token)
     if intervals:
         connection.execute(
             _gone(queue_intervals, INTERVAL_KEY), [_key(one, INTERVAL_KEY) for one in intervals.values()]
         )
         connection.execute(insert(queue_intervals), [asdict(one) for one in intervals.values()])
+
+
+def _write_states(connection: Connection, states: Collection[AcdState]) -> None:
+    connection.execute(_gone(acd_states, STATE_KEY), [_key(one, STATE_KEY) for one in states])
+    rows = [{**_named(one), "state": one.state, "saved": one.saved} for one in states if one.state is not None]
+    if rows:
+        connection.execute(insert(acd_states), rows)
+
+
+def _named(item: Item) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in STATE_KEY}
 
 
 def _gone(table: Any, key: tuple[str, ...]) -> Any:
@@ -75,7 +106,7 @@ def states(engine: Engine, node: str) -> list[AcdState]:
     """What this node knew."""
     with engine.connect() as connection:
         found = connection.execute(select(acd_states).where(acd_states.c.node == node)).mappings().all()
-    return [AcdState(**row) for row in found]
+    return [AcdState(**row, token=0) for row in found]
 
 
 def intervals(engine: Engine, kind: str, name: str, since: int, until: int) -> list[QueueInterval]:

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from santral.engine import utc
 
-SCHEMA_HEAD: Final = "0005"  # the migration this code needs
+SCHEMA_HEAD: Final = "0006"  # the migration this code needs
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -230,6 +230,16 @@ acd_states: Final = Table(
     Column("saved", Moment, nullable=False),
 )
 
+acd_owners: Final = Table(
+    "acd_owners",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("expires", Moment, nullable=False),
+)
+
 queue_intervals: Final = Table(
     "queue_intervals",
     metadata,
@@ -241,4 +251,5 @@ queue_intervals: Final = Table(
     Column("seconds", Integer, nullable=False),
     Column("figures", json_type(), nullable=False),
     Index("queue_intervals_by_tenant", "tenant", "started"),
+    Index("queue_intervals_by_start", "node", "started"),
 )

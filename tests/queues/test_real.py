@@ -187,7 +187,7 @@ async def test_everybody_is_answered_by_the_right_agent(
     assert {one["agent"]: one["cause"] for one in told(bench, "reservation.refused")} == {"refuses": "refused"}
     check_wrap_up(bench)
     await until(lambda: not ours.held)
-    left = [ours.calls, ours.by_leg, ours.lent, ours.works()]
+    left = [ours.calls, ours.by_leg, ours.works()]
     assert not any(left), left
     for queue in queues:
         figures = ours.counting.queue(queue, None, None, None)

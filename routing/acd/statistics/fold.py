@@ -55,6 +55,12 @@ class Statistics:
         """Other service levels from now on."""
         self._levels = {queue.name: queue.service_level for queue in settings.queues}
 
+    def leave_off(self, now: float) -> None:
+        """Somebody else counts from now on: the time in the present states ends here."""
+        for agent, (state, since) in self._now.items():
+            self._span(self._agents.setdefault(agent, {}), agent, state, since, now)
+        self._now.clear()
+
     def forget(self, before: float) -> None:
         """Drop the intervals that end before this moment."""
         last = int(before // self.interval)
