@@ -23,7 +23,7 @@ from santral.engine.config.problems import ConfigError
 from santral.engine.config.reload import changes_needing_restart
 from santral.engine.control.protocol import RequestError
 from santral.engine.control.server import ControlServer, ControlSettings
-from santral.engine.events import EventLog, SequenceFile
+from santral.engine.events import EventLog
 from santral.engine.gate import Gate
 from santral.engine.guard import Guard
 from santral.engine.ids import CHANCE
@@ -31,6 +31,7 @@ from santral.engine.limits import Limits
 from santral.engine.locating import Locator
 from santral.engine.media import AudioError, AudioLibrary, MediaEvent, MediaPlane, PlaneSettings
 from santral.engine.metrics import Histogram, MetricsServer, Sample
+from santral.engine.numbers import SequenceFile
 from santral.engine.recordings.studio import Studio
 from santral.engine.registration import Registrations
 from santral.engine.signalling import Signalling

@@ -5,21 +5,18 @@ a reader that does not keep up costs no memory and is told so when the ring has 
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any, Final
 
 import msgpack
 
-from santral.engine import log, utc
+from santral.engine import utc
+from santral.engine.numbers import Numbers
 
 EVENTS_KEPT: Final = 20_000  # replayable events per node
 RING_BYTES: Final = 32 * 1024 * 1024  # … and their packed size at most
-BLOCK: Final = 10_000  # numbers reserved on disk at a time; a crash skips at most this many
 BATCH_EVENTS: Final = 256  # handed to a subscriber at once
 SCAN_EVENTS: Final = 2_000  # looked at for one subscriber before others get their turn
 
@@ -46,6 +43,7 @@ MANNERS: Final = {
 WORK: Final = {"queue": "str", "work": "id: of the call, where it is one"}
 RESERVED: Final = {"reservation": "id", **WORK, "kind": "str", "agent": "str"}
 SUPERVISED: Final = {"agent": "str", "supervisor": "id of the supervisor's call"}
+OF_MESSAGE: Final = {"message": "str", "queue": "str or nil: the last that the caller waited in"}
 OF_RECORDING: Final = {"recording": "str", "recorded_call": "id of its call, or nil"}
 
 EVENTS: Final[dict[str, EventType]] = {
@@ -140,7 +138,7 @@ EVENTS: Final[dict[str, EventType]] = {
         },
     ),
     "queue.refused": EventType(
-        "Somebody may not wait there, and goes on to another queue (`to`) or the next destination.",
+        "Somebody may not wait there, and goes on to another queue, a message (`message:NAME`), the next destination.",
         {**WORK, "kind": "str", "reason": "closed, full, no_agents, overflow or already_there", "to": "str or nil"},
     ),
     "queue.announced": EventType(
@@ -151,7 +149,7 @@ EVENTS: Final[dict[str, EventType]] = {
     "queue.callback_refused": EventType("No callback for this caller.", {**WORK, "number": "str", "reason": "str"}),
     "queue.widened": EventType("Somebody has waited long enough to ask for less of an agent.", {**WORK, "why": "str"}),
     "queue.overflowed": EventType(
-        "Somebody goes on to another queue (`to`) or the next destination.",
+        "Somebody goes on to another queue, a message (`message:NAME`) or the next destination.",
         {**WORK, "kind": "str", "to": "str or nil", "why": "str", "waited": "float", "joined": "UTC"},
     ),
     "queue.left": EventType(
@@ -222,7 +220,7 @@ EVENTS: Final[dict[str, EventType]] = {
         "A call or a conference is recorded.",
         {
             "recording": "str",
-            "by": "route, number, trunk, tenant, queue or command",
+            "by": "route, number, trunk, tenant, queue, command or message",
             "channels": "mono or stereo",
             "conference": "str or nil",
         },
@@ -262,10 +260,31 @@ EVENTS: Final[dict[str, EventType]] = {
     "recording.moved": EventType("Its files are in the store they are meant for.", {**OF_RECORDING, "store": "str"}),
     "recording.erased": EventType(
         "Its files and their key are gone.",
-        {**OF_RECORDING, "by": "str", "reason": "str", "entry": "int, of the ledger", "hash": "str, of that entry"},
+        {
+            **OF_RECORDING,
+            "by": "str; engine: a message that was too short, which no ledger has seen",
+            "reason": "str",
+            "entry": "int, of the ledger, or nil",
+            "hash": "str, of that entry, or nil",
+        },
     ),
     "recording.held": EventType("It is kept whatever happens.", {**OF_RECORDING, "by": "str"}),
     "recording.released": EventType("It is held no longer.", {**OF_RECORDING, "by": "str"}),
+    "message.started": EventType("A caller leaves a message: the tone is over.", {**OF_MESSAGE, "recording": "str"}),
+    "message.left": EventType(
+        "A caller has left a message. `recording.ready` follows.",
+        {
+            **OF_MESSAGE,
+            "recording": "str",
+            "reason": "key, silence, full, hung_up, moved (to something else) or ended (by somebody else)",
+            "ms": "int, to the last word",
+            "caller": "str",
+        },
+    ),
+    "message.discarded": EventType(
+        "Nothing worth keeping was said, or it could not be recorded.",
+        {**OF_MESSAGE, "reason": "too_short or not_recorded", "ms": "int"},
+    ),
     "trunk.full": EventType("A call met the trunk's channel limit.", {"trunk": "str", "channels": "int"}),
     "trunk.up": EventType(
         "A target answers again, or a registration stands.", {"trunk": "str", "target": "str", "reason": "str"}
@@ -303,92 +322,6 @@ EVENTS: Final[dict[str, EventType]] = {
     ),
     "events.gap": EventType("Events of these numbers cannot be shown.", {"from": "int", "to": "int"}),
 }
-
-
-class SequenceError(Exception):
-    """The file with the event numbers cannot be used; the text names it and says what to do."""
-
-
-class Numbers:
-    """Event numbers for one run, starting at 1: for tests and engines that keep nothing."""
-
-    def __init__(self, first: int = 1) -> None:
-        self.first: Final = first
-        self._next = first
-
-    def take(self) -> int:
-        """Return the next number."""
-        number = self._next
-        self._next = number + 1
-        return number
-
-    def close(self) -> None:
-        """Give up; a later run may use every number not taken."""
-
-
-class SequenceFile(Numbers):
-    """Event numbers that survive restarts: a file holds a number no event has reached yet.
-
-    Blocks are reserved ahead on a thread, so that `take` never waits for the disk. After a crash the next run starts at
-    the reserved number, skipping those of the block that were never used; after `close` nothing is skipped.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Read and reserve, synchronously: before the loop runs. SequenceError when the file is unusable."""
-        self._path = path
-        try:
-            super().__init__(read_number(path) + 1)
-            write_number(path, self.first - 1 + BLOCK)
-        except (OSError, ValueError) as problem:
-            raise SequenceError(f"{path}: {problem}") from None
-        self._renew_at = self.first + BLOCK // 2
-        self._writer = ThreadPoolExecutor(1, "sequence")
-        self.failures = 0  # reservations the disk refused; numbers could repeat after a crash
-
-    def take(self) -> int:
-        number = super().take()
-        if number == self._renew_at:
-            self._renew_at += BLOCK // 2
-            self._writer.submit(self._reserve, number + BLOCK)
-        return number
-
-    def close(self) -> None:
-        """Write the exact position; numbers must not be taken afterwards. Never raises for a broken disk."""
-        self._writer.submit(self._reserve, self._next - 1)
-        self._writer.shutdown(wait=True)
-
-    def _reserve(self, number: int) -> None:
-        try:
-            write_number(self._path, number)
-        except OSError as problem:
-            self.failures += 1
-            log.get("events").error("event numbers cannot be reserved", path=str(self._path), error=str(problem))
-
-
-def read_number(path: Path) -> int:
-    """Read the reserved number, 0 if there is no file yet; ValueError if it holds something else."""
-    try:
-        text = path.read_text("ascii").strip()
-    except FileNotFoundError:
-        return 0
-    if not text.isdigit() or len(text) > 18:
-        raise ValueError("not an event number; remove the file to count from 1 again")
-    return int(text)
-
-
-def write_number(path: Path, number: int) -> None:
-    """Replace the file so that after a power cut it holds either the old number or the new one."""
-    beside = path.with_name(path.name + ".new")
-    with beside.open("w") as file:
-        file.write(f"{number}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 class SubscriptionError(Exception):

@@ -31,6 +31,7 @@ from santral.engine.ids import CHANCE
 from santral.engine.limits import Limits, LimitSettings, TrunkLimit
 from santral.engine.locating import Locator
 from santral.engine.media import AudioLibrary, MediaPlane
+from santral.engine.messages.settings import Message, messages_of
 from santral.engine.recordings.policy import Policy as RecordingPolicy
 from santral.engine.signalling import Signalling
 from santral.routing.plan import CallFacts, DialAddress, Dialled, DialTrunk, Plan, plan
@@ -103,6 +104,7 @@ class World:
     ringback: Mapping[str, Sound | Tone]
     acd: Acd
     rooms: Mapping[tuple[str, str], RoomSettings]  # by tenant and name
+    messages: Mapping[str, Message]
     limits: LimitSettings
     recording: RecordingPolicy
 
@@ -126,6 +128,7 @@ class World:
             ringback={one.name: _ringback(one) for one in config.tenant},
             acd=Acd.of(config),
             rooms=_rooms(config),
+            messages=messages_of(config),
             limits=LimitSettings(
                 max_calls=config.sip.max_calls,
                 max_calls_per_second=config.sip.max_calls_per_second,

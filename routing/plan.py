@@ -17,6 +17,7 @@ from santral.routing.routes import (
     ToAgent,
     ToConference,
     ToEcho,
+    ToMessage,
     ToPlay,
     ToQueue,
     ToReject,
@@ -131,6 +132,14 @@ class Enqueue:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeMessage:
+    """Answer, and have the caller leave the message of this name."""
+
+    message: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ActAsAgent:
     """Answer, and do this to the state of the agent whose phone calls."""
 
@@ -154,8 +163,8 @@ class Reject:
     why: str = ""
 
 
-GoesOn = ToTrunk | ToUser | ToPlay | ToConference | ToQueue
-Attempt = Dialled | Echo | Play | Confer | Enqueue | ActAsAgent | MeetAgent | Reject
+GoesOn = ToTrunk | ToUser | ToPlay | ToConference | ToQueue | ToMessage
+Attempt = Dialled | Echo | Play | Confer | Enqueue | TakeMessage | ActAsAgent | MeetAgent | Reject
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +331,8 @@ class _Decision:
                 return self.confer(room, groups, label)
             case ToQueue():
                 return Enqueue(way.queue, way.timeout_s, f"{label}, queue {way.queue}", way.points, way.skills)
+            case ToMessage(message=message):
+                return TakeMessage(message, f"{label}, message {message}")
 
     def in_order(self, destinations: tuple[Destination, ...]) -> list[Destination]:
         """Lower priorities first; within one by weight if any has one (the others count 1), else as written."""

@@ -65,6 +65,13 @@ class ToQueue:
 
 
 @dataclass(frozen=True, slots=True)
+class ToMessage:
+    """Answer, and have the caller leave the message of this name."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToAgent:
     """A phone of an agent does this to who it is: logs in or out, takes a break, stays on the line."""
 
@@ -82,7 +89,7 @@ class ToReject:
 class Destination:
     """One place a route leads to. Lower priorities first; within one, by weight where any has one, else as written."""
 
-    what: ToTrunk | ToUser | ToEcho | ToPlay | ToConference | ToQueue | ToAgent | ToReject
+    what: ToTrunk | ToUser | ToEcho | ToPlay | ToConference | ToQueue | ToMessage | ToAgent | ToReject
     priority: int = 0
     weight: int | None = None
 

@@ -3,14 +3,15 @@
 from typing import TYPE_CHECKING, Final
 
 from santral.engine.acd.phones import headers_for, way_to
+from santral.engine.acd.settings import message_in
 from santral.engine.calls.actions.connecting import ELSEWHERE
 from santral.engine.calls.actions.queueing import Offer, Withdrawal
-from santral.engine.calls.dialer import Dialer, Failure, Fault, Wait
+from santral.engine.calls.dialer import AnswerHere, Dialer, Failure, Fault, Wait
 from santral.engine.calls.table import Input
 from santral.routing.acd import events
 from santral.routing.acd.settings import CALL, CALLBACK
 from santral.routing.acd.tables import Cause
-from santral.routing.plan import Enqueue
+from santral.routing.plan import Enqueue, TakeMessage
 
 if TYPE_CHECKING:
     from santral.engine.acd.queues import Held, Queues
@@ -32,7 +33,7 @@ def carry_out(queues: "Queues", event: events.Event) -> None:
         case events.Overflowed():
             _go_on(queues, event.work, event.to)
         case events.Left(reason="closed"):
-            _go_on(queues, event.work, None)
+            _go_on(queues, event.work, queues.turned_away_to(event.queue))
         case events.Left(kind="callback"):
             queues.callbacks.ended(event.work)
         case events.Created():
@@ -55,6 +56,8 @@ def _go_on(queues: "Queues", work: str, to: str | None) -> None:
         return
     if to is None:
         call.post(Input.ATTEMPT_FAILED, NOT_NOW)
+    elif (message := message_in(to)) is not None:
+        call.post(Input.ANSWER_HERE, AnswerHere(TakeMessage(message)))
     else:
         call.post(Input.WAIT, Wait(Enqueue(to)))
 

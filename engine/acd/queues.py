@@ -18,11 +18,11 @@ from santral.engine.acd.desk import Desk
 from santral.engine.acd.keeping import Keeping
 from santral.engine.acd.owning import Owner
 from santral.engine.acd.phones import Occupancy, cause_of, place_of, way_to
-from santral.engine.acd.settings import Acd, AgentManner, embedded
+from santral.engine.acd.settings import Acd, AgentManner, embedded, message_in
 from santral.engine.acd.store import LocalStore
 from santral.engine.acd.supervising import Supervising
 from santral.engine.acd.waiting import HoldAudio, Waiting
-from santral.engine.calls.dialer import Failure, Fault
+from santral.engine.calls.dialer import AnswerHere, Failure, Fault
 from santral.engine.calls.joins import Bridge, OnLoan
 from santral.engine.calls.table import Input
 from santral.engine.config.sounds import Sound
@@ -33,7 +33,7 @@ from santral.routing.acd.events import AgentChanged, Created, Event, TurnedAway
 from santral.routing.acd.settings import CALLBACK, AgentSettings, Need, Settings, Work
 from santral.routing.acd.snapshot import work_of
 from santral.routing.acd.tables import Cause, Leave
-from santral.routing.plan import Enqueue
+from santral.routing.plan import Enqueue, TakeMessage
 
 if TYPE_CHECKING:
     from santral.engine.calls.actions.queueing import Offer
@@ -284,30 +284,38 @@ class Queues:
         manner = call.world.acd.queues.get(queue)
         return manner is not None and manner.answers
 
+    def turned_away_to(self, queue: str) -> str | None:
+        """Where those go on to who wait there when it closes."""
+        return next((one.turned_away_to for one in self.acd.settings.queues if one.name == queue), None)
+
     def records(self, call: "Call", queue: str) -> Record | None:
         """What this queue says of recording its callers."""
         manner = call.world.acd.queues.get(queue)
         return None if manner is None else manner.record
 
-    def enter(self, call: "Call", attempt: Enqueue) -> Failure | None:
-        """The call waits from now on; or why it cannot, after all the queues it would have gone on to."""
+    def enter(self, call: "Call", attempt: Enqueue) -> Failure | AnswerHere | None:
+        """The call waits from now on; or why it cannot, after all the queues it would have gone on to; or it leaves a
+        message instead.
+        """
         for _ in range(MOST_QUEUES):
             manner = self.acd.queues.get(attempt.queue)
             if manner is None or manner.tenant != call.tenant or self.owner.lease is None:
                 return NOT_NOW
             if call.queued_since is None:
                 call.queued_since = self.callbacks.waits_after_all(call) or self.now
+            call.service.queue = manner.name
             said = self.distributor.join(self._work_of(call, attempt), self.now)
             refused = next((one for one in said if isinstance(one, TurnedAway)), None)
             if refused is None:
                 call.waiting = Waiting(manner, call.queued_since, self.now, HoldAudio(call, manner.music))
-                call.service.queue = manner.name
                 self.calls[call.id] = call
                 self.apply(said)
                 return None
             self.apply(said)
             if refused.to is None:
                 return FULL if refused.reason == "full" else NOT_NOW
+            if (message := message_in(refused.to)) is not None:
+                return AnswerHere(TakeMessage(message))
             attempt = replace(attempt, queue=refused.to)
         return NOT_NOW
 
@@ -341,6 +349,9 @@ class Queues:
         if key in waiting.queue.exit_keys:
             waiting.by = "key"
             call.post(Input.ATTEMPT_FAILED, NOT_NOW)
+        elif key in waiting.queue.message_keys:
+            waiting.by = "key"
+            call.post(Input.ANSWER_HERE, AnswerHere(TakeMessage(waiting.queue.message)))
         elif waiting.queue.calling_back is not None and key == waiting.queue.calling_back.key:
             self.callbacks.take(call, waiting)
 

@@ -14,6 +14,7 @@ from santral.engine.config.values import AgentEndpoint
 from santral.routing.acd import settings as acd
 from santral.routing.hours import Hours
 
+MESSAGE: Final = "message:"  # before the name of one, where a queue could stand: names have no colon
 HOLD_MUSIC: Final = "hold-music.wav"  # a tenant's own, else the embedded one
 
 
@@ -49,6 +50,8 @@ class QueueManner:
     music: Sound
     whisper: tuple[Sound, ...]
     exit_keys: str
+    message: str  # that callers leave who get no agent; none: the next destination
+    message_keys: str
     sticky_s: float
     record: Record | None
     announcing: Announcing | None
@@ -107,6 +110,16 @@ def embedded(name: str, tenant: TenantTable) -> Sound:
     return find_speech(name, tenant.sounds, tenant.language)
 
 
+def place(queue: str | None, message: str | None) -> str | None:
+    """Where somebody goes on to, as the distributor keeps it and events show it."""
+    return queue if queue is not None or message is None else f"{MESSAGE}{message}"
+
+
+def message_in(to: str | None) -> str | None:
+    """The message such a place is; None for a queue, and for the next destination."""
+    return to.removeprefix(MESSAGE) if to is not None and to.startswith(MESSAGE) else None
+
+
 def _queue(row: QueueTable) -> acd.QueueSettings:
     level, back = row.service_level, row.callback
     return acd.QueueSettings(
@@ -128,9 +141,16 @@ def _queue(row: QueueTable) -> acd.QueueSettings:
         join_when=acd.JoinWhen(row.join_when),
         leave_when_empty=row.leave_when_empty,
         at_close=acd.AtClose(row.at_close),
+        turned_away_to=place(None, row.message),
         service_level=acd.ServiceLevel(level.within, level.target, level.short_abandon),
         overflow=tuple(
-            acd.OverflowRule(one.queue, one.after, one.position, one.expected_wait, one.service_level)
+            acd.OverflowRule(
+                place(one.queue, one.message or row.message),
+                one.after,
+                one.position,
+                one.expected_wait,
+                one.service_level,
+            )
             for one in row.overflow
         ),
         announce=None if row.announce is None else acd.Announcements(row.announce.first, row.announce.every),
@@ -177,6 +197,8 @@ def _queue_manner(config: Config, row: QueueTable) -> QueueManner:
         music=sound(row.music or HOLD_MUSIC),
         whisper=tuple(sound(one) for one in row.whisper),
         exit_keys=row.exit_keys,
+        message=row.message or "",
+        message_keys=row.message_keys,
         sticky_s=row.sticky,
         record=row.record,
         announcing=None if told is None else Announcing(told.position, told.wait, tuple(map(sound, told.files))),

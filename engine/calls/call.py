@@ -25,7 +25,7 @@ from santral.engine.calls.table import TABLE, Do, Heard, Input, State
 from santral.engine.calls.verbs import Verbs
 from santral.engine.config.sounds import Sound
 from santral.engine.ids import new_id
-from santral.engine.media import MediaEvent, PreparedAudio
+from santral.engine.media import MediaEvent
 from santral.engine.recordings import masking
 from santral.engine.world import Services, World
 from santral.routing.plan import CallFacts, Dialled, Plan
@@ -92,7 +92,7 @@ class Call:
         self.collecting: dict[str, Collecting] = {}  # by leg
         self.pressed: dict[tuple[str, str], float] = {}  # leg and digit -> when it last came by media
         self.sending: set[int] = set()  # digits that a command asked for, by the media plane's number
-        self.waiting_audio: tuple[PreparedAudio, str] | None = None
+        self.waits_for_media: Callable[[], None] | None = None  # what begins when a late offer has been answered
         self.waiting: Waiting | None = None  # in a queue
         self.queued_since: float | None = None  # when its waiting began, over all queues it goes through
         self.service = account.Service()  # what queues have done for it
@@ -244,8 +244,10 @@ class Call:
                 digits.sent(self, leg, event)
             case "talk_started":
                 self.emit("talk.started", leg=leg.id)
+                self.post(Input.TALKED, Heard(leg))
             case "talk_stopped":
                 self.emit("talk.stopped", leg=leg.id, **event.data)
+                self.post(Input.TALKED, Heard(leg, event.data["ms"]))
             case "tone":
                 self.emit("tone.detected", leg=leg.id, **event.data)
             case "fax":
@@ -357,7 +359,7 @@ class Call:
         the last reference.
         """
         self._on_end(self)
-        self.join, self.waiting_audio, self.transfer, self.waiting = None, None, None, None
+        self.join, self.waits_for_media, self.transfer, self.waiting = None, None, None, None
         self._inbox.clear()
         self.probes.clear()
         self.plays.clear()

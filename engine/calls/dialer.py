@@ -22,6 +22,7 @@ from santral.routing.plan import (
     MeetAgent,
     Play,
     Reject,
+    TakeMessage,
 )
 from santral.sip.events import Hop
 from santral.sip.identity.redirection import Diverted
@@ -83,9 +84,9 @@ class Dial:
 
 @dataclass(frozen=True, slots=True)
 class AnswerHere:
-    """Answer the caller ourselves; the media plane echoes, plays or mixes."""
+    """Answer the caller ourselves; the media plane echoes, plays, records or mixes."""
 
-    endpoint: Echo | Play | Confer | ActAsAgent | MeetAgent
+    endpoint: Echo | Play | Confer | TakeMessage | ActAsAgent | MeetAgent
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,7 @@ class Dialer:
                 return Dial(attempt, tuple(one.uri for one in group), group, diverted)
             case Enqueue() as attempt:
                 return Wait(attempt)
-            case Echo() | Play() | Confer() | ActAsAgent() | MeetAgent() as endpoint:
+            case Echo() | Play() | Confer() | TakeMessage() | ActAsAgent() | MeetAgent() as endpoint:
                 return AnswerHere(endpoint)
             case Reject(status=status):
                 return GiveUp(status)

@@ -77,6 +77,9 @@ class Input(StrEnum):
     CALL_BACK = auto()  # (Sound): the caller is called back later, and is told so now
     PRESSED = auto()  # (Heard: str): a key that nothing else waits for
     PLAYED = auto()
+    TALKED = auto()  # (Heard: None, or for how many ms somebody has spoken who speaks no more)
+    MESSAGE = auto()  # (Fact): of the message that the caller leaves
+    MESSAGE_DUE = auto()  # its time has come
     MEDIA_TIMEOUT = auto()  # (Leg)
     MEDIA_LOST = auto()
     TOO_LONG = auto()
@@ -104,6 +107,7 @@ class Do(StrEnum):
     CONNECT = auto()
     PREPARE_ENDPOINT = auto()
     CONNECT_ENDPOINT = auto()
+    TAKE_MESSAGE = auto()
     ENTER_QUEUE = auto()
     RING_AGENT = auto()
     STOP_RINGING = auto()
@@ -225,6 +229,7 @@ def _queued() -> dict[Input, Row]:
         Input.PRESSED: (here, (Do.HEAR_KEY,)),
         Input.CALL_BACK: (State.CONNECTED, (Do.LEAVE_QUEUE, Do.SAY_GOODBYE)),
         Input.ATTEMPT_FAILED: (State.DIALING, (Do.LEAVE_QUEUE, Do.TAKE_NEXT_STEP)),
+        Input.ANSWER_HERE: (State.PREPARING, (Do.LEAVE_QUEUE, Do.PREPARE_ENDPOINT)),
         Input.REFERRED: (here, (Do.REFUSE_REFERRAL,)),
         Input.MEDIA_TIMEOUT: (here, (Do.PROBE,)),
         Input.CALLER_CANCELLED: gone,
@@ -273,6 +278,8 @@ def _transferring() -> dict[Input, Row]:
 
 _ALIVE: Final = tuple(state for state in State if state is not State.ENDED)
 
+OF_MESSAGES: Final = (Input.PRESSED, Input.TALKED, Input.MESSAGE, Input.MESSAGE_DUE)
+
 _CAN_GO_ON: Final = (State.DIALING, State.RINGING, State.CONNECTED)  # in which legs may go over to another call
 
 TABLE: Final[dict[tuple[State, Input], Row]] = {  # a missing row means: ignore
@@ -285,8 +292,8 @@ TABLE: Final[dict[tuple[State, Input], Row]] = {  # a missing row means: ignore
     **{(State.QUEUED, what): row for what, row in _queued().items()},
     (State.PREPARING, Input.AUDIO_READY): (State.CONNECTED, (Do.CONNECT_ENDPOINT,)),
     (State.PREPARING, Input.ATTEMPT_FAILED): (State.DIALING, (Do.TAKE_NEXT_STEP,)),
-    (State.PREPARING, Input.CALLER_CANCELLED): (State.ENDED, (Do.FINISH,)),
-    (State.PREPARING, Input.CALLER_ENDED): (State.ENDED, (Do.FINISH,)),
+    (State.PREPARING, Input.CALLER_CANCELLED): (State.ENDED, (Do.CANCEL_DIALLED, Do.FINISH)),
+    (State.PREPARING, Input.CALLER_ENDED): (State.ENDED, (Do.CANCEL_DIALLED, Do.FINISH)),
     (State.PREPARING, Input.HANG_UP): (State.ENDED, (Do.REFUSE_BY_COMMAND, Do.FINISH)),
     (State.CONNECTED, Input.CALLER_CANCELLED): (State.ENDED, (Do.HANG_UP_CALLEE, Do.FINISH)),  # our 200 was held back
     (State.CONNECTED, Input.CALLER_ENDED): (State.ENDED, (Do.HANG_UP_CALLEE, Do.FINISH)),
@@ -308,6 +315,7 @@ TABLE: Final[dict[tuple[State, Input], Row]] = {  # a missing row means: ignore
     (State.PREPARING, Input.RING): (State.PREPARING, (Do.RING_CALLER,)),
     (State.CONNECTED, Input.JOIN): (State.CONNECTED, (Do.JOIN_CALL,)),
     **{(state, Input.TRANSFERRED): (State.ENDED, (Do.END_TRANSFERRED, Do.FINISH)) for state in _CAN_GO_ON},
+    **{(State.CONNECTED, what): (State.CONNECTED, (Do.TAKE_MESSAGE,)) for what in OF_MESSAGES},
     (State.CONNECTED, Input.PLAYED): (State.ENDED, (Do.HANG_UP_CALLER, Do.FINISH)),
     (State.CONNECTED, Input.MEDIA_TIMEOUT): (State.CONNECTED, (Do.PROBE,)),
     (State.CONNECTED, Input.MEDIA_LOST): (State.ENDED, (Do.HANG_UP_BOTH, Do.FINISH)),

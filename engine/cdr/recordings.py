@@ -17,7 +17,7 @@ from santral.engine.cdr.tables import recordings, usage
 MOMENTS: Final = ("started", "ended", "stored", "erased")
 UNFINISHED: Final = ("recording", "processing")
 EDGE: Final = "\n"  # before and behind each party, so that one is found whole
-EXACT: Final = ("tenant", "id", "call", "conference", "state")
+EXACT: Final = ("tenant", "id", "call", "conference", "state", "queue", "demanded_by")
 DAY_MS: Final = 86_400_000
 CHUNK: Final = 1_000  # rows read at a time
 
@@ -42,6 +42,7 @@ class RecordingRow:
     format: str = ""
     caller: str = ""
     called: str = ""
+    queue: str = ""  # that its call waited in
     parties: tuple[str, ...] = ()
     ended: int | None = None
     ms: int = 0
@@ -84,6 +85,8 @@ class RecordingFilter:
     call: str | None = None
     conference: str | None = None
     state: str | None = None
+    queue: str | None = None
+    demanded_by: str | None = None
     party: str | None = None  # a number or name of anybody in it
     since: int | None = None
     until: int | None = None

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from santral.engine import utc
 
-SCHEMA_HEAD: Final = "0006"  # the migration this code needs
+SCHEMA_HEAD: Final = "0007"  # the migration this code needs
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -171,6 +171,7 @@ recordings: Final = Table(
     Column("format", Text, nullable=False),
     Column("caller", Text, nullable=False),
     Column("called", Text, nullable=False),
+    Column("queue", Text, nullable=False, server_default=""),
     Column("parties", Text, nullable=False),
     Column("started", Moment, nullable=False),
     Column("ended", Moment),
@@ -187,6 +188,7 @@ recordings: Final = Table(
     Column("erased", Moment),
     Index("recordings_by_tenant", "tenant", "id"),
     Index("recordings_by_call", "call"),
+    Index("recordings_by_queue", "queue", "id"),
     Index("recordings_by_state", "node", "state"),
 )
 

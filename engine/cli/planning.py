@@ -24,6 +24,7 @@ from santral.routing.plan import (
     Plan,
     Play,
     Reject,
+    TakeMessage,
     plan,
 )
 from santral.routing.routes import RoutingTable
@@ -110,13 +111,13 @@ def shown(attempt: Attempt) -> str:
         case Enqueue(queue=queue, timeout_s=timeout_s):
             limit = "" if timeout_s is None else f" for {timeout_s:g} s"
             return f"wait in queue {queue}{limit}"
-        case Echo() | Play() | Confer() | ActAsAgent() | MeetAgent():
+        case Echo() | Play() | Confer() | TakeMessage() | ActAsAgent() | MeetAgent():
             return f"answer and {_answered_here(attempt)}"
         case Reject(status=status):
             return f"refuse with {status}"
 
 
-def _answered_here(attempt: Echo | Play | Confer | ActAsAgent | MeetAgent) -> str:
+def _answered_here(attempt: Echo | Play | Confer | TakeMessage | ActAsAgent | MeetAgent) -> str:
     match attempt:
         case Echo():
             return "echo"
@@ -126,5 +127,7 @@ def _answered_here(attempt: Echo | Play | Confer | ActAsAgent | MeetAgent) -> st
             return f"meets agent {agent}"
         case ActAsAgent(what=what):
             return f"{what} the agent who calls"
+        case TakeMessage(message=message):
+            return f"take a message: {message}"
         case Confer(room=room):
             return f"join conference {room}"

@@ -20,6 +20,7 @@ from santral.routing.routes import (
     ToAgent,
     ToConference,
     ToEcho,
+    ToMessage,
     ToPlay,
     ToQueue,
     ToReject,
@@ -148,7 +149,7 @@ def _route(config: Config, route: RouteTable) -> Route:
 
 
 def _destination(config: Config, tenant: str, table: DestinationTable) -> Destination:
-    what: ToTrunk | ToUser | ToEcho | ToPlay | ToConference | ToQueue | ToAgent | ToReject
+    what: ToTrunk | ToUser | ToEcho | ToPlay | ToConference | ToQueue | ToMessage | ToAgent | ToReject
     if table.trunk is not None:
         called: Template = table.called or THE_SAME
         what = ToTrunk(table.trunk, called, RING_S if table.timeout is None else table.timeout)
@@ -161,6 +162,8 @@ def _destination(config: Config, tenant: str, table: DestinationTable) -> Destin
         what = ToConference(table.conference)
     elif table.queue is not None:
         what = ToQueue(table.queue, table.timeout, table.points or 0, tuple((table.skills or {}).items()))
+    elif table.message is not None:
+        what = ToMessage(table.message)
     elif table.agent is not None:
         what = ToAgent(table.agent)
     elif table.reject is not None:

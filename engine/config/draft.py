@@ -18,6 +18,7 @@ from santral.engine.config.model import TABLES, Config
 from santral.engine.config.problems import ConfigError, KeyPath, Problem, one_line, spell
 from santral.engine.config.secrets import SecretError, resolve
 from santral.engine.config.tables.base import DEFAULT_INTERFACE, Table
+from santral.engine.config.tables.messages import MessageTable
 from santral.engine.config.tables.node import (
     ControlTable,
     EngineTable,
@@ -97,6 +98,7 @@ class Draft:
         self.users = self.many("user", UserTable)
         self.numbers = self.many("number", NumberTable)
         self.conferences = self.many("conference", ConferenceTable)
+        self.messages = self.many("message", MessageTable)
         self.queues = self.many("queue", QueueTable)
         self.agents = self.many("agent", AgentTable)
         self.routes = self.many("route", RouteTable)
@@ -119,6 +121,7 @@ class Draft:
             user=tuple(placed.table for placed in self.users),
             number=tuple(placed.table for placed in self.numbers),
             conference=tuple(placed.table for placed in self.conferences),
+            message=tuple(placed.table for placed in self.messages),
             queue=tuple(placed.table for placed in self.queues),
             agent=tuple(placed.table for placed in self.agents),
             route=tuple(placed.table for placed in self.routes),
@@ -208,7 +211,7 @@ class Draft:
     def known(self) -> set[tuple[str, str]]:
         """Kind and name of everything a key can refer to."""
         found = set(self.broken)
-        for kind in ("interface", "tenant", "trunk", "queue", "agent", "route"):
+        for kind in ("interface", "tenant", "trunk", "message", "queue", "agent", "route"):
             found.update((kind, one.table.name) for one in getattr(self, f"{kind}s"))
         if self.sip is None or self.sip.listen:
             found.add(("interface", DEFAULT_INTERFACE))

@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr
 
 from santral.engine.config.problems import Problem
 from santral.engine.config.tables.base import DEFAULT_INTERFACE, Table
+from santral.engine.config.tables.messages import MessageTable
 from santral.engine.config.tables.node import (
     ControlTable,
     EngineTable,
@@ -53,6 +54,7 @@ class Config(Table):
     user: tuple[UserTable, ...] = ()
     number: tuple[NumberTable, ...] = ()
     conference: tuple[ConferenceTable, ...] = ()
+    message: tuple[MessageTable, ...] = ()
     queue: tuple[QueueTable, ...] = ()
     agent: tuple[AgentTable, ...] = ()
     route: tuple[RouteTable, ...] = ()
@@ -122,6 +124,7 @@ TABLES: Final[Mapping[str, type[Table]]] = {  # every table by its name in the f
     "user": UserTable,
     "number": NumberTable,
     "conference": ConferenceTable,
+    "message": MessageTable,
     "queue": QueueTable,
     "queue.service_level": ServiceLevelTable,
     "queue.skills": NeedTable,

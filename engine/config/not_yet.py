@@ -19,8 +19,8 @@ class NotYet:
 
 
 _KIND: Final = (
-    "This kind of destination comes with a later version; there are trunk, user, queue, conference, agent, echo, play, "
-    "reject."
+    "This kind of destination comes with a later version; there are trunk, user, queue, message, conference, agent, "
+    "echo, play, reject."
 )
 KEYS: Final[Mapping[str, NotYet]] = {
     "route.destinations.flow": NotYet(_KIND),

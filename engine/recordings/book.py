@@ -12,6 +12,7 @@ from santral.engine.events import EventLog
 from santral.engine.recordings.licences import HIGH_WATER
 from santral.engine.recordings.recording import Recording
 
+ENGINE: Final = "engine"  # who erases what was never finished
 LOST: Final = "lost"  # a recording that nothing is left of
 
 
@@ -39,6 +40,7 @@ class Book:
                 format=wish.manner.format,
                 caller=wish.caller,
                 called=wish.called,
+                queue=wish.queue,
                 parties=tuple(one.parties),
             )
         )
@@ -50,6 +52,13 @@ class Book:
         self.emit("recording.stopped", one, recording=one.id, reason=reason, ms=one.ms)
         values = {"state": "processing", "ended": utc.now_ms(), "ms": one.ms, "parties": tuple(one.parties)}
         self._cdrs.recorded(RecordingChange(one.id, {**values, "call": one.call}))
+
+    def discarded(self, one: Recording, reason: str) -> None:
+        """Nothing was made of it, and nothing is left."""
+        values = {"state": "erased", "reason": reason, "erased": utc.now_ms(), "ended": None, "ms": 0}
+        self._cdrs.recorded(RecordingChange(one.id, {**values, "call": one.call}))
+        fields = {"recording": one.id, "recorded_call": one.call, "by": ENGINE, "reason": reason}
+        self._tell("erased", one.wish.tenant, {**fields, "entry": None, "hash": None})
 
     def troubled(self, one: Recording, reason: str, detail: str) -> None:
         """Its capture loses what it should hold; the call goes on."""

@@ -37,6 +37,10 @@ class Captures:
     def path(self, recording: str) -> Path:
         return self.folder / f"{recording}{SUFFIX}"
 
+    def discard(self, recording: str) -> None:
+        """Nothing is to be made of it. Raises OSError."""
+        self.path(recording).unlink(missing_ok=True)
+
     def left_behind(self) -> list[str]:
         """Captures that are there: at the start, those of an earlier run. Raises OSError."""
         return sorted(file.stem for file in self.folder.glob(f"*{SUFFIX}"))
@@ -64,6 +68,8 @@ def meta_of(wish: Wish) -> Mapping[str, Any]:
         "conference": wish.conference,
         "caller": wish.caller,
         "called": wish.called,
+        "queue": wish.queue,
+        "message": wish.message,
         "recorded_by": wish.by,
         "view": VIEW,
         **{f"custom.{name[:MAX_NAME]}": value[:MAX_VALUE] for name, value in islice(wish.custom.items(), MAX_CUSTOM)},

@@ -10,7 +10,7 @@ from santral.engine.config.sounds import Sound, find_speech
 from santral.engine.config.tables.recording import OverLimit, Record
 from santral.routing.plan import CallFacts, DialTrunk, Plan
 
-Demander = Literal["queue", "route", "number", "trunk", "tenant", "command"]
+Demander = Literal["queue", "route", "number", "trunk", "tenant", "command", "message"]
 Start = Literal["start", "answer", "bridge"]
 OnHold = Literal["record", "silence", "skip"]
 Channels = Literal["mono", "stereo"]

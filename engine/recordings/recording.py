@@ -48,6 +48,8 @@ class Wish:
     conference: str = ""
     caller: str = ""
     called: str = ""
+    queue: str = ""  # the last that its call waited in
+    message: str = ""  # the name of the message that somebody leaves
     custom: dict[str, str] = field(default_factory=dict)
 
 

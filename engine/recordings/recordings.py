@@ -6,7 +6,7 @@ brought to what it has become. A call that nobody wants recorded costs one look 
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine import log
@@ -17,7 +17,7 @@ from santral.engine.recordings import announcing
 from santral.engine.recordings.announcing import Attention, RoomAttention
 from santral.engine.recordings.book import Book
 from santral.engine.recordings.captures import Captures
-from santral.engine.recordings.following import has_begun, scene_in, scene_of
+from santral.engine.recordings.following import Scene, Side, has_begun, scene_in, scene_of
 from santral.engine.recordings.licences import Licences
 from santral.engine.recordings.policy import Channels, Demand, Demander, Manner, decide
 from santral.engine.recordings.recording import PauseMode, Recording, Wish
@@ -26,6 +26,7 @@ from santral.recorder.keys import KeysError
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
+    from santral.engine.calls.leg import Leg
     from santral.engine.conferences import Conference
     from santral.engine.media import CaptureEvent
 
@@ -41,6 +42,7 @@ class Story:
     words: dict[Demander, Record] = field(default_factory=dict)
     demand: Demand | None = None  # of the words; None once it has been met
     recording: Recording | None = None
+    message: Recording | None = None  # that its caller leaves
     attention: Attention | None = None
 
 
@@ -132,6 +134,8 @@ class Recordings:
         if story.recording is not None:
             story.recording.align(scene_of(call))
             self._mask(story.recording, on=call.is_masked)
+        if story.message is not None:
+            self._mask(story.message, on=call.is_masked)
         if story.attention is not None:
             story.attention.follow()
 
@@ -142,6 +146,7 @@ class Recordings:
         if story.recording is not None:
             self._close(story.recording, "call_ended")
         self.licences.give_back(call.tenant, call.id)
+        self.release(call)
 
     def follow_conference(self, conference: "Conference") -> None:
         """Somebody came, went, or was muted; it is over when nobody is left. Calls in it have others' voices too."""
@@ -184,6 +189,7 @@ class Recordings:
             call=call.id,
             caller=facts.caller,
             called=facts.called,
+            queue=call.service.queue,
             custom=dict(call.custom),
         )
 
@@ -216,13 +222,15 @@ class Recordings:
         self._book.began(one)
         return one
 
-    def _close(self, one: Recording, reason: str) -> None:
-        """It takes no more from here on; the file is closed behind that, and handed to the recorder."""
+    def _close(self, one: Recording, reason: str, *, keep: bool = True) -> None:
+        """It takes no more from here on; the file is closed behind that, and handed to the recorder, or thrown away."""
         if one.is_closed:
             return
         one.is_closed = True
         del self.active[one.id]
         story = self._stories.get(one.call or "")
+        if story is not None and story.message is one:
+            story.message = None
         if story is not None and story.recording is one:
             story.recording = None
             if story.attention is not None:
@@ -234,7 +242,7 @@ class Recordings:
             told.end()
         self.licences.give_back(one.wish.tenant, one.id)
         self._book.ended(one, reason)
-        task = self._loop.create_task(self._hand_over(one, reason))
+        task = self._loop.create_task(self._hand_over(one, reason) if keep else self._throw_away(one, reason))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -244,6 +252,15 @@ class Recordings:
         except Exception:
             self._log.exception("a capture was not closed well", recording=one.id)
         self._process.tell({"kind": "process", "recording": one.id, "capture": str(self.captures.path(one.id))})
+
+    async def _throw_away(self, one: Recording, reason: str) -> None:
+        """Should its file be there at the next start, a recording is made of it after all."""
+        try:
+            await one.tape.close(reason)
+            await asyncio.to_thread(self.captures.discard, one.id)
+        except Exception:
+            self._log.exception("a capture was not thrown away", recording=one.id)
+        self._book.discarded(one, reason)
 
     def _hear(self, event: "CaptureEvent") -> None:
         """What the capture thread says of a file."""
@@ -258,6 +275,39 @@ class Recordings:
         self._book.troubled(one, event.reason, event.detail)
         if event.reason in FATAL:
             self._close(one, event.reason)
+
+    # ---- messages ----
+
+    def reserve(self, call: "Call") -> bool:
+        """A licence for the message that a caller is to leave; a call that is recorded anyway needs no other."""
+        story = self._stories.setdefault(call.id, Story())
+        manner = self._manner(call)
+        is_recorded = story.recording is not None or story.demand is not None
+        if is_recorded or self.licences.take(call.tenant, _of_message(call), manner.limit):
+            return True
+        self._book.impossible(call.tenant, call.id, NO_LICENCE, f"{manner.limit} recordings of {call.tenant} run")
+        return False
+
+    def release(self, call: "Call") -> None:
+        """A licence that was reserved and is not needed."""
+        self.licences.give_back(call.tenant, _of_message(call))
+
+    def take_message(self, call: "Call", leg: "Leg", message: str) -> Recording | None:
+        """What this leg's peer says from now on is a recording; None, with `recording.failed`, if none can be."""
+        story = self._stories.setdefault(call.id, Story())
+        one = self._open(replace(self._wish(call, "message", "mono"), message=message), _of_message(call))
+        if one is not None:
+            story.message = one
+            call.recordings.append(one.id)
+            one.align(Scene((Side(leg, "said", "originating"),)))
+            self._mask(one, on=call.is_masked)
+        return one
+
+    def end_message(self, call: "Call", one: Recording, reason: str, *, keep: bool) -> None:
+        """The message is over. One that is not kept has never been."""
+        if not keep and not one.is_closed:
+            call.recordings.remove(one.id)
+        self._close(one, reason, keep=keep)
 
     # ---- life ----
 
@@ -347,3 +397,8 @@ class Recordings:
             "ms": one.ms,
             "call": one.call,
         }
+
+
+def _of_message(call: "Call") -> str:
+    """Who holds the licence for a message of this call until it is recorded."""
+    return f"message {call.id}"

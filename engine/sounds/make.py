@@ -76,6 +76,16 @@ PHRASES: Final = {  # of queues and their agents, by language
     },
 }
 RECORDED: Final = {"en": "This call is recorded.", "tr": "Bu görüşme kaydedilmektedir."}
+MESSAGES: Final = {  # before and behind those that callers leave
+    "en": {
+        "message-greeting": "Please leave a message after the tone.",
+        "message-thanks": "Thank you for your message. Goodbye.",
+    },
+    "tr": {
+        "message-greeting": "Lütfen sinyal sesinden sonra mesajınızı bırakın.",
+        "message-thanks": "Mesajınız için teşekkür ederiz. İyi günler.",
+    },
+}
 NUMBERS: Final = range(21)
 
 
@@ -197,6 +207,11 @@ def speak_phrases(speaker: Speaker, folder: Path) -> None:
         voice, words_per_minute, pitch = VOICES[language]
         line = (voice, text, words_per_minute, pitch)
         write(folder / language / "call-recorded.wav", spoken(speaker, line, NARROW_HZ), NARROW_HZ)
+    for language, said in MESSAGES.items():
+        voice, words_per_minute, pitch = VOICES[language]
+        for name, text in said.items():
+            line = (voice, text, words_per_minute, pitch)
+            write(folder / language / f"{name}.wav", spoken(speaker, line, NARROW_HZ), NARROW_HZ)
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ class QueueSettings:
     join_when: JoinWhen = JoinWhen.ALWAYS
     leave_when_empty: bool = False  # nobody logged in any more: send away those who wait
     at_close: AtClose = AtClose.SERVE
-    turned_away_to: str | None = None  # for whom may not join, and those sent away at closing time
+    turned_away_to: str | None = None  # for whom may not join, who has waited for `max_wait`, who is sent away
     service_level: ServiceLevel = ServiceLevel()
     overflow: tuple[OverflowRule, ...] = ()
     announce: Announcements | None = None

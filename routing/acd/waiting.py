@@ -233,7 +233,7 @@ def rules_of(queue: Queue) -> tuple[OverflowRule, ...]:
     settings = queue.settings
     later = [rule for rule in settings.overflow if rule.after > 0]
     if settings.max_wait is not None:
-        later.append(OverflowRule(None, settings.max_wait))
+        later.append(OverflowRule(settings.turned_away_to, settings.max_wait))
     return tuple(sorted(later, key=lambda rule: rule.after))
 
 

@@ -10,17 +10,8 @@ import msgpack
 import pytest
 
 from santral.engine import events
-from santral.engine.events import (
-    BATCH_EVENTS,
-    BLOCK,
-    EventLog,
-    Numbers,
-    SequenceError,
-    SequenceFile,
-    SinceAheadError,
-    Subscription,
-    SubscriptionError,
-)
+from santral.engine.events import BATCH_EVENTS, EventLog, SinceAheadError, Subscription, SubscriptionError
+from santral.engine.numbers import BLOCK, Numbers, SequenceError, SequenceFile, read_number
 from santral.routing.acd import events as acd
 
 
@@ -228,7 +219,7 @@ def test_numbers_never_repeat_whenever_the_crash_comes(tmp_path: Path) -> None:
         for _ in range(taken):
             used = numbers.take()
         numbers._writer.shutdown(wait=True)  # a crash, but with a disk that has kept up
-        assert used <= events.read_number(path) <= used + BLOCK
+        assert used <= read_number(path) <= used + BLOCK
 
 
 def test_a_broken_file_is_a_clear_error(tmp_path: Path) -> None:
@@ -246,7 +237,7 @@ def test_a_disk_that_fails_later_stops_nothing(tmp_path: Path, monkeypatch: pyte
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(events, "write_number", fail)
+    monkeypatch.setattr("santral.engine.numbers.write_number", fail)
     last = [numbers.take() for _ in range(2 * BLOCK)][-1]
     numbers.close()
     assert last == 2 * BLOCK

@@ -9,8 +9,18 @@ from hypothesis import strategies as st
 
 from santral.routing.hours import Hours
 from santral.routing.numbers import Pattern, Template
-from santral.routing.plan import CallFacts, DialTrunk, Echo, Plan, Play, Reject, plan
-from santral.routing.routes import Destination, Number, Route, RoutingTable, ToEcho, ToPlay, ToReject, ToTrunk
+from santral.routing.plan import CallFacts, DialTrunk, Echo, Plan, Play, Reject, TakeMessage, plan
+from santral.routing.routes import (
+    Destination,
+    Number,
+    Route,
+    RoutingTable,
+    ToEcho,
+    ToMessage,
+    ToPlay,
+    ToReject,
+    ToTrunk,
+)
 from santral.routing.trunks import Strategy, Target, Trunk
 
 MONDAY_NIGHT = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)  # 20:00 in Istanbul
@@ -122,6 +132,15 @@ def test_nothing_comes_after_what_always_ends_the_call() -> None:
     made = decide(route("r", ToPlay("/s/a.wav", "/s"), ToReject(486), ToEcho()))
     assert [type(one) for one in made.attempts] == [Play, Reject]
     assert made.why[-1] == "route r: nothing after destination 2, which always ends the call"
+
+
+def test_behind_a_message_there_may_be_something_else() -> None:
+    """It may have no licence to be recorded."""
+    made = decide(route("r", ToMessage("after-hours"), ToReject(480)))
+    assert made.attempts == (
+        TakeMessage("after-hours", "route r: destination 1 of 2, message after-hours"),
+        Reject(480, "route r: destination 2 of 2"),
+    )
 
 
 def test_a_number_nobody_can_dial_leaves_the_destination_out() -> None:

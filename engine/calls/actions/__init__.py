@@ -18,6 +18,7 @@ from santral.engine.calls.actions import (
     transferring,
 )
 from santral.engine.calls.table import Do, Input
+from santral.engine.messages import taking
 
 if TYPE_CHECKING:
     from santral.engine.calls.call import Call
@@ -40,6 +41,7 @@ PERFORM: Final[dict[Do, Callable[["Call", Input, Any], None]]] = {
     Do.CONNECT: connecting.connect,
     Do.PREPARE_ENDPOINT: connecting.prepare_endpoint,
     Do.CONNECT_ENDPOINT: connecting.connect_endpoint,
+    Do.TAKE_MESSAGE: taking.hear,
     Do.ENTER_QUEUE: queueing.enter,
     Do.RING_AGENT: queueing.ring,
     Do.STOP_RINGING: queueing.stop_ringing,

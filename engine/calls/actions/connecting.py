@@ -1,5 +1,7 @@
 """Connecting the caller: with early media, with the leg that answered, or with the engine itself."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from santral.engine.calls import negotiation, playing
@@ -16,7 +18,9 @@ from santral.engine.calls.table import Heard, Input
 from santral.engine.calls.tones import rendered, tone_of
 from santral.engine.calls.waiting import entertain
 from santral.engine.media import MediaError, PreparedAudio, rate_of
-from santral.routing.plan import ActAsAgent, Confer, MeetAgent, Play
+from santral.engine.messages import taking
+from santral.engine.messages.taking import Prepared, Taking
+from santral.routing.plan import ActAsAgent, Confer, MeetAgent, Play, TakeMessage
 from santral.sip.errors import NotAcceptable
 from santral.sip.uri import Uri
 
@@ -135,6 +139,8 @@ def prepare_endpoint(call: "Call", _what: Input, step: AnswerHere) -> None:
         return
     if isinstance(step.endpoint, Play):
         call.spawn(_prepare_audio(call, step.endpoint, codec))
+    elif isinstance(step.endpoint, TakeMessage):
+        call.spawn(taking.prepare(call, step.endpoint, codec))
     elif isinstance(step.endpoint, Confer):
         call.spawn(conferring.prepare_conference(call, step.endpoint))
     elif isinstance(step.endpoint, ActAsAgent):
@@ -206,15 +212,19 @@ def lend(call: "Call", leg: Leg, home: "Call") -> None:
 
 
 def connect_endpoint(
-    call: "Call", _what: Input, sound: tuple[PreparedAudio, str] | Attending | Meeting | str | None
+    call: "Call", _what: Input, sound: tuple[PreparedAudio, str] | Prepared | Attending | Meeting | str | None
 ) -> None:
     if isinstance(sound, Meeting):
         lend(call, sound.leg, sound.home)
         call.services.queues.callbacks.met(call, sound.leg)
         return
     call.end_join()
+    begin: Callable[[], None] | None = None
     endpoint = call.join = Endpoint(call, call.caller)
-    if isinstance(sound, Attending):
+    if isinstance(sound, Prepared):
+        endpoint = call.join = message = Taking(call, call.caller, sound)
+        begin = message.begin
+    elif isinstance(sound, Attending):
         try:
             endpoint = conferring.enter(call, sound)
         except MediaError as problem:
@@ -233,10 +243,12 @@ def connect_endpoint(
         return
     if sound is None:
         call.services.plane.echo(call.caller.rtp)
-    elif call.caller.agreement is not None:
-        start_playing(call, *sound)
+        return
+    begin = begin or partial(start_playing, call, *sound)
+    if call.caller.agreement is not None:
+        begin()
     else:
-        call.waiting_audio = sound  # a late offer: the ACK brings the address
+        call.waits_for_media = begin  # a late offer: the ACK brings the address
 
 
 def start_playing(call: "Call", audio: PreparedAudio, file: str) -> None:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from santral.engine.calls import digits
 from santral.engine.calls.actions import ringing
-from santral.engine.calls.actions.connecting import start_playing
 from santral.engine.calls.joins import Bridge, Endpoint, hear_alone
 from santral.engine.calls.leg import Leg, News
 from santral.engine.calls.table import Input
@@ -84,9 +83,9 @@ def carry_change(call: "Call", what: Input, change: tuple[Leg, News, Any]) -> No
         ringing.hear_another(call, what, data)  # the caller's PRACK may have made it ready for early media
     if news is News.CHANGED and call.waiting is not None and leg is call.caller:
         call.services.queues.audible(call)  # a late offer: the ACK brought the address
-    if news is News.CHANGED and call.waiting_audio is not None:
-        sound, call.waiting_audio = call.waiting_audio, None
-        start_playing(call, *sound)
+    if news is News.CHANGED and call.waits_for_media is not None:
+        begin, call.waits_for_media = call.waits_for_media, None
+        begin()
 
 
 def probe(call: "Call", _what: Input, leg: Leg) -> None:

@@ -13,7 +13,7 @@ from santral.engine.calls.actions import connecting
 from santral.engine.calls.actions.beginning import NOT_RECORDED
 from santral.engine.calls.actions.branches import TIMERS, Way, give_up
 from santral.engine.calls.actions.dialling import dial_all, fail_branch
-from santral.engine.calls.dialer import Dial, Dialer, Failure, Fault, Step, Wait, best
+from santral.engine.calls.dialer import AnswerHere, Dial, Dialer, Failure, Fault, Step, Wait, best
 from santral.engine.calls.joins import Endpoint
 from santral.engine.calls.leg import HeaderLines, Leg, sure
 from santral.engine.calls.playing import Playing
@@ -68,9 +68,12 @@ def enter(call: "Call", _what: Input, step: Wait) -> None:
     if not call.services.recordings.demand(call, "queue", queues.records(call, step.attempt.queue)):
         call.post(Input.ATTEMPT_FAILED, Failure(Fault.REFUSED, NOT_RECORDED))
         return
-    refusal = queues.enter(call, step.attempt)
-    if refusal is not None:
-        call.post(Input.ATTEMPT_FAILED, refusal)
+    instead = queues.enter(call, step.attempt)
+    if isinstance(instead, AnswerHere):
+        call.post(Input.ANSWER_HERE, instead)
+        return
+    if instead is not None:
+        call.post(Input.ATTEMPT_FAILED, instead)
         return
     call.end_join()
     endpoint = call.join = Endpoint(call, caller)

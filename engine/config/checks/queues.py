@@ -1,12 +1,18 @@
-"""What must hold for queues and agents: tenants agree, endpoints may be dialled, sounds exist."""
+"""What must hold for queues, messages and agents: tenants agree, endpoints may be dialled, sounds exist."""
 
-from santral.engine.config.checks.routes import check_queue, check_sound
+from santral.engine.config.checks.routes import check_message, check_queue, check_sound
 from santral.engine.config.draft import Draft, Placed
 from santral.engine.config.problems import KeyPath
 from santral.engine.config.tables.queues import AgentTable, QueueTable
 
 
 def check_queues(draft: Draft) -> None:
+    for message in draft.messages:
+        said = message.table
+        draft.refer((*message.path, "tenant"), "tenant", said.tenant)
+        for key, sound in (("greeting", said.greeting), ("thanks", said.thanks)):
+            if sound is not None:
+                check_sound(draft, (*message.path, key), sound, said.tenant)
     for queue in draft.queues:
         draft.refer((*queue.path, "tenant"), "tenant", queue.table.tenant)
         check_waiting(draft, queue)
@@ -45,8 +51,25 @@ def check_waiting(draft: Draft, queue: Placed[QueueTable]) -> None:
             check_queue(draft, (*path, "overflow", number, "queue"), rule.queue, row.tenant)
             if rule.queue == row.name:
                 draft.blame((*path, "overflow", number, "queue"), "leads back to itself")
-    if row.answer == "agent" and (row.exit_keys or row.announce):
+        if rule.message is not None:
+            check_message(draft, (*path, "overflow", number, "message"), rule.message, row.tenant)
+    check_message_keys(draft, queue)
+    if row.answer == "agent" and (row.exit_keys or row.message_keys or row.announce):
         draft.warn((*path, "answer"), "callers who are not answered hear and press nothing")
+
+
+def check_message_keys(draft: Draft, queue: Placed[QueueTable]) -> None:
+    """Keys lead to a message where there is one, and a key does one thing."""
+    row, path = queue.table, queue.path
+    if row.message is not None:
+        check_message(draft, (*path, "message"), row.message, row.tenant)
+    elif row.message_keys:
+        draft.blame((*path, "message_keys"), "needs a message")
+    taken = row.exit_keys + ("" if row.callback is None else row.callback.key)
+    for key in row.message_keys:
+        if key in taken:
+            draft.blame((*path, "message_keys"), f"{key} does something else already (exit_keys, callback)")
+            break
 
 
 def check_endpoint(draft: Draft, agent: Placed[AgentTable]) -> None:

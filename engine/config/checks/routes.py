@@ -31,6 +31,8 @@ def check_routes(draft: Draft) -> None:
                 check_ring(draft, path, destination.user, names, tenants[route.table.name])
             if destination.queue is not None:
                 check_queue(draft, (*path, "queue"), destination.queue, tenants[route.table.name])
+            if destination.message is not None:
+                check_message(draft, (*path, "message"), destination.message, tenants[route.table.name])
             if destination.conference is not None:
                 check_slots(draft, (*path, "conference"), destination.conference, names)
             if destination.play is not None:
@@ -150,6 +152,14 @@ def check_queue(draft: Draft, path: KeyPath, name: str, tenant: str | None) -> N
     owner = next((one.table.tenant for one in draft.queues if one.table.name == name), None)
     if tenant is not None and owner not in (None, tenant):
         draft.blame(path, f"queue {name} belongs to tenant {owner}")
+
+
+def check_message(draft: Draft, path: KeyPath, name: str, tenant: str | None) -> None:
+    """The message is there, and of this tenant."""
+    draft.refer(path, "message", name)
+    owner = next((one.table.tenant for one in draft.messages if one.table.name == name), None)
+    if tenant is not None and owner not in (None, tenant):
+        draft.blame(path, f"message {name} belongs to tenant {owner}")
 
 
 def check_template(draft: Draft, path: KeyPath, destination: DestinationTable, names: frozenset[str]) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from santral.engine.config.fields import (
     CallQueueName,
@@ -50,12 +50,19 @@ class OverflowTable(Table):
     """When a caller waits here no longer. All that is said must hold."""
 
     queue: CallQueueName | None = Field(
-        None, description="The queue it goes on to, with its place in time; else the next destination of its route."
+        None, description="The queue it goes on to, with its place in time; else as `queue.message` says."
     )
+    message: CallQueueName | None = Field(None, description="Or the message that the caller leaves then.")
     after: Seconds = Field(0, description="Looked at when it has waited so many seconds; 0: when it comes.")
     position: Few | None = Field(None, description="Its position is higher than this; 1 is next.")
     expected_wait: Seconds | None = Field(None, description="It would have to wait longer than this yet.")
     service_level: Share | None = Field(None, description="The queue's share of late is below this.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "OverflowTable":
+        if self.queue is not None and self.message is not None:
+            raise ValueError("leads to a queue or to a message, not to both")
+        return self
 
 
 class AnnounceTable(Table):
@@ -134,6 +141,13 @@ class QueueTable(Table):
         None, description="Seconds after which a caller goes on to the next destination."
     )
     overflow: tuple[OverflowTable, ...] = Field((), max_length=16, description="Further rules for going on.")
+    message: Annotated[CallQueueName | None, Remark("they go on to the next destination")] = Field(
+        None,
+        description="The message that callers leave who get no agent: the queue is closed, full or empty, they have "
+        "waited for `max_wait`, or a rule of `overflow` names nothing else. A destination's `timeout` and `exit_keys` "
+        "lead to the next destination in any case.",
+    )
+    message_keys: DialKeys = Field("", description="Keys with which callers leave that message.")
     ring_timeout: RingTime = Field(20, description="Seconds an agent is rung.")
     retry_delay: Seconds = Field(5, description="Seconds an agent is left alone who did not answer, or refused.")
     wrap_up: Seconds = Field(

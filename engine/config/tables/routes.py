@@ -86,12 +86,12 @@ class NumberTable(Table):
     record: Record | None = Field(None, description=RECORD)
 
 
-KINDS: Final = ("trunk", "user", "queue", "conference", "agent", "echo", "play", "reject")  # of destinations
+KINDS: Final = ("trunk", "user", "queue", "message", "conference", "agent", "echo", "play", "reject")  # of destinations
 
 
 class DestinationTable(Table):
-    """One destination of a route: exactly one of `trunk`, `user`, `queue`, `conference`, `agent`, `echo`, `play` and
-    `reject`.
+    """One destination of a route: exactly one of `trunk`, `user`, `queue`, `message`, `conference`, `agent`, `echo`,
+    `play` and `reject`.
     """
 
     trunk: Name | None = Field(None, description="Dial on this trunk.")
@@ -102,6 +102,9 @@ class DestinationTable(Table):
         None, description="Ring the phones of this user of the route's tenant; `{called}` and groups can be used."
     )
     queue: CallQueueName | None = Field(None, description="Wait in this queue of the route's tenant for an agent.")
+    message: CallQueueName | None = Field(
+        None, description="Answer, and have the caller leave this message of the route's tenant."
+    )
     timeout: Annotated[RingTime | None, Remark(f"`{RING_S:g}`; in a queue as long as that lets callers wait")] = Field(
         None, description="With `trunk` or `user`: seconds of ringing before the next; with `queue` seconds of waiting."
     )

@@ -14,6 +14,7 @@ from santral.engine.control.methods.audio import wrong
 from santral.engine.control.methods.conferences import found
 from santral.engine.control.protocol import RequestError
 from santral.engine.control.shapes import about
+from santral.engine.recordings.policy import Demander
 from santral.engine.recordings.recording import Recording
 from santral.engine.recordings.serving.files import AUDIO, NotThereError, base_name
 
@@ -162,6 +163,8 @@ class ListRecordings:
     tenant: str | None = about("name of the tenant", None)
     call: str | None = about("id of the call", None)
     conference: str | None = about("name of the conference", None)
+    queue: str | None = about("name of the queue their calls waited in", None)
+    by: Demander | None = about("by whose word; `message`: left by callers", None)  # noqa: RUF009
     party: str | None = about("a number or name of anybody who is heard", None)
     state: Literal["recording", "processing", "ready", "failed", "erased"] | None = about("how it stands", None)
     since: str | None = about("started at or after this UTC time, as 2026-11-21T10:00:00Z", None)
@@ -175,6 +178,8 @@ async def on_list(caller: Caller, command: ListRecordings) -> dict[str, Any]:
         tenant=tenant_for(caller.who, command.tenant),
         call=command.call,
         conference=command.conference,
+        queue=command.queue,
+        demanded_by=command.by,
         party=command.party,
         state=command.state,
         since=moment("since", command.since),
