@@ -85,6 +85,9 @@ MODULES = [
 WARM = [
     "engine.media.model",
     "engine.media.remote",
+    "engine.trace.ladder",
+    "engine.trace.message",
+    "engine.trace.trace",
     "routing.acd.distributor",
     "routing.acd.estimates",
     "routing.acd.events",

@@ -2,28 +2,30 @@
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from santral.engine import utc
 from santral.engine.trace.message import Traced
 from santral.engine.trace.redact import redact
+from santral.sip.events import Hop
 from santral.sip.uri import format_host
 
 CALL_BYTES: Final = 256 * 1024  # of one call's messages
 TOTAL_BYTES: Final = 32 * 1024 * 1024  # of all: the oldest calls go first
 CALL_OVERHEAD: Final = 1024  # octets that a ladder costs without any message
 MAX_OWNERS: Final = 4  # ladders that share one Call-ID: a peer that uses one again and again must not cost more
-MESSAGE_OVERHEAD: Final = 400  # octets that one kept message costs beside its own
+MESSAGE_OVERHEAD: Final = 160  # octets that one kept message costs beside its own
 
 
-# The fields of a `Traced` as a plain tuple of atoms: the garbage collector forgets such tuples, and there are many.
-Kept = tuple[int, bool, str, tuple[str, int], tuple[str, int], str, bytes]
+# What is kept of a message: UTC in microseconds, whether it came in, the peer's hop, our address and port, leg, octets.
+Kept = tuple[int, bool, Hop, tuple[str, int], str, bytes]
+FIELDS: Final = 6
 
 
 class Ladder:
     """The messages of one call in order. Of more than `limit` the first half and the latest half are kept."""
 
-    __slots__ = ("_first", "_latest", "_limit", "bytes", "call", "dropped", "hidden", "tenant")
+    __slots__ = ("_first", "_latest", "_limit", "bytes", "call", "dropped", "hidden", "sip_call_ids", "tenant")
 
     def __init__(self, call: str, tenant: str, limit: int) -> None:
         self.call = call
@@ -31,30 +33,36 @@ class Ladder:
         self.bytes = 0
         self.dropped = 0
         self.hidden: tuple[str, ...] = ()  # names and numbers of a caller who hides
+        self.sip_call_ids: tuple[str, ...] = ()  # whose messages it is given
         self._limit = limit
-        self._first: list[Kept] = []
-        self._latest: deque[Kept] = deque()
+        self._first: list[Any] = []  # field by field: thousands of tuples would keep the garbage collector busy
+        self._latest: deque[Kept] | None = None  # from the first message on that is not among them
 
     def add(self, message: Kept) -> int:
-        """Keep the fields of a `Traced`; answers by how many octets the ladder has grown (it may have shrunk)."""
+        """Keep a message; answers by how many octets the ladder has grown (it may have shrunk)."""
         before, size = self.bytes, len(message[-1]) + MESSAGE_OVERHEAD
         self.bytes = before + size
-        is_early = not self._latest and not self.dropped
-        if is_early and len(self._first) < (self._limit + 1) // 2 and self.bytes <= CALL_BYTES // 2:
-            self._first.append(message)
-            return size
-        self._latest.append(message)
-        while self._latest and (len(self) > self._limit or self.bytes > CALL_BYTES):
-            self.bytes -= len(self._latest.popleft()[-1]) + MESSAGE_OVERHEAD
+        latest = self._latest
+        if latest is None:
+            if len(self._first) < FIELDS * ((self._limit + 1) // 2) and self.bytes <= CALL_BYTES // 2:
+                self._first += message
+                return size
+            latest = self._latest = deque()
+        latest.append(message)
+        while latest and (len(self) > self._limit or self.bytes > CALL_BYTES):
+            self.bytes -= len(latest.popleft()[-1]) + MESSAGE_OVERHEAD
             self.dropped += 1
         return self.bytes - before
 
     def __len__(self) -> int:
-        return len(self._first) + len(self._latest)
+        return len(self._first) // FIELDS + len(self._latest or ())
 
     def __iter__(self) -> Iterator[Traced]:
-        yield from (Traced(*plain) for plain in self._first)
-        yield from (Traced(*plain) for plain in self._latest)
+        first = self._first
+        for at in range(0, len(first), FIELDS):
+            yield traced(cast(Kept, tuple(first[at : at + FIELDS])))
+        for message in self._latest or ():
+            yield traced(message)
 
     def shown(self, *, hides: bool, whole: bool = False) -> list[dict[str, Any]]:
         """The ladder for control clients, secrets masked; `hides`: hidden callers too, `whole`: with the messages."""
@@ -82,6 +90,9 @@ class Ladder:
         return row
 
 
+Owners = tuple[tuple[Ladder, str], ...]  # ladders and legs
+
+
 class Ladders:
     """All ladders by call, the oldest forgotten first."""
 
@@ -89,8 +100,7 @@ class Ladders:
         self._limit = limit
         self._total_bytes = total_bytes
         self._by_call: OrderedDict[str, Ladder] = OrderedDict()
-        self._by_call_id: dict[str, list[tuple[Ladder, str]]] = {}  # SIP Call-ID -> ladder and leg
-        self._call_ids: dict[str, list[str]] = {}
+        self._by_call_id: dict[str, Owners] = {}
         self.bytes = 0
         self.forgotten = 0
 
@@ -99,25 +109,24 @@ class Ladders:
         ladder = self._by_call.get(call)
         if ladder is None:
             ladder = self._by_call[call] = Ladder(call, tenant, self._limit)
-            self._call_ids[call] = []
             self.bytes += CALL_OVERHEAD
             self._make_room()
-        owners = self._by_call_id.setdefault(sip_call_id, [])
-        owners.append((ladder, leg))
-        del owners[:-MAX_OWNERS]  # calls that began earlier keep what they have
-        self._call_ids[call].append(sip_call_id)
+        # Of more than so many, calls that began earlier keep what they have.
+        self._by_call_id[sip_call_id] = (*self.owners(sip_call_id), (ladder, leg))[-MAX_OWNERS:]
+        ladder.sip_call_ids = (*ladder.sip_call_ids, sip_call_id)
         return ladder
 
-    def owners(self, sip_call_id: str) -> list[tuple[Ladder, str]]:
+    def owners(self, sip_call_id: str) -> Owners:
         """The ladders that messages with this Call-ID go to: two when a call comes back to us by way of a proxy."""
-        return self._by_call_id.get(sip_call_id, [])
+        return self._by_call_id.get(sip_call_id, ())
 
     def add(self, ladder: Ladder, message: Kept) -> None:
         """Keep a message in a ladder, and forget the oldest calls when all of them have grown too large."""
         if self._by_call.get(ladder.call) is not ladder:
             return
         self.bytes += ladder.add(message)
-        self._make_room()
+        if self.bytes > self._total_bytes:
+            self._make_room()
 
     def _make_room(self) -> None:
         while self.bytes > self._total_bytes and len(self._by_call) > 1:
@@ -133,12 +142,18 @@ class Ladders:
         ladder = self._by_call.pop(call)
         self.bytes -= ladder.bytes + CALL_OVERHEAD
         self.forgotten += 1
-        for sip_call_id in self._call_ids.pop(call):
-            left = [owner for owner in self._by_call_id.get(sip_call_id, ()) if owner[0] is not ladder]
+        for sip_call_id in ladder.sip_call_ids:
+            left = tuple(owner for owner in self.owners(sip_call_id) if owner[0] is not ladder)
             if left:
                 self._by_call_id[sip_call_id] = left
             else:
                 self._by_call_id.pop(sip_call_id, None)
+
+
+def traced(message: Kept) -> Traced:
+    """What was kept of a message, for people to look at."""
+    at_us, is_incoming, hop, ours, leg, data = message
+    return Traced(at_us, is_incoming, hop.transport, ours, (hop.host, hop.port), leg, data)
 
 
 def _written(end: tuple[str, int]) -> str:

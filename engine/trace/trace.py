@@ -10,7 +10,7 @@ from santral.engine.media import LegStats
 from santral.engine.trace import hep
 from santral.engine.trace.collector import Collector
 from santral.engine.trace.hep import Sender
-from santral.engine.trace.ladder import Ladder, Ladders
+from santral.engine.trace.ladder import Kept, Ladder, Ladders, traced
 from santral.engine.trace.message import Traced, call_id_of
 from santral.engine.trace.redact import redact
 from santral.sip.events import Hop
@@ -52,7 +52,7 @@ class Trace:
         self._sender = settings.sender
         self._addresses = addresses
         self._clock_ns = clock_ns
-        self._in_hand: tuple[str, list[Traced]] | None = None  # an INVITE whose call is being made, and our 100 to it
+        self._in_hand: tuple[str, list[Kept]] | None = None  # an INVITE whose call is being made, and our 100 to it
         self._reports: asyncio.Task[None] | None = None
 
     @property
@@ -64,31 +64,31 @@ class Trace:
 
     def received(self, data: bytes, source: Hop) -> None:
         """A message came in; what it makes happens after this."""
-        self._note(data, source, is_incoming=True)
+        self._note(data, source, True)
 
     def sent(self, data: bytes, target: Hop) -> None:
         """A message goes out."""
-        self._note(data, target, is_incoming=False)
+        self._note(data, target, False)
 
-    def _note(self, data: bytes, hop: Hop, *, is_incoming: bool) -> None:
+    def _note(self, data: bytes, hop: Hop, is_incoming: bool) -> None:
         call_id = call_id_of(data)
         if call_id is None:
             return
         owners = self.ladders.owners(call_id)
         ours = self._addresses.get((hop.interface, hop.transport), NOWHERE)
         now_us = self._clock_ns() // 1000
-        theirs = (hop.host, hop.port)
         for ladder, leg in owners:
-            self.ladders.add(ladder, (now_us, is_incoming, hop.transport, ours, theirs, leg, data))
+            self.ladders.add(ladder, (now_us, is_incoming, hop, ours, leg, data))
         if not owners:
-            self._hold(call_id, Traced(now_us, is_incoming, hop.transport, ours, theirs, "", data))
+            self._hold(call_id, (now_us, is_incoming, hop, ours, "", data))
         if self.collector is not None:
             safe = redact(data, [text for ladder, _ in owners for text in ladder.hidden])
-            self._capture(Traced(now_us, is_incoming, hop.transport, ours, theirs, "", safe), call_id)
+            self._capture(traced((now_us, is_incoming, hop, ours, "", safe)), call_id)
 
-    def _hold(self, call_id: str, message: Traced) -> None:
+    def _hold(self, call_id: str, message: Kept) -> None:
         """Whose this is shows when it has been acted upon: what comes in is held, with what goes out for it at once."""
-        if message.is_incoming:
+        _, is_incoming, *_ = message
+        if is_incoming:
             self._in_hand = (call_id, [message])
         elif self._in_hand is not None and self._in_hand[0] == call_id:
             self._in_hand[1].append(message)
@@ -114,8 +114,8 @@ class Trace:
         ladder = self.ladders.open(sip_call_id, call, leg, tenant)
         ladder.hidden = tuple(dict.fromkeys((*ladder.hidden, *filter(None, hidden))))
         if self._in_hand is not None and self._in_hand[0] == sip_call_id:
-            for message in self._in_hand[1]:
-                self.ladders.add(ladder, (*message[:5], leg, message.data))
+            for at_us, is_incoming, hop, ours, _, data in self._in_hand[1]:
+                self.ladders.add(ladder, (at_us, is_incoming, hop, ours, leg, data))
         self._in_hand = None
 
     def ladder(self, call: str) -> Ladder | None:

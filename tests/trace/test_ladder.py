@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from santral.engine.trace.ladder import CALL_BYTES, Ladder, Ladders
-from santral.engine.trace.message import Traced, call_id_of
+from santral.engine.trace.ladder import CALL_BYTES, Kept, Ladder, Ladders
+from santral.engine.trace.message import call_id_of
 from santral.engine.trace.trace import Trace, TraceSettings
 from santral.sip.events import Hop
 
@@ -14,8 +14,8 @@ HOP = Hop("udp", "192.0.2.7", 5080, "default")
 ADDRESSES = {("default", "udp"): ("192.0.2.1", 5060)}
 
 
-def traced(number: int, size: int = 10) -> Traced:
-    return Traced(number, True, "udp", ("192.0.2.1", 5060), ("192.0.2.7", 5080), "leg", b"%d " % number + b"a" * size)
+def kept(number: int, size: int = 10) -> Kept:
+    return number, True, HOP, ("192.0.2.1", 5060), "leg", b"%d " % number + b"a" * size
 
 
 def sip(call_id: str, start: str = "INVITE sip:1@h SIP/2.0") -> bytes:
@@ -32,7 +32,7 @@ def test_call_ids_are_found_in_any_spelling() -> None:
 def test_the_first_and_the_latest_are_kept() -> None:
     ladder = Ladder("c", "acme", 6)
     for number in range(20):
-        ladder.add(traced(number))
+        ladder.add(kept(number))
     assert [message.at_us for message in ladder] == [0, 1, 2, 17, 18, 19]
     assert ladder.dropped == 14
 
@@ -42,7 +42,7 @@ def test_the_first_and_the_latest_are_kept() -> None:
 def test_octets_are_bounded_and_counted(sizes: list[int], limit: int) -> None:
     ladder, grown = Ladder("c", "acme", limit), 0
     for number, size in enumerate(sizes):
-        grown += ladder.add(traced(number, size))
+        grown += ladder.add(kept(number, size))
         assert len(ladder) <= limit
         assert grown == ladder.bytes <= CALL_BYTES
     assert len(ladder) + ladder.dropped == len(sizes)
@@ -52,13 +52,13 @@ def test_the_oldest_call_is_forgotten_first() -> None:
     ladders = Ladders(64, total_bytes=14_000)
     for number in range(10):
         ladder = ladders.open(f"id{number}", f"call{number}", "leg", "acme")
-        ladders.add(ladder, traced(number, 3000))
+        ladders.add(ladder, kept(number, 3000))
     assert ladders.of("call0") is None
     assert ladders.of("call9") is not None
-    assert ladders.owners("id0") == []
+    assert ladders.owners("id0") == ()
     assert ladders.bytes <= 14_000
     assert ladders.forgotten == 10 - len(ladders)
-    ladders.add(Ladder("call0", "acme", 4), traced(1))  # of a call that was forgotten: nothing happens
+    ladders.add(Ladder("call0", "acme", 4), kept(1))  # of a call that was forgotten: nothing happens
     assert ladders.of("call0") is None
 
 
