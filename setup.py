@@ -65,6 +65,7 @@ MODULES = [
     "engine.media.core.stage.wheel",
     "engine.media.core.thread",
     "engine.media.core.upkeep",
+    "engine.memory.arenas",
     "recorder.capture.chunk",
     "recorder.capture.clock",
     "recorder.capture.crc",

@@ -59,6 +59,9 @@ def root(
 @app.command()
 def serve(config: ConfigFile = None) -> None:
     """Run the engine in the foreground. SIGTERM drains, a second one stops now, SIGHUP reloads."""
+    from santral.engine.memory import arenas  # noqa: PLC0415
+
+    arenas.use()  # before what is imported next
     from santral.engine.daemon import serve as run  # noqa: PLC0415
 
     raise typer.Exit(run(config))
