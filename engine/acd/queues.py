@@ -404,6 +404,13 @@ class Queues:
         self.by_leg[leg.id] = reservation
         self.held[reservation].leg = leg
 
+    def joined(self, call: "Call") -> None:
+        """A leg has come over from another call. If it is an agent's, that is whom the caller speaks to from now on."""
+        for leg in call.roles.values():
+            held = self.held.get(self.by_leg.get(leg.id, ""))
+            if held is not None:
+                held.call, call.service.agent = call, held.agent
+
     def _remember(self, call: "Call", agent: str) -> None:
         """Whom the caller spoke to last, for the next time."""
         key = (call.tenant, call.facts.caller)

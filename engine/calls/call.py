@@ -18,7 +18,7 @@ from santral.engine.calls.actions.originating import Originating
 from santral.engine.calls.actions.transferring import Transfer
 from santral.engine.calls.collecting import Collecting
 from santral.engine.calls.dialer import Dialer, Failure
-from santral.engine.calls.joins import Join
+from santral.engine.calls.joins import Attendance, Join
 from santral.engine.calls.leg import Leg, News, Role, sure
 from santral.engine.calls.playing import Playing
 from santral.engine.calls.table import TABLE, Do, Heard, Input, State
@@ -229,6 +229,8 @@ class Call:
             what = LEAVER_NEWS.get(news)
         else:
             return
+        if news is News.ENDED and self.state is State.CONNECTED:
+            what = Input.MEMBER_ENDED if isinstance(self.join, Attendance) and self.join.has_company(leg) else what
         self._announce(leg, news, data)
         if what is not None:
             self.post(what, Heard(leg, data))

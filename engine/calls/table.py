@@ -66,6 +66,7 @@ class Input(StrEnum):
     REPLACE = auto()  # (Replacing): somebody else takes over a leg's place
     ATTEND = auto()  # (Attending): into a conference
     DEPART = auto()  # out of it
+    MEMBER_ENDED = auto()  # (Heard: cause): one of the two has left a conference in which the other is not alone
     LISTEN = auto()  # (Listening): somebody listens to the two from now on, or nobody any more
     RING = auto()  # by command: the caller is told that it rings
     ANSWER = auto()  # (Agreement), by command: the caller is answered while others ring
@@ -137,6 +138,7 @@ class Do(StrEnum):
     REFUSE_REPLACING = auto()
     ATTEND = auto()
     BRIDGE_AGAIN = auto()
+    LET_MEMBER_GO = auto()
     LISTEN = auto()
     HOLD = auto()
     PART = auto()
@@ -308,6 +310,7 @@ TABLE: Final[dict[tuple[State, Input], Row]] = {  # a missing row means: ignore
     (State.TRANSFERRING, Input.REPLACE): (State.TRANSFERRING, (Do.REFUSE_REPLACING,)),
     (State.CONNECTED, Input.ATTEND): (State.CONNECTED, (Do.ATTEND,)),
     (State.CONNECTED, Input.DEPART): (State.CONNECTED, (Do.BRIDGE_AGAIN,)),
+    (State.CONNECTED, Input.MEMBER_ENDED): (State.CONNECTED, (Do.LET_MEMBER_GO,)),
     (State.CONNECTED, Input.LISTEN): (State.CONNECTED, (Do.LISTEN,)),
     (State.CONNECTED, Input.UNITE): (State.CONNECTED, (Do.BRIDGE_AGAIN,)),
     (State.CONNECTED, Input.PART): (State.CONNECTED, (Do.PART,)),

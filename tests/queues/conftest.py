@@ -140,6 +140,9 @@ destinations = [{{ trunk = "carrier" }}]
 """
 
 
+TRIES = 10  # at hearing what is to be heard: a busy machine stands still at times
+
+
 @dataclass
 class Phone:
     """A registered phone, and what is spoken into it."""
@@ -158,8 +161,9 @@ class Phone:
         return self.peer.sdp(self.talker.port, "0 101", f"a={direction}", version).replace("127.0.0.2", "127.0.0.1")
 
     async def pick_up(self) -> Any:
-        """It rings, and is answered; the dialog."""
-        invite = await self.peer.expect("INVITE")
+        """It rings, and is answered; the dialog. The last report of a transfer may come before."""
+        while (invite := await self.peer.expect("INVITE", "NOTIFY")).method == "NOTIFY":
+            await self.peer.answer(invite, 200)
         self.talker.talk(invite.media_port, self.tone)
         await self.peer.answer(invite, 200, self.sdp)
         await self.peer.expect("ACK")
@@ -191,8 +195,14 @@ class Phone:
             if message.method == "BYE":
                 wanted.remove(message.get("Call-ID"))
 
-    async def hears(self, *tones: float, seconds: float = 0.4) -> tuple[bool, ...]:
-        return tuple(level > 2000 for level in await self.talker.tones(*tones, seconds=seconds))
+    async def hears(self, *tones: float, seconds: float = 0.4) -> tuple[bool, ...] | None:
+        """Whether it hears each of these from now on; None when it hears too little to tell."""
+        self.talker.heard()
+        await asyncio.sleep(seconds)
+        line = self.talker.heard()
+        if len(line) < 0.5 * seconds * self.talker.rate:
+            return None
+        return tuple(self.talker.level(line, hz) > 2000 for hz in tones)
 
 
 @dataclass
@@ -211,10 +221,16 @@ class Staff:
     def tones(self) -> tuple[float, ...]:
         return tuple(one.tone for one in (self.customer, self.agent, self.colleague, self.boss))
 
-    async def who_hears_whom(self, *phones: Phone) -> list[tuple[bool, ...]]:
-        """For each of these phones: does it hear customer, agent, colleague, supervisor?"""
-        await asyncio.sleep(0.2)
-        return list(await asyncio.gather(*(one.hears(*self.tones) for one in phones)))
+    async def hear(self, wanted: list[tuple[bool, ...]], *phones: Phone, also: tuple[float, ...] = ()) -> None:
+        """It comes to this soon, for each of these phones: customer, agent, colleague, supervisor heard or not; and
+        other tones.
+        """
+        tones, heard = (*self.tones, *also), list[tuple[bool, ...] | None]()
+        for _ in range(TRIES):
+            heard = list(await asyncio.gather(*(one.hears(*tones) for one in phones)))
+            if heard == wanted:
+                return
+        assert heard == wanted
 
     async def caller_comes(self) -> None:
         """A caller, who waits."""

@@ -1,6 +1,5 @@
 """Agents whose calls are listened to hold, transfer and hang up as always; supervisors listen, coach, and take over."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ HEARS = {  # mode -> what customer, agent and supervisor hear of customer, agent
     "whisper": [(False, True, False, False), (True, False, False, True), (True, True, False, False)],
     "barge": [(False, True, False, True), (True, False, False, True), (True, True, False, False)],
 }
+MUSIC = (False, False, False, False, True)
 TWO = [(False, False, True, False), (True, False, False, False)]  # customer and colleague, apart from all others
 
 
@@ -50,14 +50,14 @@ async def test_a_supervisor_goes_from_one_mode_to_another(staff: Hire) -> None:
     for mode, heard in HEARS.items():
         if mode != "monitor":
             await people.client.call("agent.supervise", name="ayse", call=supervisor, mode=mode)
-        assert await people.who_hears_whom(*three) == heard, mode
+        await people.hear(heard, *three)
     assert [one["mode"] for one in told(people.bench, "supervision.changed")] == ["whisper", "barge"]
     people.agent.talker.press(5)  # a key of the agent's reaches the customer, through the room
     await until(lambda: any(kind == 101 for kind, _ in people.customer.talker.packets))
     await people.boss.dialog.request("BYE")
     await people.boss.peer.expect(200)
     await until(lambda: told(people.bench, "conference.ended"))
-    assert await people.who_hears_whom(*three[:2]) == HEARS["monitor"][:2]
+    await people.hear(HEARS["monitor"][:2], *three[:2])
     (ended,) = told(people.bench, "supervision.ended")
     (call,) = people.bench.engine.calls()
     assert (ended["call"], ended["supervisor"], ended["mode"], ended["reason"]) == (
@@ -76,14 +76,14 @@ async def test_a_blind_transfer_by_the_agent_ends_the_supervision(staff: Hire) -
     invite = await people.colleague.peer.expect("INVITE")
     await people.colleague.peer.answer(invite, 180)
     assert await report.next() == 180
-    assert (await people.who_hears_whom(people.boss, people.agent)) == [HEARS["whisper"][2], HEARS["whisper"][1]]
+    await people.hear([HEARS["whisper"][2], HEARS["whisper"][1]], people.boss, people.agent)
     people.colleague.talker.talk(invite.media_port, people.colleague.tone)
     await people.colleague.peer.answer(invite, 200, people.colleague.sdp)
     await people.colleague.peer.expect("ACK")
     assert await report.next() == 200
     await people.agent.is_hung_up()
     await people.boss.is_hung_up()
-    assert await people.who_hears_whom(people.customer, people.colleague) == TWO
+    await people.hear(TWO, people.customer, people.colleague)
     assert (people.state(), reasons(people)) == ("wrapping", ["agent_left"])
     assert_alone(people)
     queue, agent = people.figures()
@@ -107,15 +107,8 @@ async def test_a_transfer_that_fails_leaves_the_supervisor_listening(staff: Hire
     await people.colleague.peer.expect("ACK")
     assert await report.next() == 486
     three = people.customer, people.agent, people.boss
-    assert await people.who_hears_whom(*three) == HEARS["barge"]
+    await people.hear(HEARS["barge"], *three)
     assert (people.state(), reasons(people)) == ("talking", [])
-
-
-async def hears_music(people: Staff) -> bool:
-    """The customer hears it, and nobody else, once it has been decoded."""
-    await until(lambda: told(people.bench, "play.started"))
-    await asyncio.sleep(0.2)
-    return await people.customer.hears(*people.tones, 1700.0) == (False, False, False, False, True)
 
 
 async def test_hold_consult_and_attended_transfer_under_supervision(staff: Hire, sounds: Callable[..., Any]) -> None:
@@ -124,14 +117,14 @@ async def test_hold_consult_and_attended_transfer_under_supervision(staff: Hire,
     await people.talk()
     await people.supervise("monitor")
     await people.agent.change("sendonly", 2)
-    assert await hears_music(people)
+    await people.hear([MUSIC], people.customer, also=(1700.0,))
     asked = await people.consult()
-    assert await people.who_hears_whom(people.colleague) == [(False, True, False, False)]  # the supervisor does not
+    await people.hear([(False, True, False, False)], people.colleague)  # the supervisor does not
     await refer_to(people.agent.dialog, named(asked), "102")
     await people.agent.peer.expect(202)
     await people.agent.is_hung_up(people.agent.dialog, asked)
     await people.boss.is_hung_up()
-    assert await people.who_hears_whom(people.customer, people.colleague) == TWO
+    await people.hear(TWO, people.customer, people.colleague)
     assert (people.state(), reasons(people)) == ("wrapping", ["agent_left"])
     (done,) = told(people.bench, "reservation.wrapping")
     assert (done["hold"] >= 0.5, done["talk"] > 0) == (True, True)
@@ -144,7 +137,7 @@ async def test_take_over_rings_the_supervisor_and_the_agent_leaves(staff: Hire) 
     await people.client.call("agent.supervise", name="ayse", to="103", mode="take_over")
     invite = await people.boss.peer.expect("INVITE")
     await people.boss.peer.answer(invite, 180)
-    assert await people.who_hears_whom(people.customer, people.agent) == HEARS["monitor"][:2]  # it rings, nothing else
+    await people.hear(HEARS["monitor"][:2], people.customer, people.agent)  # it rings, nothing else
     people.boss.talker.talk(invite.media_port, people.boss.tone)
     await people.boss.peer.answer(invite, 200, people.boss.sdp)
     await people.boss.peer.expect("ACK")
@@ -157,7 +150,7 @@ async def test_a_supervisor_who_listens_takes_over(staff: Hire) -> None:
     people = await staff(**WRAPS)
     await people.talk()
     supervisor = await people.supervise("monitor")
-    assert await people.who_hears_whom(people.boss) == HEARS["monitor"][2:]
+    await people.hear(HEARS["monitor"][2:], people.boss)
     await people.client.call("agent.supervise", name="ayse", call=supervisor, mode="take_over")
     await people.agent.is_hung_up()
     await assert_taken_over(people)
@@ -165,8 +158,7 @@ async def test_a_supervisor_who_listens_takes_over(staff: Hire) -> None:
 
 async def assert_taken_over(people: Staff) -> None:
     """Customer and supervisor speak to each other, the agent wraps up, and all records say so."""
-    both = await people.who_hears_whom(people.customer, people.boss)
-    assert both == [(False, False, False, True), (True, False, False, False)]
+    await people.hear([(False, False, False, True), (True, False, False, False)], people.customer, people.boss)
     assert (people.state(), reasons(people)) == ("wrapping", ["taken_over"])
     assert_alone(people)
     queues = people.bench.engine.queues
@@ -197,7 +189,7 @@ async def test_a_supervisor_who_does_not_answer_changes_nothing(staff: Hire) -> 
     await people.boss.peer.answer(await people.boss.peer.expect("INVITE"), 486)
     await people.boss.peer.expect("ACK")
     await until(lambda: told(people.bench, "call.ended"))
-    assert await people.who_hears_whom(people.customer, people.agent) == HEARS["monitor"][:2]
+    await people.hear(HEARS["monitor"][:2], people.customer, people.agent)
     assert (people.state(), told(people.bench, "supervision.started", "supervision.ended")) == ("talking", [])
 
 
@@ -210,8 +202,7 @@ async def test_a_supervisor_follows_the_agent_s_leg_to_another_caller(staff: Hir
     first, other = (call for call in people.bench.engine.calls() if call.facts.called in {"100", "*99"})
     await people.client.call("call.bridge", id=other.id, other=first.id, keep="caller", take="callee")
     await until(lambda: told(people.bench, "call.ended"))
-    heard = await people.who_hears_whom(people.boss, people.colleague)
-    assert heard == [(False, True, True, False), (False, True, False, False)]
+    await people.hear([(False, True, True, False), (False, True, False, False)], people.boss, people.colleague)
     assert reasons(people) == []
 
 
@@ -222,13 +213,12 @@ async def test_an_agent_who_stays_on_the_line_is_supervised(staff: Hire, sounds:
     await until(lambda: told(people.bench, "reservation.connected"))
     supervisor = await people.supervise("whisper")
     three = people.customer, people.agent, people.boss
-    assert await people.who_hears_whom(*three) == HEARS["whisper"]
+    await people.hear(HEARS["whisper"], *three)
     await people.agent.change("sendonly", 2)
-    assert await hears_music(people)
+    await people.hear([MUSIC], people.customer, also=(1700.0,))
     await people.agent.change("sendrecv", 3)
     await people.client.call("agent.supervise", name="ayse", call=supervisor, mode="take_over")
-    both = await people.who_hears_whom(people.customer, people.boss)
-    assert both == [(False, False, False, True), (True, False, False, False)]
+    await people.hear([(False, False, False, True), (True, False, False, False)], people.customer, people.boss)
     assert (people.state(), reasons(people)) == ("wrapping", ["taken_over"])
     await people.agent.peer.hears_nothing(0.1)  # its leg stands
     assert told(people.bench, "reservation.wrapping")[0]["hold"] > 0.3

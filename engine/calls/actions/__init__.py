@@ -71,6 +71,7 @@ PERFORM: Final[dict[Do, Callable[["Call", Input, Any], None]]] = {
     Do.REFUSE_REPLACING: replacing.refuse,
     Do.ATTEND: conferring.attend,
     Do.BRIDGE_AGAIN: conferring.bridge_again,
+    Do.LET_MEMBER_GO: conferring.let_member_go,
     Do.LISTEN: midcall.listen,
     Do.HOLD: midcall.hold,
     Do.PART: midcall.part,

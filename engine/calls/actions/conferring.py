@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from santral.engine.calls import playing
 from santral.engine.calls.dialer import Failure, Fault
 from santral.engine.calls.joins import Attendance, Bridge, Endpoint
-from santral.engine.calls.table import Input
+from santral.engine.calls.leg import Role
+from santral.engine.calls.table import Heard, Input
 from santral.engine.calls.tones import rendered, tone_of
 from santral.engine.conferences import Manners, RoomSettings, Sounds
 from santral.engine.config.sounds import Sound
@@ -96,6 +97,15 @@ def attend(call: "Call", what: Input, wanted: Attending) -> None:
     except MediaError as problem:
         call.log.error("cannot take part in the conference", conference=wanted.name, error=str(problem))
         bridge_again(call, what, None)
+
+
+def let_member_go(call: "Call", _what: Input, heard: Heard) -> None:
+    """One of two has hung up, the other is not alone in the conference, and stays there."""
+    (stays,) = (leg for leg in call.roles.values() if leg is not heard.leg)
+    if isinstance(call.join, Attendance):
+        call.join.let_go(heard.leg)
+    call.roles = {Role.CALLER: stays}
+    call.let_go(heard.leg)
 
 
 def bridge_again(call: "Call", _what: Input, _data: object) -> None:

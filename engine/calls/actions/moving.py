@@ -56,6 +56,7 @@ def join_call(call: "Call", _what: Input, joining: Joining) -> None:
     call.join = bridge = Bridge(call, keep, leg)
     bridge.announce()
     bridge.align()
+    call.services.queues.joined(call)
     other.post(Input.TRANSFERRED)
 
 

@@ -21,6 +21,16 @@ class Attendance(Endpoint):
         for leg in legs:
             conference.enter(call, leg, manners)
 
+    def has_company(self, leg: Leg) -> bool:
+        """Without this leg the other one of the call would still hear somebody who speaks there."""
+        others = (one for one in self.conference.members.values() if one.leg not in self._legs)
+        return len(self._legs) > 1 and leg in self._legs and any(not one.manners.monitor for one in others)
+
+    def let_go(self, leg: Leg) -> None:
+        """This one is not in the call any more."""
+        self._legs = tuple(one for one in self._legs if one is not leg)
+        self.conference.leave(leg, self.reason)
+
     def end(self) -> None:
         for leg in self._legs:
             self.conference.leave(leg, self.reason)
