@@ -76,6 +76,8 @@ MODULES = [
     "recorder.timeline.run",
     "recorder.timeline.side",
     "recorder.timeline.slip",
+    "recorder.timeline.spans",
+    "recorder.timeline.tone",
     "recorder.timeline.waiting",
     "routing.acd.index.items",
     "routing.acd.index.match",

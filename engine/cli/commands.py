@@ -162,6 +162,7 @@ def mixdown(
     rate: Annotated[int, typer.Option(metavar="HZ", help="Sampling rate; 0: that of the best codec used.")] = 0,
     loss: Annotated[str, typer.Option(help="What stands for lost packets: conceal or silence.")] = "conceal",
     held: Annotated[str, typer.Option(help="What who holds sends meanwhile: record or silence.")] = "record",
+    digits: Annotated[str, typer.Option(help="Digits that were sent as events: tones or silence.")] = "tones",
     peaks: Annotated[bool, typer.Option("--peaks", help="The wave's outline as JSON, too.")] = False,
     picture: Annotated[bool, typer.Option("--picture", help="And as a picture.")] = False,
     key_file: Annotated[
@@ -176,7 +177,7 @@ def mixdown(
     from santral.recorder.mixdown import Options  # noqa: PLC0415
 
     try:
-        options = Options(channels, tracks, rate, loss, held)  # type: ignore[arg-type]  # checked there
+        options = Options(channels, tracks, rate, loss, held, digits)  # type: ignore[arg-type]  # checked there
     except ValueError as problem:
         raise Failure(str(problem), 2) from None
     unwrap = unwrapping(key_file, config)

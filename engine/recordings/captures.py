@@ -79,6 +79,7 @@ def meta_of(wish: Wish) -> Mapping[str, Any]:
         "format": manner.format,
         "channels": wish.channels,
         "tracks": "tracks" in manner.extras,
+        "digits": manner.digits,
         "peaks": "peaks" in manner.extras,
         "picture": "picture" in manner.extras,
         "metadata": {name: value for name, value in known.items() if value},

@@ -14,6 +14,7 @@ Demander = Literal["queue", "route", "number", "trunk", "tenant", "command", "me
 Start = Literal["start", "answer", "bridge"]
 OnHold = Literal["record", "silence", "skip"]
 Channels = Literal["mono", "stereo"]
+Digits = Literal["tones", "silence"]
 ORDER: Final[tuple[Demander, ...]] = ("queue", "route", "number", "trunk", "tenant")  # the first that speaks decides
 
 
@@ -27,6 +28,7 @@ class Manner:
     record_from: Start = "answer"
     on_hold: OnHold = "record"
     masks_digits: bool = False
+    digits: Digits = "tones"
     announcement: Sound | None = None
     beep_s: float = 0.0
     limit: int = 10
@@ -102,6 +104,7 @@ def _manner(config: Config, name: str) -> Manner:
         record_from=table.record_from,
         on_hold=table.on_hold,
         masks_digits=table.mask_dtmf,
+        digits=table.digits,
         announcement=None
         if table.announcement is None
         else find_speech(table.announcement, tenant.sounds, tenant.language),

@@ -142,6 +142,6 @@ class Studio:
         from santral.recorder.mixdown.live import LiveFile  # noqa: PLC0415
 
         one, settings = self.recordings.active.get(recording), self._settings
-        options = Options() if one is None else Options(channels=one.wish.channels)
+        options = Options() if one is None else Options(channels=one.wish.channels, digits=one.wish.manner.digits)
         folder = MEMORY if settings.keyring.encrypts(tenant) else None
         return LiveFile(self.captures.path(recording), settings.unwrap, options, folder)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Channels = Literal["mono", "stereo"]
 Loss = Literal["conceal", "silence"]
 Held = Literal["record", "silence"]
+Digits = Literal["tones", "silence"]
 RATES: Final = (8000, 16000, 24000, 44100, 48000)
 
 
@@ -22,9 +23,10 @@ class Options:
     rate_hz: int = 0  # of RATES; 0: the highest of the codecs that are used at the beginning
     loss: Loss = "conceal"
     held: Held = "record"  # what somebody sends who has put the other on hold
+    digits: Digits = "tones"  # what is heard of digits that were sent as events (RFC 4733)
 
     def __post_init__(self) -> None:
-        for value, known in ((self.channels, Channels), (self.loss, Loss), (self.held, Held)):
+        for value, known in ((self.channels, Channels), (self.loss, Loss), (self.held, Held), (self.digits, Digits)):
             if value not in get_args(known):
                 raise ValueError(f"{value!r} is none of {', '.join(get_args(known))}")
         if self.rate_hz and self.rate_hz not in RATES:
@@ -34,7 +36,7 @@ class Options:
     def of(cls, meta: Mapping[str, Any]) -> Self:
         """As the header of a capture wishes; what it does not say, or says wrongly, is as usual."""
         known: dict[str, Any] = {}
-        for name in ("channels", "tracks", "rate_hz", "loss", "held"):
+        for name in ("channels", "tracks", "rate_hz", "loss", "held", "digits"):
             value = meta.get(name)
             if value is None or type(value) is not type(getattr(cls(), name)):
                 continue

@@ -9,6 +9,8 @@ from santral.recorder.timeline.envelope cimport envelope_t
 from santral.recorder.timeline.line cimport line_t
 from santral.recorder.capture.row cimport row_t
 from santral.recorder.timeline.run cimport run_t
+from santral.recorder.timeline.spans cimport spans_t
+from santral.recorder.timeline.tone cimport tone_t
 from santral.recorder.timeline.waiting cimport waiting_t
 
 cdef enum:
@@ -32,16 +34,6 @@ cdef struct slot_t:
     int clock_hz
     double delay_s  # of encoder and decoder together
 
-cdef enum what_t:
-    LOST
-    MASKED
-    UNREADABLE
-
-cdef struct span_t:
-    what_t what
-    int64_t start
-    int64_t end
-
 cdef struct counts_t:
     int64_t packets
     int64_t lost
@@ -64,6 +56,8 @@ cdef struct side_t:
     noise_source_t noise
     counts_t counts
     bint conceals
+    bint has_tones  # for events
+    tone_t tone
     bint is_noisy  # comfort noise was described and nobody spoke since
     bint has_failed  # no memory
     int out_hz
@@ -87,9 +81,7 @@ cdef struct side_t:
     int64_t *breaks  # times of arrival, rising: what comes from then on follows nothing
     int break_count
     int breaks_passed
-    span_t *spans
-    int span_count
-    int span_room
+    spans_t spans
 
 # A packet of the capture, in the order of the file.
 cdef void side_take(side_t *side, const row_t *row, const uint8_t *payload) noexcept nogil

@@ -20,6 +20,10 @@ from santral.recorder.timeline.line cimport line_free, line_init
 from santral.recorder.timeline.run cimport (
     run_close, run_delay, run_emit, run_flush, run_free, run_has_second, run_init, run_next_x, run_open, run_push, run_ready, run_x,
 )
+from santral.recorder.timeline.spans cimport LOST, MASKED, UNREADABLE, spans_add, spans_free, spans_t, what_t
+from santral.recorder.timeline.tone cimport (
+    DIGITS, EVENT_BYTES, event_code, event_units, tone_follow, tone_pass, tone_say, tone_t,
+)
 from santral.recorder.timeline.waiting cimport (
     head_t, waiting_add, waiting_drop, waiting_free, waiting_head, waiting_init, waiting_payload,
 )
@@ -29,7 +33,6 @@ from santral.codecs import CODECS
 cdef enum:
     LINE_S = 18  # of one side's line: streams of a file may be so far apart
     AGE_MAX_S = 30  # an older timestamp is another source's
-    SPANS_MAX = 1 << 16  # more are counted only
     ENOUGH = 10  # packets that agree on a later time
     CONCEALED_MS = 120
     FINE = 8000  # parts of a second: an error of so many samples is left alone
@@ -44,6 +47,7 @@ cdef double PAUSE_S = 1.0  # of silence: what follows is placed afresh
 cdef double NOISE_S = 10.0  # or of comfort noise
 cdef double SNAP_S = 0.002  # so close to the end of what came before: it follows it
 cdef double BURST_S = 0.5  # the first packets of a source may all be so late
+cdef double ASTRAY_S = 0.5  # an event so far from the audio beside it
 cdef double FAST_S = 0.02  # errors above are slipped by hundredths, …
 cdef double NEAR_S = 0.005  # … errors below so slowly, beyond what the clocks run apart, that a second keeps its wave
 
@@ -229,23 +233,7 @@ cdef void note_span(side_t *side, what_t what, int n) noexcept nogil:
     """The next `n` samples of the run; spans that touch become one."""
     cdef int64_t start = side.run.place + side.run.pending
     cdef int64_t end = start + <int64_t>n * side.out_hz // side.run.hz
-    cdef span_t *spans = side.spans
-    cdef int i = side.span_count - 1
-    cdef int room
-    while i >= 0 and i >= side.span_count - 4:
-        if spans[i].what == what and start <= spans[i].end + side.out_hz // 100:
-            spans[i].end = end if end > spans[i].end else spans[i].end
-            return
-        i -= 1
-    if side.span_count == side.span_room:
-        room = side.span_room * 2 if side.span_room else 64
-        spans = <span_t *>realloc(side.spans, room * sizeof(span_t)) if room <= SPANS_MAX else NULL
-        if spans == NULL:
-            return
-        side.spans, side.span_room = spans, room
-    spans[side.span_count].what = what
-    spans[side.span_count].start, spans[side.span_count].end = start, end
-    side.span_count += 1
+    spans_add(&side.spans, what, start, end, side.out_hz // 100)
 
 
 # ---- packets ----
@@ -367,6 +355,7 @@ cdef void play(side_t *side, const head_t *head, const uint8_t *payload) noexcep
     side.played_ns = head.arrival_ns
     if slot.kind == EVENT:
         side.counts.events += 1
+        play_event(side, slot, head, payload)
     elif slot.kind == NOISE:
         play_noise(side, slot, head, payload)
     else:
@@ -387,6 +376,54 @@ cdef void play_noise(side_t *side, slot_t *slot, const head_t *head, const uint8
     if head.length and not head.flags & PACKET_MASKED:
         noise_source_follow(&side.noise, payload, head.length)
         side.is_noisy = True
+
+
+cdef void play_event(side_t *side, slot_t *slot, const head_t *head, const uint8_t *payload) noexcept nogil:
+    """What of a digit has not been heard yet: each of its packets tells of all of it so far."""
+    cdef tone_t *tone = &side.tone
+    cdef bint is_ours = side.clock_hz == 0 or side.clock_hz == slot.clock_hz  # its timestamps are those of the audio
+    cdef head_t piece = head[0]
+    cdef int64_t units, n, gap
+    cdef int done
+    if not side.has_tones or head.length < EVENT_BYTES or head.flags & PACKET_MASKED or event_code(payload) >= DIGITS:
+        return
+    tone_follow(tone, head.epoch, head.timestamp, payload)
+    units = event_units(payload) - tone.done
+    if units <= 0 or not (is_ours or side.run.is_open) or is_astray(side, slot, head, event_units(payload)):
+        return
+    piece.timestamp += tone.done
+    gap = gap_before(side, &piece) if side.run.is_open and is_ours else 0
+    if gap > PAUSE_S * side.run.hz:
+        run_close(&side.run, &side.line)
+    if not side.run.is_open:
+        slot.hz = side.out_hz
+        begin_run(side, slot, &piece, x_of(side, &piece), delay_of(side, &piece, x_of(side, &piece)))
+        gap = 0
+    elif gap > 0:
+        fill(side, slot, &piece, payload, gap)
+    side.is_noisy = False
+    side.missing = 0
+    n = (tone.done + units) * side.run.hz // slot.clock_hz - tone.done * side.run.hz // slot.clock_hz
+    tone.done += units
+    if gap < 0:  # audio that came beside it was heard
+        done = <int>min(n, -gap)
+        tone_pass(tone, done, side.run.hz)
+        n -= done
+    while n > 0:
+        done = <int>min(n, <int64_t>(side.run.hz // PIECE_PARTS))
+        tone_say(tone, run_ready(&side.run), done, side.run.hz)
+        run_push(&side.run, done)
+        flow(side)
+        n -= done
+
+
+cdef bint is_astray(const side_t *side, const slot_t *slot, const head_t *head, int64_t units) noexcept nogil:
+    """Whether the time of an event has nothing to do with that of the audio."""
+    cdef double x = x_of(side, head)
+    cdef double delay = delay_of(side, head, x) - <double>units / slot.clock_hz
+    if side.clock_hz and side.clock_hz != slot.clock_hz:
+        return False  # it is not asked for it
+    return fabs(delay - (run_delay(&side.run) if side.run.is_open else envelope_at(&side.envelope, x, delay))) > ASTRAY_S
 
 
 cdef void play_sound(side_t *side, slot_t *slot, const head_t *head, const uint8_t *payload) noexcept nogil:
@@ -497,9 +534,18 @@ cdef class Side:
             for i in range(SLOTS):
                 free(self.side.slots[i].state)
         free(self.side.slots)
-        free(self.side.spans)
+        spans_free(&self.side.spans)
         free(self.side.breaks)
         side_free(&self.side)
+
+    @property
+    def has_tones(self):
+        """Whether digits that came as events are heard as the tones they stand for."""
+        return self.side.has_tones
+
+    @has_tones.setter
+    def has_tones(self, bint on):
+        self.side.has_tones = on
 
     def learn(self, int number, str key):
         """What the capture calls codec `number`: `PCMU/8000`, `CN/8000`, `telephone-event/8000` …"""
@@ -544,10 +590,8 @@ cdef class Side:
 
     def spans(self):
         """[(what, first place, place behind)], about in order."""
-        return [
-            (WHAT[self.side.spans[i].what], self.side.spans[i].start, self.side.spans[i].end)
-            for i in range(self.side.span_count)
-        ]
+        cdef const spans_t *s = &self.side.spans
+        return [(WHAT[s.spans[i].what], s.spans[i].start, s.spans[i].end) for i in range(s.count)]
 
     def counts(self):
         """What happened to its packets; `drift_ppm` is how much faster its clock runs than ours, as known last."""

@@ -83,6 +83,11 @@ class RecordingTable(Table):
         "leg says is never recorded.",
     )
     mask_dtmf: Yes = Field(False, description="Digits that are pressed are silence in recordings, as tones and events.")
+    digits: Literal["tones", "silence"] = Field(
+        "tones",
+        description="What recordings have of digits that are sent as events (RFC 4733) and not masked: the tones they "
+        "stand for, or silence.",
+    )
     announcement: Annotated[Label | None, Remark("none")] = Field(
         None,
         description="Sound file that everybody hears when a recording begins, before any word. `call-recorded.wav` is "
