@@ -38,6 +38,7 @@ MODULES = [
     "engine.media.core.measure.protection",
     "engine.media.core.measure.rating",
     "engine.media.core.measure.voip",
+    "engine.media.core.memory.ahead",
     "engine.media.core.memory.pages",
     "engine.media.core.memory.pieces",
     "engine.media.core.mix.intake",

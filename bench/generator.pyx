@@ -143,9 +143,11 @@ cdef struct leg_t:
     uint32_t arrived       # of those, how many different ones came, wherever they came
     uint32_t failed        # sendto refused
     uint8_t *seen          # one bit per number
-    const uint8_t *tone    # frames said in turn instead of stamps; NULL: stamps
-    uint32_t tone_frames
-    uint8_t *heard_frames  # the last LISTENED payloads, of a leg that listens; NULL: it does not
+    const uint8_t *said    # frames said in turn instead of stamps; NULL: stamps
+    uint32_t said_frames
+    int size               # of a frame in bytes
+    uint32_t ticks         # of a frame
+    uint8_t *heard_frames  # the last LISTENED payloads, of a leg that says frames; NULL: it does not listen
     uint32_t heard_at
     uint8_t packet[PACKET]
 
@@ -217,13 +219,13 @@ cdef void send_one(loop_t *loop, int which, uint64_t due_ns) noexcept nogil:
     stamp.leg = <uint32_t>which
     stamp.number = leg.numbered
     stamp.sent_ns = clock_ns(CLOCK_REALTIME)
-    if leg.tone != NULL:
-        memcpy(packet + HEADER, leg.tone + (leg.sent % leg.tone_frames) * PAYLOAD, PAYLOAD)
+    if leg.said != NULL:
+        memcpy(packet + HEADER, leg.said + (leg.sent % leg.said_frames) * leg.size, leg.size)
     else:
         memcpy(packet + HEADER, &stamp, sizeof(stamp))
     leg.sequence += 1
-    leg.timestamp += PAYLOAD
-    if sendto(leg.fd, packet, PACKET, MSG_DONTWAIT | MSG_NOSIGNAL, <sockaddr *>&leg.remote, sizeof(leg.remote)) < 0:
+    leg.timestamp += leg.ticks
+    if sendto(leg.fd, packet, HEADER + leg.size, MSG_DONTWAIT | MSG_NOSIGNAL, <sockaddr *>&leg.remote, sizeof(leg.remote)) < 0:
         leg.failed += 1
         return
     leg.sent += 1
@@ -330,14 +332,14 @@ cdef class Generator:
     cdef int payload_type
     cdef uint32_t runs
     cdef bint running
-    cdef dict tones
+    cdef dict said
 
     def __cinit__(self, fds, *, int payload_type=8, bint echo=False):
         cdef int which, on = 1
         cdef epoll_event wanted
         memset(&self.loop, 0, sizeof(self.loop))
         self.payload_type = payload_type
-        self.tones = {}
+        self.said = {}
         self.loop.poller = -1
         self.loop.count = len(fds)
         self.loop.peer_mask = 0 if echo else 1
@@ -378,22 +380,27 @@ cdef class Generator:
         free(self.loop.lag.fine)
         free(self.loop.lag.coarse)
 
-    def start(self, int leg, int port, bytes tone=b"") -> None:
+    def start(self, int leg, int port, bytes said=b"", *, int payload_type=-1, int size=PAYLOAD, int ticks=PAYLOAD) -> None:
         """Send a packet every 20 ms from `leg` to 127.0.0.1:`port`, from a new SSRC.
 
-        With a `tone`, whole frames of the payload, the leg says those in turn, and what it hears is kept for `listened`.
+        `said` is whole frames of `size` bytes and `ticks` of the RTP clock, which the leg says in turn; what it hears is kept
+        for `listened`. Without, it says stamps. `payload_type` -1: that of the generator.
         """
-        if not 0 <= leg < self.loop.count or not 0 < port < 65536 or len(tone) % PAYLOAD:
-            raise ValueError(f"leg {leg}, port {port}, tone of {len(tone)} bytes")
+        if not 0 <= leg < self.loop.count or not 0 < port < 65536 or not -1 <= payload_type < 128:
+            raise ValueError(f"leg {leg}, port {port}, payload type {payload_type}")
+        if not <int>sizeof(stamp_t) <= size <= PAYLOAD or len(said) % size or not said and size != PAYLOAD:
+            raise ValueError(f"frames of {size} bytes out of {len(said)}")
         cdef leg_t *one = &self.loop.legs[leg]
         cdef uint32_t ssrc = random.getrandbits(32)
         if one.sending:
             raise ValueError(f"leg {leg} is sending")
-        one.tone = NULL
-        if tone:
-            self.tones[leg] = tone
-            one.tone = <const uint8_t *>PyBytes_AS_STRING(tone)
-            one.tone_frames = <uint32_t>(len(tone) // PAYLOAD)
+        one.said = NULL
+        one.size = size
+        one.ticks = ticks
+        if said:
+            self.said[leg] = said
+            one.said = <const uint8_t *>PyBytes_AS_STRING(said)
+            one.said_frames = <uint32_t>(len(said) // size)
             if one.heard_frames == NULL:
                 one.heard_frames = <uint8_t *>calloc(LISTENED, PAYLOAD)
         memset(&one.remote, 0, sizeof(one.remote))
@@ -402,14 +409,14 @@ cdef class Generator:
         one.remote.sin_addr.s_addr = htonl(0x7F000001)
         memset(one.packet, 0xD5, PACKET)
         one.packet[0] = 0x80
-        one.packet[1] = <uint8_t>self.payload_type
+        one.packet[1] = <uint8_t>(self.payload_type if payload_type < 0 else payload_type)
         memcpy(one.packet + 8, &ssrc, 4)
         one.sequence = random.getrandbits(15)
         one.timestamp = random.getrandbits(32)
         one.sending = 1
 
     def listened(self, int leg) -> bytes:
-        """The last second of what a leg with a tone heard, in order; while the loop runs, its newest frame may be torn."""
+        """The last second of what a leg that says frames heard, in order; while the loop runs, its newest frame may be torn."""
         if not 0 <= leg < self.loop.count or self.loop.legs[leg].heard_frames == NULL:
             raise ValueError(f"leg {leg} does not listen")
         cdef leg_t *one = &self.loop.legs[leg]

@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, Self
@@ -21,6 +22,18 @@ def cores() -> tuple[int | None, int | None]:
     """The load's core and the subject's; (None, None) on a machine with only one."""
     usable = sorted(os.sched_getaffinity(0))
     return (usable[GENERATOR_CORE], usable[SUBJECT_CORE]) if len(usable) > 1 else (None, None)
+
+
+@contextmanager
+def pinned(core: int | None) -> Iterator[None]:
+    """This thread, and what it starts, on one core."""
+    before = os.sched_getaffinity(0)
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 class Bystanders:

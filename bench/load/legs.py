@@ -100,6 +100,16 @@ def kernel_drops(ports: set[int]) -> int:
     return total
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a leg says instead of stamps: frames of 20 ms in turn, all of one length."""
+
+    frames: bytes
+    payload_type: int = 8
+    size: int = 160  # bytes of a frame
+    ticks: int = 160  # of the RTP clock
+
+
 class Legs:
     """A context manager: sockets are open and the thread turns while inside."""
 
@@ -145,11 +155,16 @@ class Legs:
         for one in self._sockets:
             one.close()
 
-    def start(self, leg: int, port: int, tone: bytes = b"") -> None:
-        self._generator.start(leg, port, tone)
+    def start(self, leg: int, port: int, said: Said | None = None) -> None:
+        if said is None:
+            self._generator.start(leg, port)
+        else:
+            self._generator.start(
+                leg, port, said.frames, payload_type=said.payload_type, size=said.size, ticks=said.ticks
+            )
 
     def listened(self, leg: int) -> bytes:
-        """The last second that a leg with a tone heard."""
+        """The last second that a leg with something of its own to say heard."""
         return self._generator.listened(leg)
 
     def stop(self, leg: int) -> None:

@@ -1,9 +1,10 @@
 """A media plane without signalling: `python -m santral.bench.load.plane MODE`, peers' ports on standard input.
 
-MODE: `relay` and `transcode` bridge the legs in pairs (whose peers speak A-law, and want to hear the other law when
-transcoding), `rooms:N` puts N legs at a time into one room, `record:FOLDER` bridges in pairs and captures each pair
-into a file of the folder. Prints the legs' ports, then `ready`; SIGUSR1 prints its counters as one line of JSON,
-`media_cpu_ns` of the media thread alone among them. SIGTERM ends it, and what it records.
+MODE: `relay` bridges the legs in pairs, whose peers speak A-law; `between:A,B` too, but the first peer of a pair speaks
+the codec A and the second one B (as in a=rtpmap). `rooms:N` puts N legs at a time into one room; `record:FOLDER`
+bridges in pairs and captures each pair into a file of the folder. Prints the legs' ports, then `ready`; on SIGUSR1 all
+its counters as one line of JSON, `media_cpu_ns` of the media thread alone among them. SIGTERM ends it, and what it
+records.
 """
 
 import asyncio
@@ -19,13 +20,15 @@ from santral.engine.media import MediaEvent, MediaLeg, MediaPlane, PlaneSettings
 from santral.recorder.capture import CaptureHeader
 
 PORTS: Final = (20_000, 31_999)
-SAID: Final = {8: "PCMA/8000"}
-HEARD: Final = {"relay": {"PCMA/8000": 8}, "transcode": {"PCMU/8000": 0}}
+PAYLOAD_TYPES: Final = {"PCMU/8000": 0, "PCMA/8000": 8, "G722/8000": 9, "opus/48000/2": 96}
 AT_ONCE: Final = 50  # legs opened in one go: the loop takes its turn between
 
 
-def remote(port: int, mode: str) -> RemoteMedia:
-    return RemoteMedia(HOST, port, SAID, HEARD.get(mode, HEARD["relay"]), rtcp=False, ptime_ms=20)
+def remote(number: int, port: int, mode: str) -> RemoteMedia:
+    codecs = mode.partition(":")[2].split(",") if mode.startswith("between:") else ["PCMA/8000"]
+    codec = codecs[number % len(codecs)]
+    number = PAYLOAD_TYPES[codec]
+    return RemoteMedia(HOST, port, {number: codec}, {codec: number}, rtcp=False, ptime_ms=20)
 
 
 def join(plane: MediaPlane, legs: list[MediaLeg], mode: str) -> None:
@@ -74,7 +77,7 @@ async def serve(mode: str, ports: list[int]) -> None:
     legs = []
     for number, port in enumerate(ports):
         leg = plane.open_leg(HOST)
-        leg.set_remote(remote(port, mode))
+        leg.set_remote(remote(number, port, mode))
         legs.append(leg)
         if number % AT_ONCE == 0:
             await asyncio.sleep(0)

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from santral.bench.load.legs import Legs
+from santral.bench.load.legs import Legs, Said
 from santral.bench.measure.plane import Taken, running, take
 from santral.bench.measure.result import Result, Row, Setting
 from santral.codecs import CODECS
@@ -33,7 +33,7 @@ NO_TONE: Final = 0.25
 def run(setting: Setting) -> Result:
     result = Result("mix")
     for count, size in ((8, 4), (6, 6)) if setting.quick else SHAPES:
-        tones = [tone(leg, size) for leg in range(count)]
+        tones = [Said(tone(leg, size)) for leg in range(count)]
         with Legs(count, core=setting.load_core) as legs, running(setting, "relay", legs.ports) as plane:
             relayed = take(plane, legs, 1.0 if setting.quick else RELAY_S)
         with Legs(count, core=setting.load_core) as legs, running(setting, f"rooms:{size}", legs.ports) as plane:

@@ -4,12 +4,12 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from santral.bench.load.legs import Legs, Window
+from santral.bench.load.legs import Legs, Said, Window
 from santral.bench.measure.result import Setting
 from santral.bench.process import Child
 
@@ -64,10 +64,10 @@ class Taken:
         return self.cpu_ns / 1000 / max(1.0, self.grown["packets_out"])
 
 
-def take(plane: Plane, legs: Legs, seconds: float, tones: list[bytes] | None = None) -> Taken:
-    """Every leg of the load speaks; whoever was started is stopped again by the caller."""
+def take(plane: Plane, legs: Legs, seconds: float, said: Sequence[Said] = ()) -> Taken:
+    """Every leg of the load speaks: stamps, or what `said` has for it. The caller stops whoever was started."""
     for leg, port in enumerate(plane.ports):
-        legs.start(leg, port, tones[leg] if tones else b"")
+        legs.start(leg, port, said[leg] if said else None)
     time.sleep(SETTLE_S)
     before, used = plane.counters(), plane.child.figures().cpu_ns
     window = legs.window(seconds, plane.child)

@@ -13,10 +13,11 @@ cdef struct concealer_t:
     int period  # of the pitch, in samples
     int periods  # how many of them are repeated
     int at  # where the next sample is taken from, in samples before the end of the history
+    int end  # of the history: the newest sample lies before it, the oldest one here
     float prediction[CONCEAL_ORDER]
     float ring[CONCEAL_ORDER]  # what the prediction filter still has in it, newest first
-    int16_t history[CONCEAL_HISTORY_MAX]  # good or concealed samples, oldest first; the last `hz // 20` count
-    int16_t source[CONCEAL_HISTORY_MAX]  # the history when the loss began
+    int16_t history[CONCEAL_HISTORY_MAX]  # good or concealed samples, the last `hz // 20` in a ring
+    int16_t source[CONCEAL_HISTORY_MAX]  # the history when the loss began, oldest first
 
 # 0, or -1 for rates outside 8000 to 48000.
 cdef int concealer_init(concealer_t *state, int hz) noexcept nogil

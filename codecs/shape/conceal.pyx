@@ -40,12 +40,22 @@ cdef inline int span_of(const concealer_t *state) noexcept nogil:
 
 
 cdef void remember(concealer_t *state, const int16_t *samples, int n) noexcept nogil:
+    """Every good frame passes here: nothing is written but the frame itself."""
     cdef int span = span_of(state)
-    if n >= span:
-        memcpy(state.history, samples + n - span, span * sizeof(int16_t))
-    else:
-        memmove(state.history, state.history + n, (span - n) * sizeof(int16_t))
-        memcpy(state.history + span - n, samples, n * sizeof(int16_t))
+    cdef int first
+    if n > span:
+        samples += n - span
+        n = span
+    first = n if n < span - state.end else span - state.end
+    memcpy(state.history + state.end, samples, first * sizeof(int16_t))
+    memcpy(state.history, samples + first, (n - first) * sizeof(int16_t))
+    state.end = (state.end + n) % span
+
+
+cdef void unroll(concealer_t *state) noexcept nogil:
+    cdef int older = span_of(state) - state.end
+    memcpy(state.source, state.history + state.end, older * sizeof(int16_t))
+    memcpy(state.source + older, state.history, state.end * sizeof(int16_t))
 
 
 # ---- what is repeated ----
@@ -180,7 +190,7 @@ cdef void conceal_lost(concealer_t *state, int16_t *samples, int n) noexcept nog
     cdef int done = 0
     cdef int part, i
     if state.lost == 0:
-        memcpy(state.source, state.history, sizeof(state.source))
+        unroll(state)
         find_pitch(state)
         find_prediction(state)
         state.periods = 1

@@ -79,11 +79,29 @@ cdef inline int16_t filtered(const int16_t *line, const int16_t *phase, int taps
     return <int16_t>(32767 if total > 32767 else -32768 if total < -32768 else total)
 
 
+cdef inline int pass_through(
+    resampler_t *resampler, const filter_t *row, int part, int taps, int16_t *out
+) noexcept nogil:
+    """`part` samples of the line, behind those of before. Samples written."""
+    cdef int at = resampler.ahead
+    cdef int phase = resampler.phase
+    cdef int written = 0
+    while at < part:
+        out[written] = filtered(&resampler.line[at], row.phases + phase * taps, taps)
+        written += 1
+        phase += row.down
+        while phase >= row.up:
+            phase -= row.up
+            at += 1
+    resampler.ahead, resampler.phase = at - part, phase
+    return written
+
+
 cdef int resample(resampler_t *resampler, const int16_t *samples, int n, int16_t *out, int room) noexcept nogil:
     cdef const filter_t *row
     cdef int written = 0
     cdef int done = 0
-    cdef int part, at, phase, taps
+    cdef int part, taps
     if n < 0 or resampled(resampler, n) > room:
         return -1
     if resampler.route < 0:
@@ -94,14 +112,12 @@ cdef int resample(resampler_t *resampler, const int16_t *samples, int n, int16_t
     while done < n:
         part = n - done if n - done < CHUNK else CHUNK
         memcpy(&resampler.line[taps - 1], samples + done, part * sizeof(int16_t))
-        at, phase = resampler.ahead, resampler.phase
-        while at < part:
-            out[written] = filtered(&resampler.line[at], row.phases + phase * taps, taps)
-            written += 1
-            phase += row.down
-            at += phase // row.up
-            phase %= row.up
-        resampler.ahead, resampler.phase = at - part, phase
+        if taps == LOW_TAPS:  # the commonest lengths are written out by the compiler
+            written += pass_through(resampler, row, part, LOW_TAPS, out + written)
+        elif taps == 2 * LOW_TAPS:
+            written += pass_through(resampler, row, part, 2 * LOW_TAPS, out + written)
+        else:
+            written += pass_through(resampler, row, part, taps, out + written)
         memmove(resampler.line, &resampler.line[part], (taps - 1) * sizeof(int16_t))
         done += part
     return written

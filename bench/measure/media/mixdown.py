@@ -4,7 +4,6 @@ CPU time of one core, system included: reading, sums, decoding, placing, mixing,
 and the network jitters, as they do; the programs beside it are handed the answer to all that.
 """
 
-import os
 import resource
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from santral.bench.measure.result import Result, Row, Setting, median
+from santral.bench.process import pinned
 from santral.codecs import CODECS
 from santral.recorder.capture import CaptureFile, CaptureHeader, CaptureWriter
 from santral.recorder.encode import save
@@ -48,13 +48,10 @@ def run(setting: Setting) -> Result:
     tasks = candidates(folder)
     ours, real = "mixdown, clocks in step", f"mixdown, {DRIFT_PPM} ppm apart, {JITTER_MS} ms of jitter"
     took: dict[str, list[float]] = {name: [] for name in tasks}
-    previous = pinned(setting.subject_core)
-    try:
+    with pinned(setting.subject_core):
         for _ in range(rounds):
             for name, task in tasks.items():
                 took[name].append(cpu_of(task))
-    finally:
-        os.sched_setaffinity(0, previous)
     speeds = {name: seconds / median(times) for name, times in took.items()}
     beside = ", ".join(f"{name} {speed:,.0f}" for name, speed in speeds.items() if name not in (ours, real))
     for name in (ours, real):
@@ -102,13 +99,6 @@ def cpu_of(task: Callable[[], object]) -> float:
 def used() -> float:
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime
-
-
-def pinned(core: int | None) -> set[int]:
-    previous = os.sched_getaffinity(0)
-    if core is not None:
-        os.sched_setaffinity(0, {core})
-    return previous
 
 
 def law_of(seconds: int, seed: int) -> bytes:

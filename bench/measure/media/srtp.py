@@ -9,7 +9,6 @@ import contextlib
 import os
 import socket
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ from pylibsrtp import Policy, Session
 
 from santral.bench.measure.result import Result, Row, Setting, median
 from santral.bench.ports import HOST
+from santral.bench.process import pinned
 from santral.engine.media import MediaLeg, MediaPlane, PlaneSettings, RemoteMedia, SrtpKeys
 from santral.engine.media.core.secure.srtp import PROFILES, Secure
 
@@ -153,15 +153,3 @@ def threads() -> set[int]:
 
 def cpu_ns(thread: int) -> int:
     return int(Path(f"/proc/self/task/{thread}/schedstat").read_text().split()[0])
-
-
-@contextlib.contextmanager
-def pinned(core: int | None) -> Iterator[None]:
-    """This thread, and what it starts, on one core."""
-    before = os.sched_getaffinity(0)
-    if core is not None:
-        os.sched_setaffinity(0, {core})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)

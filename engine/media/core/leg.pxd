@@ -24,6 +24,7 @@ cdef enum:
     PHASES = 20  # of 1 ms: players are spread over one frame time
     PACKET_BYTES = 2048
     PCM_SAMPLES = 9600  # 200 ms at 48 kHz
+    TRAIL = 8  # members of rooms
     WHEEL_PLAY = 1
     WHEEL_KEYS = 2
     WHEEL_FILL = 4
@@ -221,6 +222,9 @@ cdef struct media_t:
     int64_t next_phase_ns
     int64_t turn_ns  # when the present turn of the wheel should have been
     room_t *rooms[PHASES]
+    uint64_t walked  # turns of members
+    int trail[TRAIL]  # slots of the last of them
+    int hints[TRAIL]  # and who came so many behind each the last time
     bint busy
     int64_t window_ns
     uint64_t window_packets

@@ -11,11 +11,10 @@ from santral.engine.media.core.command cimport (
     TOKEN_COMMAND, TOKEN_LEGS, TOKEN_TIMER, close_leg_sockets, run_commands,
 )
 from santral.engine.media.core.deadlines cimport first_deadline
-from santral.engine.media.core.leg cimport NOBODY, leg_t, media_t
+from santral.engine.media.core.leg cimport leg_t, media_t
+from santral.engine.media.core.memory.ahead cimport fetch_packet_ahead
 from santral.engine.media.core.net cimport monotonic_ns
 from santral.engine.media.core.relay cimport on_rtcp_socket, on_rtp_socket
-from santral.engine.media.core.stage.block cimport stage_t
-from santral.engine.media.core.stage.tap cimport tap_t
 from santral.engine.media.core.stage.turn cimport turn_deadline, turn_due
 from santral.engine.media.core.upkeep cimport run_due
 
@@ -27,18 +26,7 @@ cdef extern from "<sys/prctl.h>" nogil:
     int PR_SET_TIMERSLACK
     int prctl(int option, unsigned long argument)
 
-cdef extern from *:
-    """
-    #define prefetch(address) __builtin_prefetch(address)
-    #define prefetch_to_write(address) __builtin_prefetch((address), 1)
-    """
-    void prefetch(const void *address) noexcept nogil
-    void prefetch_to_write(const void *address) noexcept nogil
-
 cdef enum:
-    CACHE_LINE = 64
-    FETCHED_LINES = 4  # a record of 20 ms of G.711
-    AHEAD = 2  # packets: about the time a cache miss takes
     TICK_NS = 1000000
     TIMER_SLACK_NS = 1000  # the usual 50 us would be a twentieth of a tick
     MAX_DRAIN_NS = 2000000  # then commands and players get their turn, whatever a flooded socket still holds
@@ -100,69 +88,12 @@ cdef bint take_packets(media_t *m, int ready) noexcept nogil:
     return False
 
 
-cdef void fetch_ahead(const media_t *m, int i, int ready) noexcept nogil:
-    """Ask for the memory of legs whose turn comes soon: first a leg, then its peer and stage, then its tap, then the place in
-    the ring, each by way of the one before.
-    """
-    cdef uint64_t token
-    cdef const leg_t *leg
-    if i + 2 * AHEAD < ready:
-        token = m.io.ready[i + 2 * AHEAD].data.u64
-        if token >= TOKEN_LEGS:
-            fetch(&m.legs[(token - TOKEN_LEGS) >> 1])
-    if i + AHEAD < ready:
-        token = m.io.ready[i + AHEAD].data.u64
-        if token >= TOKEN_LEGS:
-            leg = &m.legs[(token - TOKEN_LEGS) >> 1]
-            if leg.peer != NOBODY:
-                fetch(&m.legs[leg.peer])
-            if leg.stage != NULL:
-                fetch_stage(leg.stage)
-    if i + 1 < ready:
-        token = m.io.ready[i + 1].data.u64
-        if token >= TOKEN_LEGS:
-            leg = &m.legs[(token - TOKEN_LEGS) >> 1]
-            if leg.stage != NULL and leg.owner == m.number and leg.stage.said != NULL:
-                prefetch(leg.stage.said)
-            if leg.peer != NOBODY and m.legs[leg.peer].stage != NULL:
-                prefetch(m.legs[leg.peer].stage)
-    token = m.io.ready[i].data.u64
-    if token >= TOKEN_LEGS:
-        leg = &m.legs[(token - TOKEN_LEGS) >> 1]
-        if leg.stage != NULL and leg.owner == m.number and leg.stage.said != NULL:
-            fetch_place(leg.stage.said)
-
-
-cdef void fetch_stage(const stage_t *stage) noexcept nogil:
-    prefetch(stage)
-    prefetch(&stage.seat)
-
-
-cdef void fetch_place(const tap_t *tap) noexcept nogil:
-    """Where the next packet is copied to, while the kernel is asked for it."""
-    cdef uint64_t at = tap.written & (tap.size - 1)
-    cdef int i
-    for i in range(FETCHED_LINES):
-        prefetch_to_write(tap.ring + ((at + i * CACHE_LINE) & (tap.size - 1)))
-
-
-cdef void fetch(const leg_t *leg) noexcept nogil:
-    """What a relayed packet touches of either leg."""
-    prefetch(leg)
-    prefetch(&leg.out)
-    prefetch(&leg.reception)
-    prefetch(&leg.counters)
-    prefetch(&leg.rtp_latch)
-    prefetch(&leg.remote)
-    prefetch(&leg.remote.receives)
-
-
 cdef void take_batch(media_t *m, int ready) noexcept nogil:
     cdef uint64_t token
     cdef leg_t *leg
     cdef int i
     for i in range(ready):
-        fetch_ahead(m, i, ready)
+        fetch_packet_ahead(m, i, ready)
         token = m.io.ready[i].data.u64
         if token >= TOKEN_LEGS:
             leg = &m.legs[(token - TOKEN_LEGS) >> 1]

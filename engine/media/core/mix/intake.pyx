@@ -9,8 +9,8 @@ from santral.codecs.shape.stretch cimport stretch_longer, stretch_shorter
 from santral.engine.media.core.leg cimport PCM_SAMPLES, codec_row_t, leg_t, media_t
 from santral.engine.media.core.memory.pieces cimport Stage, Voice
 from santral.engine.media.core.mix.jitter cimport (
-    JITTER_PCM, JITTER_SLOTS, JitterMemory, jitter_begin, jitter_delay, jitter_is_due, jitter_next, jitter_place,
-    jitter_slot_t, jitter_t, jitter_wants,
+    JITTER_PCM, JitterMemory, jitter_begin, jitter_delay, jitter_is_due, jitter_leave, jitter_next, jitter_payload,
+    jitter_place, jitter_slot_t, jitter_t, jitter_wants,
 )
 from santral.engine.media.core.rtp cimport RTP_HEADER_BYTES, rtp_t
 from santral.engine.media.core.stage.block cimport decoder_t
@@ -54,11 +54,7 @@ cdef void take_in(
     slot.bytes = 0
     if span:
         slot.bytes = header.payload_bytes
-        memcpy(payload_of(j, slot), packet + header.payload_at, header.payload_bytes)
-
-
-cdef uint8_t *payload_of(jitter_t *j, const jitter_slot_t *slot) noexcept nogil:
-    return j.payloads + <size_t>(slot.number % JITTER_SLOTS) * j.slot_bytes
+        memcpy(jitter_payload(j, slot), packet + header.payload_at, header.payload_bytes)
 
 
 cdef void set_rate(leg_t *leg, jitter_t *j, int hz) noexcept nogil:
@@ -82,10 +78,10 @@ cdef void make_up(leg_t *leg, jitter_t *j, int n) noexcept nogil:
 cdef void decode_slot(leg_t *leg, jitter_t *j, jitter_slot_t *slot) noexcept nogil:
     cdef const decoder_t *decoder = decoder_for(leg.stage.voice, slot.codec)
     cdef int wanted, got = 0
-    slot.used = False
+    jitter_leave(j, slot)
     if decoder != NULL:
         set_rate(leg, j, decoder.sample_hz)
-        got = decode_packet(leg, decoder, payload_of(j, slot), slot.bytes, j.pcm + j.fill, JITTER_PCM - j.fill)
+        got = decode_packet(leg, decoder, jitter_payload(j, slot), slot.bytes, j.pcm + j.fill, JITTER_PCM - j.fill)
     if got == 0 and j.hz:
         wanted = <int>(<int64_t>slot.span * j.hz // GRAINS_HZ)
         make_up(leg, j, min(wanted, JITTER_PCM - j.fill))
@@ -107,7 +103,7 @@ cdef void fill_gap(leg_t *leg, jitter_t *j, jitter_slot_t *slot, int need) noexc
         n = <int>min(grains * j.hz // GRAINS_HZ, <int64_t>(JITTER_PCM - j.fill))
         j.concealed += 1
         if missing == 1 and decoder != NULL:
-            conceal_packet(leg, decoder, j.hz, n, j.pcm + j.fill, payload_of(j, slot), slot.bytes)
+            conceal_packet(leg, decoder, j.hz, n, j.pcm + j.fill, jitter_payload(j, slot), slot.bytes)
         else:
             conceal_packet(leg, decoder, j.hz, n, j.pcm + j.fill, NULL, 0)
         j.next_number += 1
@@ -211,7 +207,7 @@ cdef void hand_over(media_t *m, leg_t *leg, leg_t *to, jitter_t *j) noexcept nog
         slot = jitter_next(j)
         if slot == NULL:
             break
-        slot.used = False
+        jitter_leave(j, slot)
         j.next_number = slot.number + 1
         header.payload_type = slot.payload_type
         header.marker = slot.marker
@@ -221,7 +217,7 @@ cdef void hand_over(media_t *m, leg_t *leg, leg_t *to, jitter_t *j) noexcept nog
         header.payload_at = RTP_HEADER_BYTES
         header.payload_bytes = slot.bytes
         m.packet[0] = 0x80
-        memcpy(m.packet + RTP_HEADER_BYTES, payload_of(j, slot), slot.bytes)
+        memcpy(m.packet + RTP_HEADER_BYTES, jitter_payload(j, slot), slot.bytes)
         forward(m, leg, to, &header, slot.codec, m.packet, RTP_HEADER_BYTES + slot.bytes)
     jitter_begin(j)
 

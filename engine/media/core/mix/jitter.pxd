@@ -8,17 +8,16 @@ cdef enum:
     JITTER_PCM = 9600  # decoded and not played yet: 200 ms at 48 kHz
 
 cdef struct jitter_slot_t:
-    bint used
-    bint is_event
-    bint marker
-    uint8_t payload_type
-    int codec
-    int bytes
-    uint16_t sequence
-    uint32_t timestamp
     int64_t number  # extended, counting on over changes of the source
     int64_t at  # media time of its first sample, in grains
     int span  # grains
+    uint32_t timestamp
+    int codec
+    int bytes
+    uint16_t sequence
+    uint8_t payload_type
+    uint8_t is_event
+    uint8_t marker
 
 cdef struct jitter_limits_t:
     int64_t least_ns
@@ -45,7 +44,6 @@ cdef struct jitter_t:
     int64_t window_ns
     int64_t delay_ns  # of the last packet, behind the fastest
     int64_t arrived_ns  # when it came
-    float weights[JITTER_BINS]
     float weight  # of the next packet
     float total
     int unjudged  # packets since the target was last looked at
@@ -60,8 +58,13 @@ cdef struct jitter_t:
     int taken  # of `fill`: given out already
     bint heard  # something was decoded since it began
     int hz
-    int16_t pcm[JITTER_PCM]
+    # Packets stand where others have just left, which the processor still remembers: all 32 places are for bursts only.
+    int n_free
+    uint8_t free[JITTER_SLOTS]  # the first `n_free`: slots nobody stands in, the one left last at their end
+    uint8_t places[JITTER_SLOTS]  # by number: the slot that packet stands in, and one; 0: it is not here
     jitter_slot_t slots[JITTER_SLOTS]
+    float weights[JITTER_BINS]
+    int16_t pcm[JITTER_PCM]
     # counted
     uint64_t late
     uint64_t concealed  # frames of 20 ms, about
@@ -75,6 +78,8 @@ cdef jitter_slot_t *jitter_place(
     jitter_t *j, uint32_t epoch, uint16_t sequence, uint32_t timestamp, int clock_hz, int64_t span, int64_t now_ns
 ) noexcept nogil
 cdef jitter_slot_t *jitter_next(jitter_t *j) noexcept nogil
+cdef void jitter_leave(jitter_t *j, const jitter_slot_t *slot) noexcept nogil
+cdef uint8_t *jitter_payload(const jitter_t *j, const jitter_slot_t *slot) noexcept nogil
 cdef bint jitter_is_due(jitter_t *j, int64_t now_ns) noexcept nogil
 cdef int jitter_wants(jitter_t *j, int64_t now_ns) noexcept nogil
 

@@ -8,7 +8,7 @@ What the true delay is off the target, by changes of the target, stalls, or two 
 one stretch or cut at a time.
 """
 
-from libc.stdint cimport int16_t, int64_t, uint16_t, uint32_t
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
 from santral.engine.media.core.memory.pages cimport give_back, take
@@ -26,6 +26,7 @@ cdef enum:
     TOO_SLOW_NS = 16000000  # behind the target: a cut is due
     TOO_FAST_NS = 8000000  # ahead of it: a stretch
     FAR_NS = 60000000
+    CACHE_LINE = 64
     STEP_GRAINS = 96000  # 2 s: timestamps that jump against arrival are another clock
 
 
@@ -41,9 +42,44 @@ cdef inline int64_t to_grains(int64_t ns) noexcept nogil:
     return ns * 3 // 62500
 
 
+cdef void forget_packets(jitter_t *j) noexcept nogil:
+    cdef int i
+    memset(j.places, 0, sizeof(j.places))
+    j.n_free = JITTER_SLOTS
+    for i in range(JITTER_SLOTS):
+        j.free[i] = <uint8_t>(JITTER_SLOTS - 1 - i)
+
+
+cdef jitter_slot_t *slot_of(jitter_t *j, int64_t number) noexcept nogil:
+    """Where the packet of this number stands; NULL if it is not here."""
+    cdef int place = j.places[number % JITTER_SLOTS]
+    cdef jitter_slot_t *slot = &j.slots[place - 1]
+    return slot if place and slot.number == number else NULL
+
+
+cdef jitter_slot_t *enter(jitter_t *j, int64_t number) noexcept nogil:
+    """A slot for this packet; what was forgotten 32 packets ago goes."""
+    cdef uint8_t *place = &j.places[number % JITTER_SLOTS]
+    if not place[0]:
+        j.n_free -= 1
+        place[0] = j.free[j.n_free] + 1
+    return &j.slots[place[0] - 1]
+
+
+cdef void jitter_leave(jitter_t *j, const jitter_slot_t *slot) noexcept nogil:
+    """What is in it can be read until the next packet comes."""
+    j.places[slot.number % JITTER_SLOTS] = 0
+    j.free[j.n_free] = <uint8_t>(slot - j.slots)
+    j.n_free += 1
+
+
+cdef uint8_t *jitter_payload(const jitter_t *j, const jitter_slot_t *slot) noexcept nogil:
+    return j.payloads + <size_t>(slot - j.slots) * j.slot_bytes
+
+
 cdef void jitter_begin(jitter_t *j) noexcept nogil:
     """Empty, whatever it held; what it learnt of the network is kept."""
-    memset(j.slots, 0, sizeof(j.slots))
+    forget_packets(j)
     j.started = False
     j.waiting = True
     j.fill = j.taken = 0
@@ -143,12 +179,12 @@ cdef jitter_slot_t *jitter_place(
         return NULL
     if number >= j.next_number + JITTER_SLOTS:
         j.overflowed += 1
-        memset(j.slots, 0, sizeof(j.slots))
+        forget_packets(j)
         j.waiting = True
         j.next_number = number
-    slot = &j.slots[number % JITTER_SLOTS]
-    if slot.used and slot.number == number:
+    if slot_of(j, number) != NULL:
         return NULL
+    slot = enter(j, number)
     if span:
         measure(j, at, now_ns)
     if ahead > 0:
@@ -163,7 +199,6 @@ cdef jitter_slot_t *jitter_place(
             j.last_ns = now_ns
         elif is_new:
             j.last_timestamp = timestamp
-    slot.used = True
     slot.is_event = span == 0
     slot.number = number
     slot.sequence = sequence
@@ -178,12 +213,12 @@ cdef jitter_slot_t *jitter_next(jitter_t *j) noexcept nogil:
     cdef int64_t number = j.next_number
     cdef jitter_slot_t *slot
     while number <= j.last_number:
-        slot = &j.slots[number % JITTER_SLOTS]
-        if slot.used and slot.number == number:
+        slot = slot_of(j, number)
+        if slot != NULL:
             if not slot.is_event:
                 return slot
             if number == j.next_number:
-                slot.used = False
+                jitter_leave(j, slot)
                 j.next_number += 1
         number += 1
     return NULL
@@ -218,15 +253,21 @@ cdef int jitter_wants(jitter_t *j, int64_t now_ns) noexcept nogil:
     return 1 if off < -TOO_FAST_NS else 0
 
 
+cdef size_t whole_lines(size_t bytes) noexcept nogil:
+    return (bytes + CACHE_LINE - 1) // CACHE_LINE * CACHE_LINE
+
+
 cdef class JitterMemory:
     """A jitter buffer as the event loop owns it, lent to the media thread while its leg is in a room."""
 
     def __cinit__(self, uint64_t serial, int slot_bytes, int least_ms=20, int most_ms=200):
-        self.bytes = sizeof(jitter_t) + <size_t>slot_bytes * JITTER_SLOTS
+        cdef size_t payloads = whole_lines(sizeof(jitter_t))
+        cdef size_t slot = whole_lines(slot_bytes)
+        self.bytes = payloads + slot * JITTER_SLOTS
         self.block = <jitter_t *>take(self.bytes)
         self.block.serial = serial
-        self.block.slot_bytes = slot_bytes
-        self.block.payloads = <unsigned char *>self.block + sizeof(jitter_t)
+        self.block.slot_bytes = <int>slot
+        self.block.payloads = <unsigned char *>self.block + payloads
         self.block.limits.least_ns = <int64_t>least_ms * 1000000
         self.block.limits.most_ns = <int64_t>most_ms * 1000000
         jitter_begin(self.block)

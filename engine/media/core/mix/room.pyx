@@ -6,7 +6,7 @@ jitter buffers goes out first.
 """
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from santral.codecs.codec cimport codec_t
 from santral.codecs.shape.level cimport GAIN_ONE, agc_init, agc_run, apply_gain
@@ -15,6 +15,7 @@ from santral.codecs.shape.resample cimport resample, resampler_init
 from santral.engine.media.core.leg cimport (
     NOBODY, NOTE_LEVEL, NOTE_RETURNED, NOTE_ROOM_CLOSED, NOTE_ROOM_PLAYED, NOTE_ROOM_RETURNED, NOTE_SPEAKER, leg_t, media_t,
 )
+from santral.engine.media.core.memory.ahead cimport fetch_member_ahead
 from santral.engine.media.core.mix.intake cimport hand_over, take_out
 from santral.engine.media.core.mix.jitter cimport jitter_begin, jitter_t
 from santral.engine.media.core.stage.block cimport (
@@ -254,11 +255,12 @@ cdef void take_room_tap(media_t *m, room_t *room, uint64_t serial) noexcept nogi
 # ---- a frame ----
 
 
-cdef bint bring_to_rate(room_t *room, member_t *seat, const int16_t *samples, int n, int hz) noexcept nogil:
-    """Into `seat.frame`, at the room's rate."""
+cdef bint bring_to_rate(room_t *room, member_t *seat, int16_t *samples, int n, int hz) noexcept nogil:
+    """`seat.samples`, at the room's rate."""
+    seat.samples = samples
     if hz == room.hz:
-        memcpy(seat.frame, samples, n * sizeof(int16_t))
         return True
+    seat.samples = seat.frame
     if seat.in_hz != hz:
         seat.in_hz = hz
         if resampler_init(&seat.resampler, hz, room.hz) < 0:
@@ -271,7 +273,7 @@ cdef void weigh(room_t *room, member_t *seat) noexcept nogil:
     cdef float sum = 0
     cdef int i
     for i in range(0, room.n, 2):
-        sum += <float>seat.frame[i] * seat.frame[i]
+        sum += <float>seat.samples[i] * seat.samples[i]
     seat.level = seat.level * LEVEL_DECAY + (1 - LEVEL_DECAY) * 2 * sum / room.n
 
 
@@ -279,7 +281,9 @@ cdef void listen(media_t *m, room_t *room, leg_t *leg) noexcept nogil:
     """What this member says in this frame."""
     cdef member_t *seat = &leg.stage.seat
     cdef int n
-    cdef int16_t *samples = take_out(m, leg, seat.jitter, &n)
+    cdef int16_t *samples
+    fetch_member_ahead(m, leg)
+    samples = take_out(m, leg, seat.jitter, &n)
     seat.speaks = False
     if samples == NULL or seat.muted or seat.monitor or leg.stage.muted:
         seat.level *= LEVEL_DECAY
@@ -289,16 +293,16 @@ cdef void listen(media_t *m, room_t *room, leg_t *leg) noexcept nogil:
     if not bring_to_rate(room, seat, samples, n, seat.jitter.hz):
         return
     if seat.has_agc:
-        agc_run(&seat.agc, seat.frame, room.n, room.hz)
+        agc_run(&seat.agc, seat.samples, room.n, room.hz)
     if seat.gain != GAIN_ONE or seat.gain_now != GAIN_ONE:
-        apply_gain(seat.frame, room.n, seat.gain_now, seat.gain)
+        apply_gain(seat.samples, room.n, seat.gain_now, seat.gain)
         seat.gain_now = seat.gain
     seat.speaks = True
     if room.tells_levels:
         weigh(room, seat)
     room.speakers += 1
     if not seat.whisper_to:
-        mix_add(room.total, seat.frame, room.n)
+        mix_add(room.total, seat.samples, room.n)
 
 
 cdef bint hear_whispers(media_t *m, room_t *room, leg_t *leg, int16_t *out) noexcept nogil:
@@ -314,7 +318,7 @@ cdef bint hear_whispers(media_t *m, room_t *room, leg_t *leg, int16_t *out) noex
         if other.whisper_to == leg.id and other.speaks:
             any = True
             for i in range(room.n):
-                value = out[i] + other.frame[i]
+                value = out[i] + other.samples[i]
                 out[i] = <int16_t>(32767 if value > 32767 else -32768 if value < -32768 else value)
     return any
 
@@ -357,7 +361,7 @@ cdef void speak(media_t *m, room_t *room, leg_t *leg, shared_frames_t *shared, b
     if seat.deaf:
         memset(m.pcm, 0, room.n * sizeof(int16_t))
     elif is_part:
-        mix_minus(room.total, seat.frame, m.pcm, room.n)
+        mix_minus(room.total, seat.samples, m.pcm, room.n)
     elif has_whispers:
         mix_all(room.total, m.pcm, room.n)
     else:
@@ -377,12 +381,14 @@ cdef void mix_frame(media_t *m, room_t *room) noexcept nogil:
     if room.is_direct or room.members == 0:
         return
     mix_clear(room.total, room.n)
+    add_sound(m, room)
+    if room.is_direct:
+        return  # the sound has ended, and what the two said stands with the other already
     room.speakers = 0
     while slot != NOBODY:
         listen(m, room, &m.legs[slot])
         has_whispers |= m.legs[slot].stage.seat.whisper_to != 0
         slot = m.legs[slot].stage.seat.after
-    add_sound(m, room)
     shared.n = 0
     shared.is_mixed = False
     slot = room.first

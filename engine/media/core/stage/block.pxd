@@ -190,11 +190,13 @@ cdef struct member_t:
     bint has_agc
     agc_t agc
     bint speaks  # in this frame
+    int16_t *samples  # what it says in it, at the room's rate
+    int ahead  # slot of the member that had its turn TRAIL turns later the last time: a hint
     int patience  # frames that silence is not said yet: what the leg heard before goes on behind it without a gap
     float level  # mean square of its last frames
     int in_hz  # of what the resampler takes
     resampler_t resampler
-    int16_t frame[MAX_ROOM_FRAME]
+    int16_t frame[MAX_ROOM_FRAME]  # of a leg that speaks at another rate
 
 cdef struct stage_t:
     uint64_t serial
