@@ -88,13 +88,15 @@ def run(setting: Setting) -> Result:
 
 
 def growth(runs: list[Run], judged: bool) -> Row:
-    """What the largest costs beside the smallest, against the ratio of the logarithms of how many wait."""
+    """What a decision costs at every size, and the largest beside the smallest: at most as their logarithms."""
     ratio = runs[-1].cost / runs[0].cost
-    most = log(runs[-1].size.waiting) / log(runs[0].size.waiting)
+    fewest, most = runs[0].size.waiting, runs[-1].size.waiting
+    limit = log(most) / log(fewest)
     return Row(
-        f"cost at {runs[-1].size.waiting:,} waiting / at {runs[0].size.waiting:,}", f"{ratio:.2f}",
-        " · ".join(f"{one.cost:.1f} us" for one in runs), f"{most:.2f}, the ratio of logarithms",
-        ratio <= most if judged else None,
+        f"cost per decision, {fewest:,} to {most:,} waiting", f"x {ratio:.2f}",
+        ", ".join(f"{one.size.waiting:,}: {one.cost:.1f} us" for one in runs),
+        f"x {limit:.2f} (ln {most:,} / ln {fewest:,})",
+        ratio <= limit if judged else None,
     )  # fmt: skip
 
 

@@ -11,15 +11,17 @@ from santral.routing.acd.tables import Phase, State
 
 def configure(floor: Floor, settings: Settings, now: float) -> None:
     """Make floor what the settings say. Not bounded like other steps: a reload may take as long as there are people."""
-    floor.ageing = STRICT_AGEING if settings.ageing is None else settings.ageing
+    before, floor.ageing = floor.ageing, STRICT_AGEING if settings.ageing is None else settings.ageing
+    is_other_ageing = before != floor.ageing
     wanted = {queue.name: queue for queue in settings.queues}
     agents = {agent.name: agent for agent in settings.agents}
-    changed = [queue for queue in settings.queues if _set_queue(floor, queue)]
+    changed = [queue for queue in settings.queues if _set_queue(floor, queue) or is_other_ageing]
+    _set_reaches(floor, settings, now)
     for agent in list(floor.agents.values()):
         if agent.name not in agents:
             _remove_agent(floor, agent, now)
     for each in settings.agents:
-        _set_agent(floor, each, now)
+        _set_agent(floor, each, now, is_other_ageing=is_other_ageing)
     for queue in list(floor.queues.values()):
         if queue.name not in wanted:
             _remove_queue(floor, queue, now)
@@ -43,6 +45,21 @@ def _set_queue(floor: Floor, settings: QueueSettings) -> bool:
     return True
 
 
+def _set_reaches(floor: Floor, settings: Settings, now: float) -> None:
+    """Which priorities make a difference; people stand by them. Before agents change, who then look at everybody."""
+    found: dict[str, set[int]] = {}
+    for agent in settings.agents:
+        for seat in agent.memberships:
+            found.setdefault(seat.queue, set()).add(seat.min_priority)
+    for queue in floor.queues.values():
+        reaches = tuple(sorted(found.get(queue.name, ())))
+        if reaches != queue.reaches:
+            queue.reaches = reaches
+            queue.stages.clear()
+            for index in range(len(queue.order)):
+                waiting.arrange(floor, queue.order.at(index), now)
+
+
 def _set_tiers(queue: Queue) -> None:
     highest = max((seat.tier for seat in queue.hall.seats), default=1)
     if highest != queue.highest_tier:
@@ -51,7 +68,10 @@ def _set_tiers(queue: Queue) -> None:
 
 
 def _stand_anew(floor: Floor, queue: Queue, now: float) -> None:
-    """Everybody in a queue, by its new settings; who rings goes on ringing."""
+    """Everybody in a queue, by its new settings and the ranks that these give; who rings goes on ringing."""
+    everybody = [queue.order.at(index) for index in range(len(queue.order))]
+    for item in everybody:
+        waiting.rank_anew(floor, item)
     for index in range(len(queue.order)):
         item = queue.order.at(index)
         item.rule = 0
@@ -82,16 +102,17 @@ def _give_up_seats(agent: Agent) -> None:
     agent.seats.clear()
 
 
-def _set_agent(floor: Floor, settings: AgentSettings, now: float) -> None:
+def _set_agent(floor: Floor, settings: AgentSettings, now: float, *, is_other_ageing: bool) -> None:
     agent = floor.agents.get(settings.name)
     if agent is None:
         agent = floor.agents[settings.name] = Agent(settings, _desk(floor, settings), now, floor.next_tie())
-    elif agent.settings == settings and not agent.is_removed:
+    elif agent.settings == settings and not agent.is_removed and not is_other_ageing:
         return
     else:
         count(floor, agent, -1)
         offers.abandon_lanes(floor, agent)
         agent.settings, agent.tenant, agent.is_removed = settings, settings.tenant, False
+        agent.wrap_up = settings.wrap_up
         _give_up_seats(agent)
         agent.desk.free(0)
         agent.desk = _desk(floor, settings)
@@ -106,7 +127,7 @@ def _set_agent(floor: Floor, settings: AgentSettings, now: float) -> None:
     agent.everything = sum(agent.rooms.values())
     agent.has_several = sum(settings.capacity.values()) > 1
     count(floor, agent, 1)
-    for one in tuple(agent.engaged):
+    for one in agent.engaged:
         if one.phase is Phase.PENDING and one.item.queue.name not in agent.seats:
             offers.rescind(floor, one, "removed", now)
     matching.refresh(floor, agent, now)

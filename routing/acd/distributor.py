@@ -8,7 +8,6 @@ seconds and never steps back. Ids of reservations and random numbers come from t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from math import inf
 from typing import Any, Final, Self
 
 from santral.routing.acd import matching, offers, staff, waiting
@@ -18,7 +17,7 @@ from santral.routing.acd.index.items import Reservation
 from santral.routing.acd.records import Agent, Floor
 from santral.routing.acd.settings import CALLBACK, AtClose, Settings, Work
 from santral.routing.acd.snapshot import load, save, save_some
-from santral.routing.acd.tables import Cause, Leave, Phase, Standing
+from santral.routing.acd.tables import NEVER, Cause, Leave, Phase, Standing
 from santral.routing.acd.views import Views
 
 DUE_AT_ONCE: Final = 64  # deadlines looked at in one tick, so that none takes long
@@ -87,21 +86,21 @@ class Distributor(Views):
         if floor.stale or floor.draining or floor.orphans:
             return 0.0
         due = floor.next_due()
-        return None if due == inf else due
+        return None if due == NEVER else due
 
     def tick(self, now: float) -> list[Event]:
         """What is due. Does a bounded part of it: `next_deadline` tells whether there is more."""
         floor = self._floor
         for _ in range(DUE_AT_ONCE):
             thing, item = floor.deadlines.first(), floor.waits.first()
-            if thing is not None and thing.due is not None and thing.due <= now:
-                floor.arm(thing, None)
+            if thing is not None and thing.due <= now:
+                floor.arm(thing, NEVER)
                 if isinstance(thing, Reservation):
                     offers.on_due(floor, thing, now)
                 else:
                     staff.on_due(floor, thing, now)
-            elif item is not None and item.due is not None and item.due <= now:
-                floor.arm_item(item, None)
+            elif item is not None and item.due <= now:
+                floor.arm_item(item, NEVER)
                 waiting.on_due(floor, item, now)
             else:
                 break

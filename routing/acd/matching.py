@@ -7,11 +7,11 @@ from typing import Final
 
 from santral.routing.acd.events import AgentChanged, Created, Why
 from santral.routing.acd.index.items import Item, Reservation
-from santral.routing.acd.index.match import Lane, Seat
+from santral.routing.acd.index.match import Lane, Seat, fetch_ways
 from santral.routing.acd.records import Agent, Floor, Queue
 from santral.routing.acd.settings import CALLBACK, DialFirst, Strategy
 from santral.routing.acd.stages import LaneKey
-from santral.routing.acd.tables import AGENT, SHOWN_FIRST, Cue, Phase, Standing, State
+from santral.routing.acd.tables import AGENT, NEVER, SHOWN_FIRST, Cue, Phase, Standing, State
 
 BEHIND: Final = 1e12  # added to the rank of somebody offered to some who may have more agents yet
 FROM_THE_TOP: Final = frozenset({Strategy.TOP_DOWN, Strategy.RING_PROGRESSIVELY})
@@ -52,10 +52,10 @@ def lane_of(floor: Floor, queue: Queue, key: LaneKey) -> Lane:
 def leave_lane(item: Item) -> None:
     """Stand nowhere: nobody may take this person now."""
     lane = item.lane
-    if lane is None or item.stood is None:
+    if lane is None:
         return
     lane.take(item.stood, item.tie)
-    item.stood = None
+    item.lane = None
     lanes = item.queue.lanes
     if len(lanes) > LANES_KEPT and not lane:
         lanes.pop(lane.key, None)
@@ -66,7 +66,7 @@ def stand(floor: Floor, item: Item) -> bool:
 
     Returns whether an idle agent may be there for it: in a lane that was not empty none can be.
     """
-    wanted: float | None = None
+    wanted = NEVER
     if item.standing is WAITING:
         wanted = item.rank
     elif (
@@ -75,12 +75,13 @@ def stand(floor: Floor, item: Item) -> bool:
         and len(item.pending) < item.queue.settings.ring_limit
     ):
         wanted = item.rank + BEHIND
-    key = item.stages[item.stage].key if wanted is not None else None
-    if item.stood is not None and item.stood == wanted and item.lane is not None and item.lane.key is key:
+    if wanted == NEVER:
+        leave_lane(item)
+        return False
+    key = item.stages[item.stage].key
+    if item.lane is not None and item.stood == wanted and item.lane.key is key:
         return False
     leave_lane(item)
-    if wanted is None or key is None:
-        return False
     lane = lane_of(floor, item.queue, key)
     was_empty = not lane
     item.lane, item.stood = lane, wanted
@@ -91,7 +92,7 @@ def stand(floor: Floor, item: Item) -> bool:
 def seek(floor: Floor, item: Item, now: float) -> None:
     """Offer somebody who stands in a lane to the idle agents, as the strategy of the queue says."""
     lane, strategy = item.lane, item.queue.settings.strategy
-    if lane is None or item.stood is None:
+    if lane is None:
         return
     wanted = item.sticky
     if wanted is not None and not item.pending and strategy is not RING_ALL:
@@ -175,7 +176,7 @@ def refresh(floor: Floor, agent: Agent, now: float) -> None:
         item = agent.desk.first()
         if item is None:
             break
-        seat = agent.seats[item.queue.name]
+        seat = agent.desk.seat_in(item.queue.hall)
         score = agent.desk.score(weights(floor, item)) if item.queue.settings.strategy is SKILL_SCORE else 0
         reserve(floor, item, seat, now, score)
         kinds = agent.desk.kinds
@@ -188,7 +189,7 @@ def settle(floor: Floor, agent: Agent, kinds: int) -> None:
         for name, seat in agent.seats.items():
             a, b, c = key_of(agent, seat, floor.queues[name].settings.strategy, floor.draw)
             seat.wait(a, b, c)
-    else:
+    elif agent.desk.is_idle():
         for seat in agent.desk.seats:
             seat.stop_waiting()
 
@@ -224,6 +225,8 @@ def reserve(floor: Floor, item: Item, seat: Seat, now: float, score: int | None 
     """
     agent: Agent = seat.owner
     queue = item.queue
+    if item.lane is not None:
+        fetch_ways(queue.order, floor.waits, item.lane, item.rank, item.stood, item.due, item.tie)
     settings = queue.settings
     was_idle = seat.is_waiting()
     order, timeout = AGENT_FIRST, settings.ring_timeout
@@ -249,7 +252,7 @@ def reserve(floor: Floor, item: Item, seat: Seat, now: float, score: int | None 
         item.standing = OFFERED
         queue.offered += 1
     item.pending = (*item.pending, one)
-    agent.engaged.append(one)
+    agent.engaged = (*agent.engaged, one)
     seat.turn = one.tie
     stand(floor, item)
     floor.arm(one, now + timeout)
@@ -265,7 +268,7 @@ def reserve(floor: Floor, item: Item, seat: Seat, now: float, score: int | None 
     if was_idle:
         settle(floor, agent, kinds)
     if settings.strategy is RING_PROGRESSIVELY:
-        item.ring_at = now + settings.ring_every if len(item.pending) < settings.ring_limit else None
+        item.ring_at = now + settings.ring_every if len(item.pending) < settings.ring_limit else NEVER
         floor.arm_item(item, next_due(item))
 
 
@@ -278,21 +281,15 @@ def ring_another(floor: Floor, item: Item, now: float) -> None:
         reserve(floor, item, seat, now)
 
 
-def next_due(item: Item) -> float | None:
-    """When somebody who waits is to be looked at next."""
+def next_due(item: Item) -> float:
+    """When somebody who waits is to be looked at next; `NEVER` is one answer."""
     if item.standing is PARKED:
-        times = [item.park_until, item.expires]
-    elif item.standing is WAITING:
-        times = [item.rule_at, item.stage_at, item.announce_at, item.offer_at, item.expires]
-    elif item.standing is OFFERED:
-        times = [item.stage_at, item.ring_at]
-    else:
-        return None
-    due = None
-    for at in times:
-        if at is not None and (due is None or at < due):
-            due = at
-    return due
+        return min(item.park_until, item.expires)
+    if item.standing is WAITING:
+        return min(item.rule_at, item.stage_at, item.announce_at, item.offer_at, item.expires)
+    if item.standing is OFFERED:
+        return min(item.stage_at, item.ring_at)
+    return NEVER
 
 
 def look_again(floor: Floor, queue: Queue, now: float, most: int = LOOKED_AT_ONCE) -> bool:

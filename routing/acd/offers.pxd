@@ -3,6 +3,7 @@
 cimport cython
 
 from santral.routing.acd.index.items cimport Item, Reservation
+from santral.routing.acd.index.match cimport fetch_object
 from santral.routing.acd.records cimport Agent, Floor, Queue
 
 @cython.locals(item=Item, queue=Queue)

@@ -7,8 +7,9 @@ from typing import Final
 from santral.routing.acd import matching, waiting
 from santral.routing.acd.events import Accepted, Completed, Connected, Refused, Rescinded, Ringing, TimedOut, Wrapping
 from santral.routing.acd.index.items import Item, Reservation
+from santral.routing.acd.index.match import fetch_object
 from santral.routing.acd.records import Agent, Floor
-from santral.routing.acd.tables import AGENT, MISSES, RESERVATION, Cause, Cue, Phase, Standing, State, Turn
+from santral.routing.acd.tables import AGENT, MISSES, NEVER, RESERVATION, Cause, Cue, Phase, Standing, State, Turn
 
 CONNECT_LIMIT: Final = 120.0  # from the agent's answer to the connection: dialling the customer of a callback is in it
 
@@ -74,7 +75,7 @@ def accept(floor: Floor, one: Reservation, now: float) -> None:
     matching.leave_lane(item)
     queue.order.discard(item.rank, 0.0, 0.0, item.tie)
     queue.pace.taken(now, somebody_waits=bool(queue.order))
-    floor.arm_item(item, None)
+    floor.arm_item(item, NEVER)
     floor.arm(one, now + CONNECT_LIMIT)
     agent.misses = 0
     floor.out.append(Accepted(now, *_about(one), now - one.created))
@@ -125,9 +126,9 @@ def _drop(floor: Floor, one: Reservation) -> None:
     """It is in nobody's hand any more, and known to nothing."""
     if one.item.accepted is one:
         one.item.accepted = None
-    floor.arm(one, None)
+    floor.arm(one, NEVER)
     floor.reservations.pop(one.id, None)
-    one.agent.engaged.remove(one)
+    one.agent.engaged = without(one.agent.engaged, one)
 
 
 def free(floor: Floor, agent: Agent, now: float) -> None:
@@ -135,7 +136,7 @@ def free(floor: Floor, agent: Agent, now: float) -> None:
     matching.refresh(floor, agent, now)
     matching.show(floor, agent, now)
     if agent.is_removed and not agent.engaged:
-        floor.arm(agent, None)
+        floor.arm(agent, NEVER)
         if floor.agents.get(agent.name) is agent:
             del floor.agents[agent.name]
 
@@ -191,7 +192,7 @@ def give_back(floor: Floor, one: Reservation, now: float) -> None:
             matching.seek(floor, item, now)
         return
     item.queue.offered -= 1
-    item.ring_at = None
+    item.ring_at = NEVER
     waiting.wait(floor, item, now)
 
 
@@ -202,7 +203,7 @@ def connected(floor: Floor, one: Reservation, now: float) -> None:
         return
     one.phase = RESERVATION[one.phase, TURN_CONNECT]
     one.connected = now
-    floor.arm(one, None)
+    floor.arm(one, NEVER)
     waiting.forget(floor, item)
     waiting.left(floor, item, "answered", now, one.agent.name)
     floor.out.append(Connected(now, *_about(one), now - item.joined))
@@ -218,6 +219,7 @@ def failed(floor: Floor, one: Reservation, now: float, reason: str = "failed") -
     floor.out.append(Rescinded(now, *_about(one), reason, now - one.created))
     if reason == "failed":
         rest(floor, agent, now + item.queue.settings.retry_delay, now)
+    item.rank = waiting.rank_of(floor, item)  # settings may be others by now
     item.queue.order.add(item.rank, 0.0, 0.0, item.tie, item)
     if reason == "unanswered":
         retry_later(floor, item, now)
@@ -233,7 +235,7 @@ def unanswered(floor: Floor, one: Reservation, now: float) -> None:
         failed(floor, one, now, "unanswered")
     elif one.phase is PENDING:
         rung = take_back(floor, item, "unanswered", now)
-        item.ring_at = None
+        item.ring_at = NEVER
         retry_later(floor, item, now)
         for agent in rung:
             free(floor, agent, now)
@@ -255,24 +257,27 @@ def hold(one: Reservation, now: float, *, is_on: bool) -> None:
     """Hold time, which is not talk time."""
     if one.phase is not CONNECTED:
         return
-    if is_on and one.held_since is None:
+    if is_on and one.held_since == NEVER:
         one.held_since = now
-    elif not is_on and one.held_since is not None:
+    elif not is_on and one.held_since != NEVER:
         one.held += now - one.held_since
-        one.held_since = None
+        one.held_since = NEVER
 
 
 def finish(floor: Floor, one: Reservation, now: float) -> None:
     """The agent has left the call: wrap-up begins now."""
+    one.fetch()  # what has not been used for a whole call is far from the processor: it comes while other work is done
     hold(one, now, is_on=False)
     if not step(one, TURN_FINISH, CUE_FINISH):
         return
     item, agent = one.item, one.agent
+    fetch_object(agent.desk)
     one.finished = now
     talk = now - one.connected - one.held
     agent.talk += talk
     floor.out.append(Wrapping(now, *_about(one), talk, one.held))
-    wrap_up = item.queue.settings.wrap_up if agent.settings.wrap_up is None else agent.settings.wrap_up
+    agent.desk.fetch_places()
+    wrap_up = item.queue.settings.wrap_up if agent.wrap_up is None else agent.wrap_up
     if wrap_up > 0 and agent.state is not OFFLINE and not agent.is_removed:
         floor.arm(one, now + wrap_up)
         matching.show(floor, agent, now, about=one)
@@ -285,9 +290,11 @@ def complete(floor: Floor, one: Reservation, now: float) -> None:
     if not step(one, TURN_COMPLETE, CUE_COMPLETE):
         return
     agent = one.agent
+    agent.desk.fetch_halls()
     _drop(floor, one)
     agent.calls += 1
     agent.idle_since = now
+    agent.desk.fetch_gates()
     floor.out.append(Completed(now, *_about(one), now - one.finished))
     free(floor, agent, now)
 

@@ -11,6 +11,7 @@ cdef class Agent:
     cdef public Desk desk
     cdef public long long tie
     cdef public dict seats
+    cdef public object wrap_up
     cdef public dict rooms
     cdef public object everything
     cdef public bint has_several
@@ -19,7 +20,7 @@ cdef class Agent:
     cdef public object shown
     cdef public double since
     cdef public double idle_since
-    cdef public list engaged
+    cdef public tuple engaged
     cdef public int outside
     cdef public bint is_reachable
     cdef public double rests_until
@@ -28,7 +29,7 @@ cdef class Agent:
     cdef public double talk
     cdef public bint is_removed
     cdef public bint is_wanted
-    cdef public object due
+    cdef public double due
 
 cdef class Queue:
     cdef public object settings
@@ -45,6 +46,7 @@ cdef class Queue:
     cdef public int available
     cdef public int offered
     cdef public int highest_tier
+    cdef public tuple reaches
     cdef public object pace
     cdef public object level
     cdef readonly dict numbers
@@ -68,6 +70,6 @@ cdef class Floor:
     cdef public long long last_tie
 
     cpdef long long next_tie(self)
-    cpdef arm(self, object thing, object at)
-    cpdef arm_item(self, Item item, object at)
+    cpdef arm(self, object thing, double at)
+    cpdef arm_item(self, Item item, double at)
     cpdef double next_due(self)

@@ -9,7 +9,7 @@ from santral.routing.acd.index.match import Desk, Hall, Lane, Seat
 from santral.routing.acd.index.order import Order
 from santral.routing.acd.settings import AgentSettings, QueueSettings
 from santral.routing.acd.stages import Stage
-from santral.routing.acd.tables import State
+from santral.routing.acd.tables import NEVER, State
 
 
 class Queue:
@@ -30,6 +30,7 @@ class Queue:
         self.available = 0
         self.offered = 0
         self.highest_tier = 1
+        self.reaches: tuple[int, ...] = ()  # the least priorities that its agents serve, in order
         self.pace = Pace()
         self.level = RecentLevel()
         self.numbers: dict[str, str] = {}  # whom a callback is promised to: number -> work
@@ -45,6 +46,7 @@ class Agent:
         self.desk = desk
         self.tie = tie
         self.seats: dict[str, Seat] = {}
+        self.wrap_up = settings.wrap_up
         self.rooms: dict[str, int] = {}  # kind -> its bit
         self.everything = 0
         self.has_several = False  # room for more than one thing
@@ -53,7 +55,7 @@ class Agent:
         self.shown = State.OFFLINE
         self.since = now
         self.idle_since = now
-        self.engaged: list[Reservation] = []
+        self.engaged: tuple[Reservation, ...] = ()
         self.outside = 0
         self.is_reachable = True
         self.rests_until = now
@@ -62,7 +64,7 @@ class Agent:
         self.talk = 0.0
         self.is_removed = False
         self.is_wanted = False  # somebody waits, or waited, for this agent alone
-        self.due: float | None = None
+        self.due = NEVER
 
 
 class Floor:
@@ -96,24 +98,24 @@ class Floor:
     def number_of_skill(self, skill: str) -> int:
         return self.skills.setdefault(skill, len(self.skills))
 
-    def arm(self, thing: Agent | Reservation, at: float | None) -> None:
-        """The one deadline of a thing, or none."""
+    def arm(self, thing: Agent | Reservation, at: float) -> None:
+        """The one deadline of a thing, or `NEVER`."""
         if thing.due == at:
             return
-        if thing.due is not None:
+        if thing.due != NEVER:
             self.deadlines.discard(thing.due, 0.0, 0.0, thing.tie)
         thing.due = at
-        if at is not None:
+        if at != NEVER:
             self.deadlines.add(at, 0.0, 0.0, thing.tie, thing)
 
-    def arm_item(self, item: Item, at: float | None) -> None:
-        """The one deadline of somebody who waits, or none. Of several at one moment the first is who has the rank."""
+    def arm_item(self, item: Item, at: float) -> None:
+        """The one deadline of somebody who waits, or `NEVER`. At one moment who has the better rank comes first."""
         if item.due == at:
             return
-        if item.due is not None:
+        if item.due != NEVER:
             self.waits.discard(item.due, item.rank, 0.0, item.tie)
         item.due = at
-        if at is not None:
+        if at != NEVER:
             self.waits.add(at, item.rank, 0.0, item.tie, item)
 
     def next_due(self) -> float:

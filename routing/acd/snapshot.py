@@ -14,7 +14,7 @@ from santral.routing.acd.events import TurnedAway
 from santral.routing.acd.index.items import Item, Reservation
 from santral.routing.acd.records import Agent, Floor, Queue
 from santral.routing.acd.settings import Need, Wish, Work
-from santral.routing.acd.tables import Phase, Standing, State
+from santral.routing.acd.tables import NEVER, Phase, Standing, State
 
 ITEM_TIMES = ("started", "joined", "clock", "rule_at", "ring_at", "announce_at", "offer_at", "park_until")
 ITEM_VALUES = ("tie", "standing", "rule", "announced", "attempts")
@@ -110,7 +110,7 @@ def _ages(thing: object, times: tuple[str, ...], values: tuple[str, ...], now: f
     found: dict[str, Any] = {}
     for name in times:
         at = getattr(thing, name)
-        found[name] = None if at is None else now - at
+        found[name] = None if at == NEVER else now - at
     for name in values:
         value = getattr(thing, name)
         found[name] = str(value) if isinstance(value, str) else value
@@ -119,7 +119,7 @@ def _ages(thing: object, times: tuple[str, ...], values: tuple[str, ...], now: f
 
 def _set_times(thing: object, times: tuple[str, ...], saved: Mapping[str, Any], now: float) -> None:
     for name in times:
-        setattr(thing, name, None if saved[name] is None else now - saved[name])
+        setattr(thing, name, NEVER if saved[name] is None else now - saved[name])
 
 
 def _load_agent(floor: Floor, agent: Agent, saved: Mapping[str, Any], now: float) -> None:
@@ -153,8 +153,7 @@ def _load_item(floor: Floor, items: dict[int, Item], saved: Mapping[str, Any], n
     _set_times(item, ITEM_TIMES, saved, now)
     item.rule, item.announced, item.attempts = saved["rule"], saved["announced"], saved["attempts"]
     item.standing = Standing(saved["standing"])
-    points = work.priority + queue.settings.priority
-    item.rank = item.started - points * floor.ageing
+    item.rank = waiting.rank_of(floor, item)
     items[item.tie] = item
 
 
@@ -163,11 +162,11 @@ def _load_reservation(floor: Floor, items: dict[int, Item], saved: Mapping[str, 
     if item is None or agent is None:
         return
     one = Reservation(saved["id"], item, agent, now, saved["tie"])
-    due = None if saved["due"] is None else now - saved["due"]
+    due = NEVER if saved["due"] is None else now - saved["due"]
     _set_times(one, RESERVATION_TIMES[:-1], saved, now)
     one.phase, one.cell, one.held = Phase(saved["phase"]), State(saved["cell"]), saved["held"]
     floor.reservations[one.id] = one
-    agent.engaged.append(one)
+    agent.engaged = (*agent.engaged, one)
     floor.arm(one, due)
     if one.phase is Phase.PENDING:
         item.pending = (*item.pending, one)

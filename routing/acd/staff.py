@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from santral.routing.acd import matching, offers
 from santral.routing.acd.records import Agent, Floor
-from santral.routing.acd.tables import Cue, Phase, State
+from santral.routing.acd.tables import NEVER, Cue, Phase, State
 
 
 def login(floor: Floor, agent: Agent, now: float) -> None:
@@ -46,7 +46,7 @@ def resume(floor: Floor, agent: Agent, now: float) -> None:
 
 
 def _put_down(floor: Floor, agent: Agent, now: float, *, with_wrap_up: bool) -> None:
-    for one in tuple(agent.engaged):
+    for one in agent.engaged:
         if one.phase is Phase.PENDING:
             offers.rescind(floor, one, "agent_gone", now)
         elif one.phase is Phase.WRAPPING and with_wrap_up:
@@ -72,7 +72,7 @@ def reach(floor: Floor, agent: Agent, now: float, *, is_reachable: bool) -> None
 
 def end_wrap(floor: Floor, agent: Agent, now: float) -> None:
     """Ready before the time."""
-    for one in tuple(agent.engaged):
+    for one in agent.engaged:
         if one.phase is Phase.WRAPPING:
             offers.complete(floor, one, now)
 
@@ -80,7 +80,7 @@ def end_wrap(floor: Floor, agent: Agent, now: float) -> None:
 def extend_wrap(floor: Floor, agent: Agent, seconds: float) -> None:
     """More time for what is being wrapped up."""
     for one in agent.engaged:
-        if one.phase is Phase.WRAPPING and one.due is not None:
+        if one.phase is Phase.WRAPPING and one.due != NEVER:
             floor.arm(one, one.due + seconds)
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from santral.routing.acd.index.items import Item
 
 ALL_TIERS: Final = -1
+SERVED_BY_NOBODY: Final = -MAX_PRIORITY - 1
 
 
 class LaneKey(NamedTuple):
@@ -31,7 +32,19 @@ class Stage(NamedTuple):
     why: str
 
 
-def stages(queue: QueueSettings, highest_tier: int, item: Item, *, is_sticky: bool) -> tuple[Stage, ...]:
+def reach_of(reaches: tuple[int, ...], priority: int) -> int:
+    """Of the least priorities that agents serve (in order) the highest that this one meets.
+
+    Whose priorities reach the same agents stand in one lane.
+    """
+    found = SERVED_BY_NOBODY
+    for least in reaches:
+        if least <= priority:
+            found = least
+    return found
+
+
+def stages(queue: QueueSettings, highest_tier: int, item: Item, reach: int, *, is_sticky: bool) -> tuple[Stage, ...]:
     """All stages of a person, the first at 0. `is_sticky`: the agent wanted is there."""
     needs = (*queue.needs, *item.needs)
     times = {0.0} | {need.until for need in needs if need.until is not None and need.until > 0}
@@ -47,7 +60,7 @@ def stages(queue: QueueSettings, highest_tier: int, item: Item, *, is_sticky: bo
             item.channel,
             _levels(need for need in needs if need.until is None or at < need.until),
             min(int(at / queue.tier_wait + 1e-9), highest_tier) if queue.tier_wait > 0 else ALL_TIERS,
-            MAX_PRIORITY if queue.release_reserved is not None and at >= queue.release_reserved else item.priority,
+            MAX_PRIORITY if queue.release_reserved is not None and at >= queue.release_reserved else reach,
             item.sticky if is_sticky and at < item.sticky_for else None,
         )
         if not found or key != found[-1].key:

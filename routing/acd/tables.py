@@ -1,7 +1,10 @@
 """The states of an agent and of a reservation, as two tables. A missing row means: ignore."""
 
 from enum import StrEnum
+from math import inf
 from typing import Final
+
+NEVER: Final = inf  # the moment of what is not going to happen
 
 
 class State(StrEnum):

@@ -8,6 +8,8 @@ from santral.routing.acd.records cimport Floor, Queue
 @cython.locals(queue=Queue, item=Item)
 cpdef join(Floor floor, object work, double now)
 @cython.locals(queue=Queue)
+cpdef double rank_of(Floor floor, Item item) except? -1
+@cython.locals(queue=Queue)
 cpdef int position_of(Item item) except -1
 @cython.locals(queue=Queue)
 cpdef enter(Floor floor, Item item)

@@ -20,8 +20,8 @@ from santral.routing.acd.index.items import Item
 from santral.routing.acd.index.match import Lane
 from santral.routing.acd.records import Floor, Queue
 from santral.routing.acd.settings import CALLBACK, JoinWhen, OverflowRule, Work
-from santral.routing.acd.stages import Stage, stages
-from santral.routing.acd.tables import Leave, Standing, State
+from santral.routing.acd.stages import Stage, reach_of, stages
+from santral.routing.acd.tables import NEVER, Leave, Standing, State
 
 STAGES_KEPT: Final = 4096  # different sets of demands a queue remembers
 DRAINED_AT_ONCE: Final = 64  # people sent away in one step
@@ -36,7 +36,8 @@ PARKED, WAITING, OFFERED, CONNECTING = Standing.PARKED, Standing.WAITING, Standi
 def join(floor: Floor, work: Work, now: float) -> None:
     """Let somebody in, or turn them away."""
     queue = floor.queues[work.queue]
-    item = Item(work, queue, rank_of(floor, work, now), floor.next_tie(), now)
+    item = Item(work, queue, 0.0, floor.next_tie(), now)
+    item.rank = rank_of(floor, item)
     position = position_of(item)
     refused, to = _objection(floor, queue, work, position)
     if refused:
@@ -52,10 +53,18 @@ def join(floor: Floor, work: Work, now: float) -> None:
     begin(floor, item, now)
 
 
-def rank_of(floor: Floor, work: Work, now: float) -> float:
+def rank_of(floor: Floor, item: Item) -> float:
     """Who has the smaller rank comes first: the time of arrival, less what their points are worth."""
-    points = work.priority + floor.queues[work.queue].settings.priority
-    return (now if work.started is None else work.started) - points * floor.ageing
+    return item.started - (item.priority + item.queue.settings.priority) * floor.ageing
+
+
+def rank_anew(floor: Floor, item: Item) -> None:
+    """Points are worth something else: take the place that the rank gives now, and stand in no lane until arranged."""
+    matching.leave_lane(item)
+    floor.arm_item(item, NEVER)
+    item.queue.order.discard(item.rank, 0.0, 0.0, item.tie)
+    item.rank = rank_of(floor, item)
+    item.queue.order.add(item.rank, 0.0, 0.0, item.tie, item)
 
 
 def position_of(item: Item) -> int:
@@ -104,7 +113,7 @@ def begin(floor: Floor, item: Item, now: float) -> None:
             item.announce_at = now + settings.announce.first
         if settings.callback is not None and settings.callback.offer_after is not None:
             item.offer_at = now + settings.callback.offer_after
-    if item.not_before is not None and item.not_before > now:
+    if now < item.not_before < NEVER:
         park(floor, item, item.not_before)
     else:
         wait(floor, item, now)
@@ -124,7 +133,7 @@ def wait(floor: Floor, item: Item, now: float) -> None:
     item.standing = WAITING
     if item.queue.pace.last is None:
         item.queue.pace.begin(now)
-    if (item.queue.drain or item.rule_at is not None or item.expires is not None) and _sent_away(floor, item, now):
+    if (item.queue.drain or item.rule_at <= now or item.expires <= now) and _sent_away(floor, item, now):
         return
     _advance(floor, item, now)
     if matching.stand(floor, item):
@@ -135,15 +144,16 @@ def wait(floor: Floor, item: Item, now: float) -> None:
 def stages_of(floor: Floor, item: Item) -> tuple[Stage, ...]:
     """The stages of somebody, remembered per queue for everybody who asks for the same."""
     queue = item.queue
+    reach = reach_of(queue.reaches, item.priority)
     wanted = floor.agents.get(item.sticky) if item.sticky is not None else None
     if wanted is not None and wanted.state is State.AVAILABLE and queue.name in wanted.seats:
-        return stages(queue.settings, queue.highest_tier, item, is_sticky=True)
-    key = (item.channel, item.priority, item.needs)
+        return stages(queue.settings, queue.highest_tier, item, reach, is_sticky=True)
+    key = (item.channel, reach, item.needs)
     found = queue.stages.get(key)
     if found is None:
         if len(queue.stages) >= STAGES_KEPT:
             queue.stages.clear()
-        found = stages(queue.settings, queue.highest_tier, item, is_sticky=False)
+        found = stages(queue.settings, queue.highest_tier, item, reach, is_sticky=False)
         queue.stages[key] = found
     return found
 
@@ -154,21 +164,21 @@ def stages_of(floor: Floor, item: Item) -> tuple[Stage, ...]:
 def on_due(floor: Floor, item: Item, now: float) -> None:
     """Whatever is due for somebody who waits."""
     if item.standing is PARKED:
-        if item.expires is not None and item.expires <= now:
+        if item.expires <= now:
             _expire(floor, item, now)
-        elif item.park_until is not None and item.park_until <= now:
-            item.park_until = None
+        elif item.park_until <= now:
+            item.park_until = NEVER
             wait(floor, item, now)
         else:
             floor.arm_item(item, matching.next_due(item))
         return
     if item.standing is WAITING and _sent_away(floor, item, now):
         return
-    if item.stage_at is not None and item.stage_at <= now:
+    if item.stage_at <= now:
         _advance(floor, item, now)
         if matching.stand(floor, item):
             matching.seek(floor, item, now)
-    if item.standing is OFFERED and item.ring_at is not None and item.ring_at <= now:
+    if item.standing is OFFERED and item.ring_at <= now:
         matching.ring_another(floor, item, now)
     if item.standing is WAITING:
         _tell(floor, item, now)
@@ -197,22 +207,22 @@ def _next_stage_is_due(item: Item, now: float) -> bool:
 
 def _set_stage_at(item: Item) -> None:
     is_last = item.stage + 1 >= len(item.stages)
-    item.stage_at = None if is_last else item.clock + item.stages[item.stage + 1].after
+    item.stage_at = NEVER if is_last else item.clock + item.stages[item.stage + 1].after
 
 
 def _tell(floor: Floor, item: Item, now: float) -> None:
     """Announcements and offers that are due, if the queue still has such."""
     announce, callback = item.queue.settings.announce, item.queue.settings.callback
-    if item.announce_at is not None and item.announce_at <= now:
-        item.announce_at = None if announce is None else now + announce.every
+    if item.announce_at <= now:
+        item.announce_at = NEVER if announce is None else now + announce.every
         if announce is not None:
             item.announced += 1
             position = position_of(item)
             about = expected(item.queue, position)
             floor.out.append(Announced(now, item.queue.name, item.id, position, about, item.announced))
-    if item.offer_at is not None and item.offer_at <= now:
+    if item.offer_at <= now:
         again = None if callback is None else callback.offer_every
-        item.offer_at = None if again is None else now + again
+        item.offer_at = NEVER if again is None else now + again
         if callback is not None:
             floor.out.append(CallbackOffered(now, item.queue.name, item.id))
 
@@ -221,11 +231,11 @@ def _next_rule(item: Item) -> None:
     """When the next rule of overflow is to be looked at; the longest wait is one of them, and its own limit another."""
     later = rules_of(item.queue)
     if item.kind == CALLBACK or item.rule >= len(later):
-        item.rule_at = None
+        item.rule_at = NEVER
     else:
         item.rule_at = item.joined + later[item.rule].after
-    if item.max_wait is not None and (item.rule_at is None or item.joined + item.max_wait < item.rule_at):
-        item.rule_at = item.joined + item.max_wait
+    if item.max_wait is not None:
+        item.rule_at = min(item.rule_at, item.joined + item.max_wait)
 
 
 def rules_of(queue: Queue) -> tuple[OverflowRule, ...]:
@@ -255,11 +265,11 @@ def _sent_away(floor: Floor, item: Item, now: float) -> bool:
     if item.queue.drain:
         send_away(floor, item, now)
         return True
-    if item.expires is not None and item.expires <= now:
+    if item.expires <= now:
         _expire(floor, item, now)
         return True
-    rules = rules_of(item.queue) if item.rule_at is not None and item.rule_at <= now else ()
-    while item.rule_at is not None and item.rule_at <= now:
+    rules = rules_of(item.queue) if item.rule_at <= now else ()
+    while item.rule_at <= now:
         if _limit_comes_first(item, rules):
             overflow(floor, item, None, "timeout", now)
             return True
@@ -286,7 +296,7 @@ def forget(floor: Floor, item: Item) -> None:
     """Be in the queue no longer. Reservations are somebody else's matter."""
     queue = item.queue
     matching.leave_lane(item)
-    floor.arm_item(item, None)
+    floor.arm_item(item, NEVER)
     queue.order.discard(item.rank, 0.0, 0.0, item.tie)
     floor.items.pop(item.id, None)
     if item.number and queue.numbers.get(item.number) == item.id:

@@ -16,8 +16,8 @@ class Item:
     sticky: Final[str | None]
     sticky_for: Final[float]
     number: Final[str]
-    not_before: Final[float | None]
-    expires: Final[float | None]
+    not_before: Final[float]  # NEVER, as all moments that do not come
+    expires: Final[float]
     max_wait: Final[float | None]
     queue: Final[Queue]
     rank: float
@@ -28,20 +28,20 @@ class Item:
     standing: Standing
     stages: tuple[Stage, ...]
     stage: int
-    stage_at: float | None
-    lane: Lane | None
-    stood: float | None  # the rank it stands at in its lane; `None`: in no lane
+    stage_at: float
+    lane: Lane | None  # `None`: in no lane, nobody may take this person now
+    stood: float  # the rank it stands at in its lane
     pending: tuple[Reservation, ...]
     accepted: Reservation | None
     rule: int  # the next overflow rule to look at
-    rule_at: float | None
-    ring_at: float | None
-    announce_at: float | None
-    offer_at: float | None
-    park_until: float | None
+    rule_at: float
+    ring_at: float
+    announce_at: float
+    offer_at: float
+    park_until: float
     announced: int
     attempts: int
-    due: float | None
+    due: float
     def __init__(self, work: Work, queue: Queue, rank: float, tie: int, now: float) -> None: ...
 
 class Reservation:
@@ -53,8 +53,9 @@ class Reservation:
     phase: Phase
     cell: State
     connected: float
-    held_since: float | None
+    held_since: float
     held: float
     finished: float
-    due: float | None
+    due: float
     def __init__(self, reservation: str, item: Item, agent: Agent, now: float, tie: int) -> None: ...
+    def fetch(self) -> None: ...

@@ -5,16 +5,24 @@ Whatever ends must be taken out of all that knows it: a cycle that is left behin
 
 cimport cython
 
+from libc.math cimport INFINITY
+
 from santral.routing.acd.index.match cimport Lane
+from santral.routing.acd.index.memory cimport fetch_lines
 
 from santral.routing.acd.settings import CALL, CALLBACK
 from santral.routing.acd.tables import Phase, Standing, State
+
+cdef enum:
+    LINES_OF_AN_AGENT = 4
+    LINES_OF_AN_ITEM = 3
 
 cdef object WAITING = Standing.WAITING
 cdef object PENDING = Phase.PENDING
 cdef object AVAILABLE = State.AVAILABLE
 
 
+@cython.freelist(64)
 @cython.no_gc
 cdef class Item:
     """Somebody who waits: what is asked for, and how far the waiting has come."""
@@ -29,8 +37,8 @@ cdef class Item:
         self.sticky = work.sticky
         self.sticky_for = work.sticky_for
         self.number = work.number
-        self.not_before = work.not_before
-        self.expires = work.expires
+        self.not_before = INFINITY if work.not_before is None else work.not_before
+        self.expires = INFINITY if work.expires is None else work.expires
         self.max_wait = work.max_wait
         self.queue = queue
         self.rank = rank
@@ -40,8 +48,11 @@ cdef class Item:
         self.standing = WAITING
         self.stages = ()
         self.pending = ()
+        self.due = self.stage_at = self.rule_at = self.ring_at = INFINITY
+        self.announce_at = self.offer_at = self.park_until = INFINITY
 
 
+@cython.freelist(64)
 @cython.no_gc
 cdef class Reservation:
     """One agent and one person, from the offer to the end of the wrap-up."""
@@ -54,3 +65,9 @@ cdef class Reservation:
         self.created = self.connected = self.finished = now
         self.phase = PENDING
         self.cell = AVAILABLE
+        self.due = self.held_since = INFINITY
+
+    cpdef fetch(self):
+        """Ask for the agent and the person, who are needed soon and were not for long."""
+        fetch_lines(<void *>self.agent, LINES_OF_AN_AGENT)
+        fetch_lines(<void *>self.item, LINES_OF_AN_ITEM)

@@ -9,11 +9,28 @@ cdef struct node_t:
     int left
     int right
     int size
+    int ahead  # the size of what hangs on the left, so that counting reads no nodes beside its way
     unsigned int weight
+    int _  # a node is one line of the cache
+
+
+cdef inline bint comes_before(node_t *x, double a, double b, double c, long long tie) noexcept nogil:
+    if x.a != a:
+        return x.a < a
+    if x.b != b:
+        return x.b < b
+    if x.c != c:
+        return x.c < c
+    return x.tie < tie
+
+
+cdef inline bint is_same(node_t *x, double a, double b, double c, long long tie) noexcept nogil:
+    return x.tie == tie and x.a == a and x.b == b and x.c == c
 
 
 cdef class Order:
     cdef node_t *nodes
+    cdef void *block  # the memory they lie in
     cdef int capacity
     cdef int used
     cdef int free
@@ -24,6 +41,7 @@ cdef class Order:
     cdef int _new(self, double a, double b, double c, long long tie, void *item) except -1
     cdef int insert(self, double a, double b, double c, long long tie, void *item) except -1
     cdef int erase(self, double a, double b, double c, long long tie) noexcept
+    cdef int grow(self) except -1
     cdef int count_before(self, double a, double b, double c, long long tie) noexcept
     cpdef add(self, double a, double b, double c, long long tie, object item)
     cpdef bint discard(self, double a, double b, double c, long long tie)

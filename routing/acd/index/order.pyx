@@ -7,27 +7,17 @@ tree.
 """
 
 from libc.stdlib cimport free, realloc
+from libc.string cimport memmove
+
+from santral.routing.acd.index.memory cimport LINE
 
 cdef enum:
     SMALLEST = 8  # nodes in the first block
 
 
-cdef inline bint comes_before(node_t *x, double a, double b, double c, long long tie) noexcept nogil:
-    if x.a != a:
-        return x.a < a
-    if x.b != b:
-        return x.b < b
-    if x.c != c:
-        return x.c < c
-    return x.tie < tie
-
-
-cdef inline bint is_same(node_t *x, double a, double b, double c, long long tie) noexcept nogil:
-    return x.tie == tie and x.a == a and x.b == b and x.c == c
-
-
 cdef inline void recount(node_t *nodes, int n) noexcept nogil:
-    nodes[n].size = 1 + nodes[nodes[n].left].size + nodes[nodes[n].right].size
+    nodes[n].ahead = nodes[nodes[n].left].size
+    nodes[n].size = 1 + nodes[n].ahead + nodes[nodes[n].right].size
 
 
 cdef void split(node_t *nodes, int root, node_t *key, int *left, int *right) noexcept nogil:
@@ -69,6 +59,7 @@ cdef int insert_below(node_t *nodes, int root, int new) noexcept nogil:
         nodes[root].right = insert_below(nodes, nodes[root].right, new)
     else:
         nodes[root].left = insert_below(nodes, nodes[root].left, new)
+        nodes[root].ahead += 1
     nodes[root].size += 1
     return root
 
@@ -77,33 +68,43 @@ cdef class Order:
     """Objects by a key of three numbers and a tie-break that makes it unique."""
 
     def __cinit__(self):
-        self.nodes = NULL
+        self.block = self.nodes = NULL
         self.capacity = self.used = self.free = self.root = self.head = 0
         self.seed = 2463534242
 
     def __dealloc__(self):
-        free(self.nodes)
+        free(self.block)
+
+    cdef int grow(self) except -1:
+        """Twice the room. Large blocks are moved by the kernel, page by page, and not copied."""
+        cdef int wanted = max(SMALLEST, self.capacity * 2)
+        cdef size_t before = <char *>self.nodes - <char *>self.block
+        cdef size_t after
+        cdef void *block = realloc(self.block, wanted * sizeof(node_t) + LINE)
+        if block == NULL:
+            raise MemoryError
+        after = -<size_t>block % LINE
+        if self.capacity and after != before:
+            memmove(<char *>block + after, <char *>block + before, self.capacity * sizeof(node_t))
+        self.block, self.nodes = block, <node_t *>(<char *>block + after)
+        if not self.capacity:
+            self.nodes[0] = node_t(0.0, 0.0, 0.0, 0, NULL, 0, 0, 0, 0, 0, 0)  # node 0 is nobody
+        self.capacity = wanted
+        return 0
 
     cdef int _new(self, double a, double b, double c, long long tie, void *item) except -1:
         cdef int n = self.free
-        cdef int wanted
-        cdef node_t *grown
         if n:
             self.free = self.nodes[n].left
         else:
             if self.used + 1 >= self.capacity:
-                wanted = max(SMALLEST, self.capacity * 2)
-                grown = <node_t *>realloc(self.nodes, wanted * sizeof(node_t))
-                if grown == NULL:
-                    raise MemoryError
-                self.nodes, self.capacity = grown, wanted
-                self.nodes[0].size = self.nodes[0].left = self.nodes[0].right = 0  # node 0 is nobody
+                self.grow()
             self.used += 1
             n = self.used
         self.seed ^= self.seed << 13
         self.seed ^= self.seed >> 17
         self.seed ^= self.seed << 5
-        self.nodes[n] = node_t(a, b, c, tie, item, 0, 0, 1, self.seed)
+        self.nodes[n] = node_t(a, b, c, tie, item, 0, 0, 1, 0, self.seed, 0)
         return n
 
     cdef int insert(self, double a, double b, double c, long long tie, void *item) except -1:
@@ -130,7 +131,11 @@ cdef class Order:
         n = self.root
         while not is_same(&nodes[n], a, b, c, tie):
             nodes[n].size -= 1
-            link = &nodes[n].right if comes_before(&nodes[n], a, b, c, tie) else &nodes[n].left
+            if comes_before(&nodes[n], a, b, c, tie):
+                link = &nodes[n].right
+            else:
+                nodes[n].ahead -= 1
+                link = &nodes[n].left
             n = link[0]
         link[0] = merge(nodes, nodes[n].left, nodes[n].right)
         nodes[n].left = self.free
@@ -144,7 +149,7 @@ cdef class Order:
         cdef int found = 0
         while n:
             if comes_before(&self.nodes[n], a, b, c, tie):
-                found += self.nodes[self.nodes[n].left].size + 1
+                found += self.nodes[n].ahead + 1
                 n = self.nodes[n].right
             else:
                 n = self.nodes[n].left
@@ -182,7 +187,7 @@ cdef class Order:
         if index < 0 or n == 0 or index >= self.nodes[n].size:
             raise IndexError(index)
         while True:
-            left = self.nodes[self.nodes[n].left].size
+            left = self.nodes[n].ahead
             if index < left:
                 n = self.nodes[n].left
             elif index == left:

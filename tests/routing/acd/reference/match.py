@@ -16,6 +16,14 @@ def may_take(seat: "Seat", lane: "Lane") -> bool:
     )
 
 
+def fetch_object(thing: object) -> None:
+    pass
+
+
+def fetch_ways(*_of: Any) -> None:
+    pass
+
+
 class Hall:
     def __init__(self) -> None:
         self.idle, self.lanes, self.seats = Order(), [], []
@@ -105,8 +113,23 @@ class Desk:
         ]
         return min(found, key=lambda one: one[:2])[2] if found else None
 
+    def seat_in(self, hall: Hall) -> "Seat":
+        return next(seat for seat in self.seats if seat.hall is hall)
+
     def free(self, kinds: int) -> None:
         self.kinds = kinds
+
+    def is_idle(self) -> bool:
+        return any(seat.is_waiting() for seat in self.seats)
+
+    def fetch_places(self) -> None:
+        pass
+
+    def fetch_halls(self) -> None:
+        pass
+
+    def fetch_gates(self) -> None:
+        pass
 
 
 class Seat:
