@@ -163,8 +163,8 @@ class Engine:
         self.services.trunks.start(self.world)
         queues, registrations = self.services.queues, self.services.registrations
         queues.contacts, registrations.on_change = registrations.contacts, queues.registered
+        await queues.counting.start(self.cdrs, self.world.node)
         await queues.start(self.world, self.services, self.gate.make)
-        queues.counting.start(self.cdrs, self.world.node)
         await self.control.start()
         if self.metrics is not None:
             await self.metrics.start()

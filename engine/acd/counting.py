@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine import utc
+from santral.engine.acd.settings import Acd
 from santral.engine.cdr import queues as rows
 from santral.routing.acd.events import Event
 from santral.routing.acd.settings import Settings
-from santral.routing.acd.statistics import Statistics
+from santral.routing.acd.statistics import AgentFigures, QueueFigures, Statistics
 
 if TYPE_CHECKING:
     from santral.engine.cdr.store import CdrStore
@@ -26,6 +27,8 @@ KEPT_S: Final = 48 * 3600.0  # in memory
 MOMENTS: Final = ("at", "joined", "started", "expires")
 QUEUE: Final = "queue"
 AGENT: Final = "agent"
+KEPT: Final = "kept"  # of the figures in the database: what the next run needs to go on with them
+UNTIL: Final = "until"  # of an agent's: so far its time in states is counted
 
 
 def in_utc(event: Event, offset_s: float) -> Event:
@@ -39,25 +42,44 @@ def in_utc(event: Event, offset_s: float) -> Event:
 class Counting:
     """Figures of all queues and agents of the node."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, settings: Settings) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, acd: Acd) -> None:
         self._loop = loop
-        self._statistics = Statistics(settings, INTERVAL_S)
         self.offset_s: Final = utc.now_ms() / 1000 - loop.time()  # UTC where the loop's clock is 0
         self._began_s: Final = self.now_s
-        self._tenants = _tenants(settings)
+        self._statistics = Statistics(acd.settings, INTERVAL_S, acd.schedules)
+        self._tenants = _tenants(acd.settings)
+        self._seconds: dict[float, int] = {}  # of intervals in which counting began
         self._cdrs: CdrStore | None = None
         self._node = ""
         self._touched: set[tuple[str, str, str]] = set()  # queues and agents, since they were saved
         self._due: list[tuple[str, str, str]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._saved_s = self.now_s
 
-    def start(self, cdrs: "CdrStore", node: str) -> None:
+    async def start(self, cdrs: "CdrStore", node: str) -> None:
+        """Go on with what an earlier run has counted of late. Before the first event. `StoreError`."""
         self._cdrs, self._node = cdrs, node
+        since = round(1000 * (self._began_s - LONGEST_WAIT_S))
+        for row in await cdrs.ask(lambda engine: rows.recent(engine, node, since)):
+            if (row.kind, row.name) in self._tenants:
+                self._take_up(row)
+        begins = self._began_s // INTERVAL_S * INTERVAL_S
+        self._seconds.setdefault(begins, round(begins + INTERVAL_S - self._began_s))
         self._timer = self._loop.call_later(SAVE_EVERY_S, self._save_again)
 
-    def configure(self, settings: Settings) -> None:
-        self._tenants = _tenants(settings)
-        self._statistics.configure(settings)
+    def _take_up(self, row: rows.QueueInterval) -> None:
+        begins, kept = row.started / 1000, row.figures.get(KEPT, {})
+        self._seconds[begins] = max(self._seconds.get(begins, 0), row.seconds)
+        if row.kind == AGENT:
+            until = float(kept.get(UNTIL, begins))
+            self._statistics.put_agent(row.name, begins, AgentFigures.of_kept(row.figures), until)
+        else:
+            for kind, figures in kept.items():
+                self._statistics.put_queue(row.name, kind, begins, QueueFigures.of_kept(figures))
+
+    def configure(self, acd: Acd) -> None:
+        self._tenants = _tenants(acd.settings)
+        self._statistics.configure(acd.settings, acd.schedules, self.now_s)
 
     def close(self) -> None:
         """What is counted by now goes to the database."""
@@ -68,9 +90,17 @@ class Counting:
     def add(self, event: Event) -> None:
         self._statistics.add(in_utc(event, self.offset_s))
         for kind, name in ((QUEUE, getattr(event, "queue", None)), (AGENT, getattr(event, "agent", None))):
-            tenant = self._tenants.get((kind, name)) if name is not None else None
-            if name is not None and tenant is not None:
-                self._touched.add((kind, name, tenant))
+            if name is not None:
+                self._touch(kind, name)
+
+    def _touch(self, kind: str, name: str) -> None:
+        tenant = self._tenants.get((kind, name))
+        if tenant is not None:
+            self._touched.add((kind, name, tenant))
+
+    def go_on(self) -> None:
+        """From now on agents of whom nothing is heard are not there."""
+        self._statistics.go_on(self.now_s)
 
     def leave_off(self) -> None:
         """Nobody's states are known any more."""
@@ -101,45 +131,65 @@ class Counting:
         if (cdrs := self._cdrs) is not None:
             edges = round(1000 * since), round(1000 * until)
             kept = await cdrs.ask(lambda engine: rows.intervals(engine, kind, name, *edges))
-            found = {row.started: {"seconds": row.seconds, **row.figures} for row in kept}
-        for begins, figures in self._live(kind, name):
-            moment, seconds = self._span(begins)
-            if since <= moment / 1000 < until:
-                found[moment] = {"seconds": seconds, **figures}
+            found = {row.started: {"seconds": row.seconds, **_shown(row.figures)} for row in kept}
+        for begins, figures in self._live(kind, name, since):
+            if since <= begins < until:
+                found[round(1000 * begins)] = {"seconds": self._length(begins), **figures}
         return [{"started": utc.text_of(moment), **found[moment]} for moment in sorted(found)]
 
-    def _span(self, begins: float) -> tuple[int, int]:
-        """UTC milliseconds, and length in seconds: an interval in which the engine has started is a part of it."""
-        began = max(begins, self._began_s)
-        return round(1000 * began), round(begins + INTERVAL_S - began)
+    def _length(self, begins: float) -> int:
+        """Seconds of an interval in which was counted: of the first one a part."""
+        return self._seconds.get(begins, round(INTERVAL_S))
 
-    def _live(self, kind: str, name: str) -> list[tuple[float, dict[str, Any]]]:
+    def _live(self, kind: str, name: str, since: float) -> list[tuple[float, dict[str, Any]]]:
         if kind == QUEUE:
             return [(begins, figures.as_map()) for begins, figures in self._statistics.queue_intervals(name)]
-        return [(begins, figures.as_map()) for begins, figures in self._statistics.agent_intervals(name, self.now_s)]
+        found = self._statistics.agent_intervals(name, self.now_s, since)
+        return [(begins, figures.as_map()) for begins, figures in found]
 
     # ---- the database ----
 
     def _save_again(self) -> None:
         """What has been touched since, some at a time: nobody waits for it."""
+        now = self.now_s
+        if now // INTERVAL_S != self._saved_s // INTERVAL_S:  # states last, though nothing happens
+            for agent in self._statistics.present():
+                self._touch(AGENT, agent)
+            self._saved_s = now
         if not self._due:
             self._due, self._touched = sorted(self._touched), set()
         some, self._due = self._due[:SAVED_AT_ONCE], self._due[SAVED_AT_ONCE:]
         self._save(some)
         self._timer = self._loop.call_later(SAVE_SOON_S if self._due else SAVE_EVERY_S, self._save_again)
         if not self._due:
-            self._statistics.forget(self.now_s - KEPT_S)
+            self._statistics.forget(now - KEPT_S)
 
     def _save(self, touched: Iterable[tuple[str, str, str]]) -> None:
         """A wait counts where it began, so that older intervals change, too."""
         if self._cdrs is None:
             return
-        oldest = self.now_s - LONGEST_WAIT_S
+        now = self.now_s
+        oldest = now - LONGEST_WAIT_S
         for kind, name, tenant in touched:
-            for begins, figures in self._live(kind, name):
-                if begins >= oldest:
-                    moment, seconds = self._span(begins)
-                    self._cdrs.keep(rows.QueueInterval(self._node, kind, name, moment, tenant, seconds, figures))
+            parts = self._parts(name) if kind == QUEUE else {}
+            for begins, figures in self._live(kind, name, oldest):
+                if begins < oldest:
+                    continue
+                kept = parts[begins] if kind == QUEUE else {UNTIL: min(now, begins + INTERVAL_S)}
+                row = (self._node, kind, name, round(1000 * begins), tenant, self._length(begins))
+                self._cdrs.keep(rows.QueueInterval(*row, {**figures, KEPT: kept}))
+
+    def _parts(self, queue: str) -> dict[float, dict[str, Any]]:
+        """A queue's figures by interval and kind, as they are taken up again."""
+        found: dict[float, dict[str, Any]] = {}
+        for kind in self._statistics.kinds(queue):
+            for begins, figures in self._statistics.queue_intervals(queue, kind):
+                found.setdefault(begins, {})[kind] = figures.as_kept()
+        return found
+
+
+def _shown(figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in figures.items() if name != KEPT}
 
 
 def _tenants(settings: Settings) -> Mapping[tuple[str, str | None], str]:

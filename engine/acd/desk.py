@@ -109,11 +109,14 @@ class Desk:
     def show_agent(self, name: str) -> dict[str, Any]:
         queues, agent = self._queues, self.agent(name)
         view, settings = queues.distributor.agent(name, queues.now), queues.settings_of(name)
+        schedule = queues.acd.schedules.get(name)
         return _rounded(asdict(view)) | {
             "endpoint": str(agent.endpoint),
             "connection": agent.connection,
             "skills": dict(settings.skills),
             "stays": name in queues.standing,
+            "schedule": None if schedule is None else schedule.name,
+            "due": None if schedule is None else schedule.due(queues.counting.now_s),
             "reservations": [_rounded(asdict(one)) for one in queues.distributor.reservations_of(name)],
         }
 

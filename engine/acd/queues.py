@@ -78,7 +78,7 @@ class Queues:
         self.by_leg: Final[dict[str, str]] = {}  # agents' legs in calls -> reservation
         self.standing: Final[dict[str, tuple[Call, Leg]]] = {}  # agents who stay on the line
         self.occupancy = Occupancy(self._occupied)
-        self.counting = Counting(loop, acd.settings)
+        self.counting = Counting(loop, acd)
         self.desk = Desk(self)
         self.keeping = Keeping(loop, self)
         self.forced: Final[dict[str, bool]] = {}  # queues that a command has opened or closed
@@ -124,6 +124,7 @@ class Queues:
         """Decide from now on, from where whoever did it before has left off."""
         draw = secrets.SystemRandom().random
         events: list[Event] = []
+        self.counting.go_on()
         if kept is None:
             self.distributor = Distributor(self.acd.settings, self.now, new_id=new_id, draw=draw)
         else:
@@ -183,8 +184,9 @@ class Queues:
     def _count_restored(self) -> None:
         """Statistics go on with the states agents were found in."""
         for agent in self.acd.agents.values():
-            state = self.distributor.agent(agent.name, self.now).state
-            self.counting.add(AgentChanged(self.now, agent.name, agent.tenant, state, state, 0.0, "", None, None))
+            view = self.distributor.agent(agent.name, self.now)
+            state, for_s = view.state, view.for_s
+            self.counting.add(AgentChanged(self.now, agent.name, agent.tenant, state, state, for_s, "", None, None))
 
     def reconfigure(self, world: "World") -> None:
         """New settings: people of queues that are gone go on to their next destinations."""
@@ -202,7 +204,7 @@ class Queues:
         self.acd = acd
         if self.owner.lease is not None:
             self.apply(self.distributor.configure(acd.settings, self.now))
-        self.counting.configure(acd.settings)
+        self.counting.configure(acd)
 
     def settings_of(self, agent: str) -> AgentSettings:
         return next(one for one in self.acd.settings.agents if one.name == agent)

@@ -12,6 +12,7 @@ from santral.engine.config.tables.recording import Record
 from santral.engine.config.tables.routes import TenantTable
 from santral.engine.config.values import AgentEndpoint
 from santral.routing.acd import settings as acd
+from santral.routing.acd.statistics import Schedule
 from santral.routing.hours import Hours
 
 MESSAGE: Final = "message:"  # before the name of one, where a queue could stand: names have no colon
@@ -87,6 +88,7 @@ class Acd:
     settings: acd.Settings
     queues: Mapping[str, QueueManner]
     agents: Mapping[str, AgentManner]
+    schedules: Mapping[str, Schedule]  # of agents who have one
 
     def room_of(self, agent: str) -> int:
         """How much an agent may have in hand at once; 0 when there is no such agent."""
@@ -102,6 +104,7 @@ class Acd:
             ),
             queues={one.name: _queue_manner(config, one) for one in config.queue},
             agents={one.name: _agent_manner(config, one) for one in config.agent},
+            schedules=_schedules(config),
         )
 
 
@@ -118,6 +121,11 @@ def place(queue: str | None, message: str | None) -> str | None:
 def message_in(to: str | None) -> str | None:
     """The message such a place is; None for a queue, and for the next destination."""
     return to.removeprefix(MESSAGE) if to is not None and to.startswith(MESSAGE) else None
+
+
+def _schedules(config: Config) -> dict[str, Schedule]:
+    named = {one.name: Schedule(one.name, one.work, one.breaks) for one in config.schedule}
+    return {one.name: named[one.schedule] for one in config.agent if one.schedule is not None}
 
 
 def _queue(row: QueueTable) -> acd.QueueSettings:

@@ -115,3 +115,11 @@ def intervals(engine: Engine, kind: str, name: str, since: int, until: int) -> l
     wanted = select(queue_intervals).where(rows.kind == kind, rows.name == name, at >= since, at < until).order_by(at)
     with engine.connect() as connection:
         return [QueueInterval(**row) for row in connection.execute(wanted).mappings().all()]
+
+
+def recent(engine: Engine, node: str, since: int) -> list[QueueInterval]:
+    """This node's intervals that began at or after this moment (UTC milliseconds)."""
+    columns = queue_intervals.c
+    wanted = select(queue_intervals).where(columns.node == node, columns.started >= since)
+    with engine.connect() as connection:
+        return [QueueInterval(**row) for row in connection.execute(wanted).mappings().all()]

@@ -29,7 +29,7 @@ from santral.engine.config.tables.node import (
     TraceTable,
 )
 from santral.engine.config.tables.peers import TrunkTable, UserTable
-from santral.engine.config.tables.queues import AgentTable, QueueTable
+from santral.engine.config.tables.queues import AgentTable, QueueTable, ScheduleTable
 from santral.engine.config.tables.recording import RecordingTable
 from santral.engine.config.tables.routes import ConferenceTable, NumberTable, RouteTable, TenantTable
 
@@ -100,6 +100,7 @@ class Draft:
         self.conferences = self.many("conference", ConferenceTable)
         self.messages = self.many("message", MessageTable)
         self.queues = self.many("queue", QueueTable)
+        self.schedules = self.many("schedule", ScheduleTable)
         self.agents = self.many("agent", AgentTable)
         self.routes = self.many("route", RouteTable)
 
@@ -123,6 +124,7 @@ class Draft:
             conference=tuple(placed.table for placed in self.conferences),
             message=tuple(placed.table for placed in self.messages),
             queue=tuple(placed.table for placed in self.queues),
+            schedule=tuple(placed.table for placed in self.schedules),
             agent=tuple(placed.table for placed in self.agents),
             route=tuple(placed.table for placed in self.routes),
         )
@@ -211,7 +213,7 @@ class Draft:
     def known(self) -> set[tuple[str, str]]:
         """Kind and name of everything a key can refer to."""
         found = set(self.broken)
-        for kind in ("interface", "tenant", "trunk", "message", "queue", "agent", "route"):
+        for kind in ("interface", "tenant", "trunk", "message", "queue", "schedule", "agent", "route"):
             found.update((kind, one.table.name) for one in getattr(self, f"{kind}s"))
         if self.sip is None or self.sip.listen:
             found.add(("interface", DEFAULT_INTERFACE))

@@ -32,6 +32,7 @@ from santral.engine.config.tables.queues import (
     NeedTable,
     OverflowTable,
     QueueTable,
+    ScheduleTable,
     ServiceLevelTable,
 )
 from santral.engine.config.tables.recording import RecordingTable, StoreTable
@@ -56,6 +57,7 @@ class Config(Table):
     conference: tuple[ConferenceTable, ...] = ()
     message: tuple[MessageTable, ...] = ()
     queue: tuple[QueueTable, ...] = ()
+    schedule: tuple[ScheduleTable, ...] = ()
     agent: tuple[AgentTable, ...] = ()
     route: tuple[RouteTable, ...] = ()
 
@@ -131,6 +133,7 @@ TABLES: Final[Mapping[str, type[Table]]] = {  # every table by its name in the f
     "queue.overflow": OverflowTable,
     "queue.announce": AnnounceTable,
     "queue.callback": CallbackTable,
+    "schedule": ScheduleTable,
     "agent": AgentTable,
     "agent.queues": MembershipTable,
     "route": RouteTable,

@@ -135,3 +135,55 @@ async def test_work_whose_agent_is_gone_waits_again_in_its_place(begin: Start, c
         await client.call("agent.accept", reservation=reservation)
     await client.call("agent.login", name="bora")
     await until(lambda: told(bench, "reservation.created")[-1]["work"] == "first")
+
+
+async def test_figures_go_on_over_a_restart(begin: Start, client_of: Any) -> None:
+    """Who joined before it and was answered behind it is offered once and answered once, in one row a quarter."""
+    bench, _ = await begin("ayse", "bora", keys="capacity = { call = 1, chat = 1 }")
+    client = await client_of(bench)
+    await client.call("agent.state", name="ayse", state="break")
+    await client.call("agent.logout", name="bora")
+    await client.call("queue.join", queue="support", kind="chat", id="chat-1")
+    before = (await client.call("agent.get", name="ayse", stats=True))["stats"]["states"]["break"]
+    await again(bench)
+    client = await client_of(bench)
+    await client.call("agent.state", name="ayse", state="available")
+    await until(lambda: bench.engine.queues.held)
+    (reservation,) = bench.engine.queues.held
+    await client.call("agent.accept", reservation=reservation)
+    stats = await client.call("queue.stats", name="support", intervals=True)
+    assert (stats["offered"], stats["answered"], stats["waiting"]) == (1, 1, 0)
+    assert stats["wait_p50"] == pytest.approx(stats["average_speed_of_answer"], rel=0.02)
+    for key, total in (("offered", 1), ("answered", 1)):
+        assert sum(one[key] for one in stats["intervals"]) == total
+    starts = [one["started"] for one in stats["intervals"]]
+    assert starts == sorted(set(starts))
+    assert all(one["started"][14:16] in {"00", "15", "30", "45"} for one in stats["intervals"])
+    ayse = await client.call("agent.get", name="ayse", stats=True, intervals=True)
+    assert ayse["stats"]["states"]["break"] > before  # the time in which the engine was down is break, too
+    counted = sum(one["logged_in"] for one in ayse["intervals"])
+    assert counted == pytest.approx(ayse["stats"]["logged_in"], abs=1)
+    (ended,) = [event for event in told(bench, "agent.changed") if event["before"] == "break"]
+    assert ayse["stats"]["states"]["break"] == pytest.approx(ended["for_s"], abs=0.1)  # nothing counted twice
+
+
+ALWAYS = """
+[[schedule]]
+name = "always"
+tenant = "acme"
+work = ["daily 00:00-24:00 Europe/Istanbul"]
+"""
+
+
+async def test_adherence_is_told_by_agent_quarter_and_tenant(begin: Start, client_of: Any) -> None:
+    bench, _ = await begin("ayse", "bora", keys='schedule = "always"', queue=ALWAYS)
+    client = await client_of(bench)
+    await client.call("agent.logout", name="bora")
+    ayse = await client.call("agent.get", name="ayse")
+    assert (ayse["schedule"], ayse["due"]) == ("always", "work")
+    await asyncio.sleep(0.2)  # something to be late for
+    ayse, bora = [await client.call("agent.get", name=name, stats=True, intervals=True) for name in ("ayse", "bora")]
+    assert ayse["stats"]["adherence"] > 0.9
+    assert [one["adherence"] > 0.9 for one in ayse["intervals"]] == [True] * len(ayse["intervals"])
+    everybody = (await client.call("queue.stats", tenant="acme"))["agents"]
+    assert bora["stats"]["adherence"] < everybody["adherence"] < ayse["stats"]["adherence"]

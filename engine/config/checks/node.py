@@ -28,6 +28,7 @@ def check_names(draft: Draft) -> None:
     unique(draft, "number", (((*one.path, "number"), one.table.number) for one in draft.numbers))
     unique(draft, "message", (((*one.path, "name"), one.table.name) for one in draft.messages))
     unique(draft, "queue", (((*one.path, "name"), one.table.name) for one in draft.queues))
+    unique(draft, "schedule", (((*one.path, "name"), one.table.name) for one in draft.schedules))
     unique(draft, "agent", (((*one.path, "name"), one.table.name) for one in draft.agents))
     unique(draft, "route", (((*one.path, "name"), one.table.name) for one in draft.routes))
     for interface in draft.interfaces:

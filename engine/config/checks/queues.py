@@ -16,7 +16,15 @@ def check_queues(draft: Draft) -> None:
     for queue in draft.queues:
         draft.refer((*queue.path, "tenant"), "tenant", queue.table.tenant)
         check_waiting(draft, queue)
+    owners = {one.table.name: one.table.tenant for one in draft.schedules}
+    for schedule in draft.schedules:
+        draft.refer((*schedule.path, "tenant"), "tenant", schedule.table.tenant)
     for agent in draft.agents:
+        if agent.table.schedule is not None:
+            path = (*agent.path, "schedule")
+            draft.refer(path, "schedule", agent.table.schedule)
+            if owners.get(agent.table.schedule, agent.table.tenant) != agent.table.tenant:
+                draft.blame(path, f"schedule {agent.table.schedule} belongs to tenant {owners[agent.table.schedule]}")
         draft.refer((*agent.path, "tenant"), "tenant", agent.table.tenant)
         check_endpoint(draft, agent)
         for place, row in enumerate(agent.table.queues):

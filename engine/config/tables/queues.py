@@ -187,6 +187,19 @@ class QueueTable(Table):
         return [value] if isinstance(value, dict) else value
 
 
+class ScheduleTable(Table):
+    """When agents are due, for their adherence in statistics. Nobody is logged in or out by it."""
+
+    name: CallQueueName = Field(description="Name of the schedule, unique on the node.")
+    tenant: Name = Field(description="Whose it is.")
+    work: Annotated[tuple[OpenHours, ...], Field(min_length=1, max_length=64)] = Field(
+        description="Hours in which its agents are to be at work; any of them is enough."
+    )
+    breaks: Annotated[tuple[OpenHours, ...], Field(max_length=64)] = Field(
+        (), description="Parts of these hours in which they are to be on a break, or gone."
+    )
+
+
 class MembershipTable(Table):
     """A queue that an agent answers."""
 
@@ -239,6 +252,9 @@ class AgentTable(Table):
     )
     interface: Annotated[Name | None, Remark("the default one")] = Field(
         None, description="Network of a `sip:` endpoint."
+    )
+    schedule: Annotated[CallQueueName | None, Remark("none: no adherence")] = Field(
+        None, description="The schedule by which the agent works."
     )
     logged_in: Yes = Field(False, description="Is there from the first start on, until it logs out.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from math import ceil, log
 from typing import Any, Final, Self
@@ -9,8 +10,6 @@ from typing import Any, Final, Self
 RESOLUTION: Final = 1.01  # waits in one step of the histogram differ by this factor at most
 FINEST: Final = 0.01  # shorter waits are one step
 _STEP: Final = log(RESOLUTION)
-IDLE_STATES: Final = frozenset({"available"})
-AWAY_STATES: Final = frozenset({"offline", "break"})
 
 
 @dataclass(slots=True)
@@ -41,6 +40,27 @@ class Counts:
     """Fields that add up."""
 
     __slots__ = ()
+
+    def as_kept(self) -> dict[str, Any]:
+        """What is counted, without what follows from it, as plain values."""
+        found = {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]
+        return {
+            name: {str(step): count for step, count in value.steps.items()} if isinstance(value, Waits) else value
+            for name, value in found.items()
+        }
+
+    @classmethod
+    def of_kept(cls, kept: Mapping[str, Any]) -> Self:
+        """The same, back; what is not there is 0."""
+        made = cls()
+        for one in fields(made):  # type: ignore[arg-type]
+            value = kept.get(one.name)
+            if value is None:
+                continue
+            if isinstance(getattr(made, one.name), Waits):
+                value = Waits({int(step): count for step, count in value.items()})
+            setattr(made, one.name, dict(value) if isinstance(value, dict) else value)
+        return made
 
     def merge(self, other: Self) -> None:
         """Add another's."""
@@ -151,8 +171,8 @@ class AgentFigures(Counts):
     """One agent and one interval, or a sum of such. What lasts is shared out among the intervals it lies in."""
 
     states: dict[str, float] = field(default_factory=dict)  # time in each state
-    scheduled: float = 0.0
-    adhered: float = 0.0  # of the scheduled time: at work when work was due, away when a break was
+    scheduled: float = 0.0  # time for which something was due
+    adhered: float = 0.0  # of it: at work when work was due, away when a break was
     offers: int = 0
     accepted: int = 0
     refused: int = 0
@@ -184,16 +204,3 @@ class AgentFigures(Counts):
         found = {one.name: getattr(self, one.name) for one in fields(self)}
         found["states"] = dict(self.states)
         return found | {"logged_in": self.logged_in, "occupancy": self.occupancy, "adherence": self.adherence}
-
-
-@dataclass(frozen=True, slots=True)
-class Shift:
-    """A part of an agent's schedule, on the clock of the events."""
-
-    begins: float
-    ends: float
-    is_break: bool = False
-
-    def fits(self, state: str) -> bool:
-        """Whether an agent in this state does what the schedule says."""
-        return (state in AWAY_STATES) == self.is_break

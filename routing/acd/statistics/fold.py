@@ -7,29 +7,38 @@ from typing import Any, Final, TypeVar
 
 from santral.routing.acd import events as log
 from santral.routing.acd.settings import ServiceLevel, Settings
-from santral.routing.acd.statistics.figures import AgentFigures, QueueFigures, Shift
+from santral.routing.acd.statistics.figures import AgentFigures, QueueFigures
+from santral.routing.acd.statistics.schedules import Schedule
 
 INTERVAL: Final = 900.0
+OFFLINE: Final = "offline"
 
 T = TypeVar("T", QueueFigures, AgentFigures)
 
 
 class Statistics:
-    """Figures per queue and kind, and per agent, each by interval; sums of them when asked for."""
+    """Figures per queue and kind, and per agent, each by interval; sums of them when asked for.
+
+    `schedules` are those of agents who have one; `began` is when the log begins: agents of whom it says nothing were
+    not there since then.
+    """
 
     def __init__(
         self,
         settings: Settings,
         interval: float = INTERVAL,
-        schedules: Mapping[str, tuple[Shift, ...]] | None = None,
+        schedules: Mapping[str, Schedule] | None = None,
+        began: float | None = None,
     ) -> None:
         self.interval = interval
         self._levels = {queue.name: queue.service_level for queue in settings.queues}
         self._schedules = {} if schedules is None else dict(schedules)
+        self._began = began
         self._queues: dict[tuple[str, str], dict[int, QueueFigures]] = {}
         self._agents: dict[str, dict[int, AgentFigures]] = {}
         self._tenants: dict[str, str] = {}  # of queues, and of agents with a mark before the name
-        self._now: dict[str, tuple[str, float]] = {}  # agent -> state, since when
+        self._note_tenants(settings)
+        self._now: dict[str, tuple[str, float]] = {}  # agent -> state, since when it is not counted yet
         self._acts: dict[type[log.Event], Callable[[Any], None]] = {
             log.Joined: self._joined,
             log.TurnedAway: self._turned_away,
@@ -51,25 +60,75 @@ class Statistics:
         if act is not None:
             act(event)
 
-    def configure(self, settings: Settings) -> None:
-        """Other service levels from now on."""
+    def configure(
+        self, settings: Settings, schedules: Mapping[str, Schedule] | None = None, now: float | None = None
+    ) -> None:
+        """Other service levels and schedules from now on."""
         self._levels = {queue.name: queue.service_level for queue in settings.queues}
+        self._note_tenants(settings)
+        if now is not None:
+            self._settle(now)
+        self._schedules = {} if schedules is None else dict(schedules)
+
+    def _note_tenants(self, settings: Settings) -> None:
+        self._tenants.update({queue.name: queue.tenant for queue in settings.queues})
+        self._tenants.update({f"@{agent.name}": agent.tenant for agent in settings.agents})
+
+    def go_on(self, now: float) -> None:
+        """The log begins, or goes on: of whom it says nothing from now on was not there."""
+        if self._began is None:
+            self._began = now
 
     def leave_off(self, now: float) -> None:
         """Somebody else counts from now on: the time in the present states ends here."""
-        for agent, (state, since) in self._now.items():
-            self._span(self._agents.setdefault(agent, {}), agent, state, since, now)
+        self._settle(now)
         self._now.clear()
+        self._began = None
+
+    def _settle(self, now: float) -> None:
+        """Count the present states until now; what they last yet is counted when they end."""
+        for agent in self._present():
+            state, since = self._state_of(agent)
+            self._span(self._agents.setdefault(agent, {}), agent, state, since, now)
+            self._now[agent] = (state, max(since, now))
+
+    def present(self) -> list[str]:
+        """Agents who are logged in, or should be."""
+        return [agent for agent in self._present() if self._state_of(agent)[0] != OFFLINE or agent in self._schedules]
+
+    def _present(self) -> list[str]:
+        absent = self._schedules.keys() - self._now.keys() if self._began is not None else set()
+        return [*self._now, *sorted(absent)]
+
+    def _state_of(self, agent: str) -> tuple[str, float]:
+        """An agent's state and since when it is not counted; of whom nothing is known was not there."""
+        return self._now.get(agent) or (OFFLINE, self._began or 0.0)
 
     def forget(self, before: float) -> None:
         """Drop the intervals that end before this moment."""
         last = int(before // self.interval)
+        begins = last * self.interval
+        for agent in self._present():
+            state, since = self._state_of(agent)
+            self._now[agent] = (state, max(since, begins))
         for queues in self._queues.values():
             for index in [index for index in queues if index < last]:
                 del queues[index]
         for agents in self._agents.values():
             for index in [index for index in agents if index < last]:
                 del agents[index]
+
+    # ---- figures of an earlier run ----
+
+    def put_queue(self, name: str, kind: str, begins: float, figures: QueueFigures) -> None:
+        """What was counted of an interval before this log begins."""
+        self._queue(name, kind, begins + self.interval / 2).merge(figures)
+
+    def put_agent(self, name: str, begins: float, figures: AgentFigures, until: float) -> None:
+        """The same, with the time in states counted until then."""
+        self._agent(name, begins + self.interval / 2).merge(figures)
+        state, since = self._now.get(name, (OFFLINE, until))
+        self._now[name] = (state, max(since, until))
 
     # ---- reading ----
 
@@ -88,7 +147,7 @@ class Statistics:
     ) -> AgentFigures:
         """One agent; with `now` the time in the present state too."""
         found = AgentFigures()
-        self._sum(found, self._live(name, now), since, until)
+        self._sum(found, self._live(name, now, since), since, until)
         return found
 
     def tenant(
@@ -99,10 +158,14 @@ class Statistics:
         for (queue, _), series in self._queues.items():
             if self._tenants.get(queue) == name:
                 self._sum(queues, series, since, until)
-        for agent in self._agents.keys() | self._now.keys():
+        for agent in self._agents.keys() | set(self._present()):
             if self._tenants.get(f"@{agent}") == name:
-                self._sum(agents, self._live(agent, now), since, until)
+                self._sum(agents, self._live(agent, now, since), since, until)
         return queues, agents
+
+    def kinds(self, name: str) -> list[str]:
+        """What has waited in a queue."""
+        return sorted(kind for queue, kind in self._queues if queue == name)
 
     def queue_intervals(self, name: str, kind: str | None = None) -> Iterator[tuple[float, QueueFigures]]:
         """When each interval begins, and its figures, in order."""
@@ -114,9 +177,11 @@ class Statistics:
         for index in sorted(found):
             yield index * self.interval, found[index]
 
-    def agent_intervals(self, name: str, now: float | None = None) -> Iterator[tuple[float, AgentFigures]]:
-        """When each interval begins, and its figures, in order."""
-        series = self._live(name, now)
+    def agent_intervals(
+        self, name: str, now: float | None = None, since: float | None = None
+    ) -> Iterator[tuple[float, AgentFigures]]:
+        """When each interval begins (of those that end behind `since`), and its figures, in order."""
+        series = self._live(name, now, since)
         for index in sorted(series):
             yield index * self.interval, series[index]
 
@@ -126,18 +191,23 @@ class Statistics:
             if (since is None or begins >= since) and (until is None or begins < until):
                 found.merge(figures)
 
-    def _live(self, agent: str, now: float | None) -> dict[int, AgentFigures]:
-        """An agent's intervals with the present state as if it ended now."""
-        series = self._agents.get(agent, {})
-        present = self._now.get(agent)
-        if now is None or present is None:
-            return series
-        copy: dict[int, AgentFigures] = {}
-        for index, figures in series.items():
-            copy[index] = AgentFigures()
-            copy[index].merge(figures)
-        self._span(copy, agent, present[0], present[1], now)
-        return copy
+    def _live(self, agent: str, now: float | None, since: float | None) -> dict[int, AgentFigures]:
+        """An agent's intervals, with the present state as if it ended now."""
+        first = None if since is None else int(since // self.interval)
+        found = {
+            index: figures for index, figures in self._agents.get(agent, {}).items() if first is None or index >= first
+        }
+        if now is None or (agent not in self._now and (agent not in self._schedules or self._began is None)):
+            return found
+        state, begins = self._state_of(agent)
+        begins = begins if first is None else max(begins, first * self.interval)
+        for index in range(int(begins // self.interval), int(now // self.interval) + 1):
+            if index in found:
+                copy = AgentFigures()
+                copy.merge(found[index])
+                found[index] = copy
+        self._span(found, agent, state, begins, now)
+        return found
 
     # ---- folding ----
 
@@ -234,18 +304,22 @@ class Statistics:
     def _changed(self, event: log.AgentChanged) -> None:
         agent, at = event.agent, event.at
         self._tenants[f"@{agent}"] = event.tenant
-        self._now[agent] = (event.state, at)
         begins = at - event.for_s
+        if agent in self._now:
+            begins = max(begins, self._now[agent][1])
+        elif agent in self._schedules and self._began is not None and begins > self._began:
+            self._span(self._agents.setdefault(agent, {}), agent, OFFLINE, self._began, begins)
+        self._now[agent] = (event.state, at)
         first, last = int(begins // self.interval), int(at // self.interval)
         if first == last and agent not in self._schedules:
             states = self._agent(agent, at).states
-            states[event.before] = states.get(event.before, 0.0) + event.for_s
+            states[event.before] = states.get(event.before, 0.0) + max(0.0, at - begins)
         else:
-            series = self._agents.setdefault(agent, {})
-            self._span(series, agent, event.before, begins, at)
+            self._span(self._agents.setdefault(agent, {}), agent, event.before, begins, at)
 
     def _span(self, series: dict[int, AgentFigures], agent: str, state: str, begins: float, ends: float) -> None:
         """Time in a state, shared out among intervals, and compared with the schedule."""
+        schedule = self._schedules.get(agent)
         at = begins
         while at < ends:
             index = int(at // self.interval)
@@ -256,7 +330,7 @@ class Statistics:
             if figures is None:
                 figures = series[index] = AgentFigures()
             figures.states[state] = figures.states.get(state, 0.0) + until - at
-            for shift in self._schedules.get(agent, ()):
+            for shift in schedule.shifts(at, until) if schedule is not None else ():
                 inside = min(until, shift.ends) - max(at, shift.begins)
                 if inside > 0:
                     figures.scheduled += inside

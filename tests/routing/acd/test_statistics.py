@@ -1,15 +1,22 @@
 """Figures by their definitions, and that the log alone gives them again."""
 
+import json
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 from tests.routing.acd.floors import Floor, agent, queue
 from tests.routing.acd.world import World
 
-from santral.routing.acd.events import fields_of, name_of, parse
+from santral.routing.acd.distributor import Distributor
+from santral.routing.acd.events import AgentChanged, fields_of, name_of, parse
 from santral.routing.acd.settings import Announcements, ServiceLevel
-from santral.routing.acd.statistics import QueueFigures, Shift, Statistics
-from santral.routing.acd.tables import Leave
+from santral.routing.acd.statistics import AgentFigures, QueueFigures, Schedule, Statistics
+from santral.routing.acd.tables import Leave, State
+from santral.routing.hours import Hours
+
+HOUR, DAY = 3600.0, 86400.0
+STATES = tuple(str(state) for state in State)
 
 
 def figures(f: Floor, **more: object) -> Statistics:
@@ -80,16 +87,160 @@ def test_offers_count_in_the_interval_in_which_they_joined() -> None:
     assert sum(sum(a.states.values()) for _, a in s.agent_intervals("a")) == pytest.approx(200)
 
 
+def schedule(*work: str, breaks: tuple[str, ...] = ()) -> Schedule:
+    return Schedule("s", tuple(map(Hours.parse, work)), tuple(map(Hours.parse, breaks)))
+
+
+MINUTE = 60.0
+
+
 def test_adherence_is_the_share_of_the_schedule_that_was_kept() -> None:
     f = Floor([queue()], [agent("a")])
-    f.at(10).login("a")
-    f.at(60).do("pause", "a", "lunch")
-    f.at(80).do("resume", "a")
-    f.at(100).do("logout", "a")
-    s = figures(f, schedules={"a": (Shift(0, 50), Shift(50, 70, is_break=True), Shift(70, 100))})
-    # late by 10, break 10 late and 10 too long
-    assert s.agent("a").scheduled == pytest.approx(100)
+    f.at(10 * MINUTE).login("a")
+    f.at(60 * MINUTE).do("pause", "a", "lunch")
+    f.at(80 * MINUTE).do("resume", "a")
+    f.at(120 * MINUTE).do("logout", "a")
+    week = schedule("thu 00:00-01:40 UTC", breaks=("daily 00:50-01:10 UTC", "daily 02:00-03:00 UTC"))
+    s = figures(f, schedules={"a": week}, began=0.0)
+    # late by 10, break 10 late and 10 too long; what is worked longer is not asked for
+    assert s.agent("a").scheduled == pytest.approx(100 * MINUTE)
     assert s.agent("a").adherence == pytest.approx(0.7)
+    by_quarter = [(each.scheduled / MINUTE, each.adhered / MINUTE) for _, each in s.agent_intervals("a")]
+    assert by_quarter[:7] == [(15, 5), (15, 15), (15, 15), (15, 5), (15, 10), (15, 10), (10, 10)]
+
+
+def test_who_never_comes_keeps_nothing_of_the_schedule() -> None:
+    f = Floor([queue()], [agent("a"), agent("b")])
+    f.at(HOUR).login("b")
+    week = schedule("thu 00:00-04:00 UTC")
+    s = figures(f, schedules={"a": week, "b": week}, began=0.0)
+    absent, late = s.agent("a", 2 * HOUR), s.agent("b", 2 * HOUR)
+    assert (absent.scheduled, absent.adherence, absent.logged_in) == (2 * HOUR, 0.0, 0.0)
+    assert (late.scheduled, late.adherence) == (2 * HOUR, 0.5)
+    _, everybody = s.tenant("t", 2 * HOUR)
+    assert everybody.adherence == 0.25
+
+
+def test_not_answering_is_not_working() -> None:
+    week = schedule("daily 00:00-24:00 UTC", breaks=("daily 12:00-13:00 UTC",))
+    work, rest = week.shifts(11 * HOUR, 11.25 * HOUR), week.shifts(12 * HOUR, 12.25 * HOUR)
+    kept = {state: next(week.shifts(11 * HOUR, 11.25 * HOUR)).fits(state) for state in STATES}
+    assert kept == dict.fromkeys(STATES, True) | dict.fromkeys(("offline", "break", "not_answering"), False)
+    kept = {state: next(week.shifts(12 * HOUR, 12.25 * HOUR)).fits(state) for state in STATES}
+    assert kept == dict.fromkeys(STATES, False) | dict.fromkeys(("offline", "break"), True)
+    assert {one.due for one in work} == {"work"}
+    assert {one.due for one in rest} == {"break"}
+
+
+def test_a_schedule_follows_the_clock_on_the_wall() -> None:
+    """Summer time begins in Berlin on 2026-03-29 at 02:00, and ends on 2026-10-25 at 03:00."""
+    week = schedule("sun 01:00-04:00 Europe/Berlin")
+    for day, hours in ((datetime(2026, 3, 29, tzinfo=UTC), 2), (datetime(2026, 10, 25, tzinfo=UTC), 4)):
+        begins = day.timestamp() - 6 * HOUR
+        assert sum(one.ends - one.begins for one in week.shifts(begins, begins + DAY)) == hours * HOUR
+    night = schedule("sat 22:00-06:00 UTC")
+    begins = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()
+    shifts = list(night.shifts(begins, begins + DAY))
+    assert (shifts[0].begins - begins, shifts[-1].ends - begins) == (10 * HOUR, 18 * HOUR)
+    assert night.due(begins) is None
+    assert night.due(begins + 11 * HOUR) == "work"
+
+
+def test_a_schedule_that_changes_counts_from_then_on() -> None:
+    f = Floor([queue()], [agent("a")])
+    f.login("a")
+    s = figures(f, schedules={"a": schedule("daily 00:00-24:00 UTC")}, began=0.0)
+    s.configure(f.settings, {"a": schedule("daily 12:00-13:00 UTC")}, HOUR)
+    assert s.agent("a", 10 * HOUR).scheduled == HOUR
+    assert s.agent("a", 10 * HOUR).logged_in == 10 * HOUR
+    s.configure(f.settings, {}, 10 * HOUR)
+    f.at(20 * HOUR).do("logout", "a")
+    s.add(f.log[-1])
+    assert (s.agent("a").scheduled, s.agent("a").logged_in) == (HOUR, 20 * HOUR)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_adherence_is_in_the_log(seed: int) -> None:
+    """Live and read again it is the same, and what looking at every half second of the log says."""
+    world = World(seed)
+    world.now = began = 1000.0 * (seed % 7)
+    world.d = Distributor(world.settings, began, new_id=world.new_id, draw=world.chance.random)
+    world.play(150)
+    week = schedule("daily 00:00-00:21 UTC", "daily 00:40-24:00 UTC", breaks=("daily 00:05-00:09 UTC",))
+    schedules = {one.name: week for one in world.settings.agents}
+    live, replay = (Statistics(world.settings, 300.0, schedules, began) for _ in range(2))
+    for event in world.log:
+        live.add(event)
+        replay.add(parse(name_of(event), event.at, fields_of(event)))
+    for one in world.settings.agents:
+        found = live.agent(one.name, world.now)
+        assert found.as_map() == replay.agent(one.name, world.now).as_map()
+        changes = [(event.at, event.state) for event in world.log if isinstance(event, AgentChanged)
+                   and event.agent == one.name]  # fmt: skip
+        scheduled, adhered = looked_at(week, changes, began, world.now)
+        assert found.scheduled == pytest.approx(scheduled, abs=2 * STEP)
+        assert found.adhered == pytest.approx(adhered, abs=2 * STEP * (len(changes) + 2))
+
+
+STEP = 0.5
+
+
+def looked_at(week: Schedule, changes: list[tuple[float, str]], began: float, ends: float) -> tuple[float, float]:
+    """Seconds in which something was due, and in which the agent did it."""
+    away, scheduled, adhered = {"offline", "break"}, 0.0, 0.0
+    at, state, coming = began, "offline", iter([*changes, (ends + 1, "")])
+    change = next(coming)
+    while at < ends:
+        while change[0] <= at:
+            state, change = change[1], next(coming)
+        due = week.due(at)
+        scheduled += STEP * (due is not None)
+        is_at_work = state not in away and state != "not_answering"
+        adhered += STEP * ((due == "work" and is_at_work) or (due == "break" and state in away))
+        at += STEP
+    return scheduled, adhered
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_fold_that_is_interrupted_goes_on(seed: int) -> None:
+    """What one run has counted, kept as plain values, and the rest of the log are all of the log."""
+    world = World(seed)
+    began = world.now
+    world.play(150)
+    schedules = {one.name: schedule("daily 00:00-24:00 UTC") for one in world.settings.agents[:2]}
+    whole, first, second = (Statistics(world.settings, 30.0, schedules, began) for _ in range(3))
+    cut = world.chance.randrange(len(world.log))
+    for event in world.log:
+        whole.add(event)
+    for event in world.log[:cut]:
+        first.add(event)
+    kept_at = world.log[cut].at
+    for each in world.settings.queues:
+        for kind in first.kinds(each.name):
+            for begins, figures_ in first.queue_intervals(each.name, kind):
+                kept = json.loads(json.dumps(figures_.as_kept()))
+                second.put_queue(each.name, kind, begins, QueueFigures.of_kept(kept))
+    states = {event.agent: (event.state, event.at) for event in world.log[:cut] if isinstance(event, AgentChanged)}
+    for one in world.settings.agents:
+        for begins, figures_ in first.agent_intervals(one.name, kept_at):
+            kept = json.loads(json.dumps(figures_.as_map()))
+            second.put_agent(one.name, begins, AgentFigures.of_kept(kept), min(kept_at, begins + 30.0))
+        if one.name in states:
+            state, since = states[one.name]
+            found = State(state)
+            second.add(AgentChanged(kept_at, one.name, "t", found, found, kept_at - since, "", None, None))
+    for event in world.log[cut:]:
+        second.add(event)
+    for each in world.settings.queues:
+        assert second.queue(each.name).as_map() == pytest.approx(whole.queue(each.name).as_map())
+        ours, theirs = (list(s.queue_intervals(each.name)) for s in (second, whole))
+        assert [at for at, _ in ours] == [at for at, _ in theirs]
+    for one in world.settings.agents:
+        ours, theirs = (s.agent(one.name, world.now).as_map() for s in (second, whole))
+        assert {name: value for name, value in ours.pop("states").items() if value > 1e-6} == pytest.approx(
+            {name: value for name, value in theirs.pop("states").items() if value > 1e-6}
+        )
+        assert ours == pytest.approx(theirs)
 
 
 def test_announcements_are_no_figures() -> None:
