@@ -42,7 +42,7 @@ MANNERS: Final = {
 
 WORK: Final = {"queue": "str", "work": "id: of the call, where it is one"}
 RESERVED: Final = {"reservation": "id", **WORK, "kind": "str", "agent": "str"}
-SUPERVISED: Final = {"agent": "str", "supervisor": "id of the supervisor's call"}
+SUPERVISED: Final = {"agent": "str, or nil", "supervisor": "id of the supervisor's call"}
 OF_MESSAGE: Final = {"message": "str", "queue": "str or nil: the last that the caller waited in"}
 OF_RECORDING: Final = {"recording": "str", "recorded_call": "id of its call, or nil"}
 
@@ -201,18 +201,18 @@ EVENTS: Final[dict[str, EventType]] = {
         },
     ),
     "supervision.started": EventType(
-        "A supervisor is on the call in which an agent speaks by this leg.",
+        "A supervisor is on the call in which this leg speaks: an agent's, or another.",
         {**SUPERVISED, "mode": "monitor, whisper, barge or take_over", "by": "str: the control client"},
     ),
     "supervision.changed": EventType(
         "The supervisor goes on in another mode.", {**SUPERVISED, "mode": "str", "by": "str: the control client"}
     ),
     "supervision.ended": EventType(
-        "The supervisor has gone, or the agent; then the supervisor is hung up, unless it has taken the call over.",
+        "The supervisor has gone, or the leg; then the supervisor is hung up, unless it has taken the call over.",
         {
             **SUPERVISED,
             "mode": "str",
-            "reason": "left, agent_left, taken_over, not_now (to take over while it is transferred), or no_codec",
+            "reason": "left, leg_left, taken_over, not_now (to take over while it is transferred), or no_codec",
             "seconds": "float",
         },
     ),

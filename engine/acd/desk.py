@@ -1,7 +1,7 @@
 """What control clients see of queues and agents, and may do with them."""
 
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from santral.engine.acd.settings import Acd
 from santral.engine.acd.supervising import Mode
@@ -15,10 +15,31 @@ from santral.routing.acd.tables import Cause, Leave
 if TYPE_CHECKING:
     from santral.engine.acd.queues import Queues
     from santral.engine.acd.settings import AgentManner, QueueManner
+    from santral.engine.calls.leg import Leg
 
 MOST_SHOWN: Final = 1000  # people of one queue in one answer
 
 Wanted = Literal["available", "break"]
+
+
+class Wish(NamedTuple):
+    """Who is to supervise, and how: a number or user that is rung, or the call of one who is there."""
+
+    mode: Mode
+    to: str | None
+    call: str | None
+
+
+def supervised(queues: "Queues", leg: "Leg", wanted: Wish, by: str) -> str:
+    """Somebody listens to this leg, or more: who is rung, or is there. The id of the supervisor's call."""
+    if (wanted.to is None) == (wanted.call is None):
+        raise RequestError("bad_params", "to, call: one of them", {"fields": ["to", "call"]})
+    try:
+        if wanted.call is not None:
+            return queues.supervising.change(leg, wanted.mode, wanted.call, by).id
+        return queues.supervising.begin(leg, wanted.mode, str(wanted.to), by).id
+    except Unable as problem:
+        raise RequestError(problem.code, str(problem), {"why": list(problem.why)}) from None
 
 
 class Desk:
@@ -156,17 +177,13 @@ class Desk:
                 raise RequestError("bad_params", str(problem), {"fields": ["skills"]}) from None
         queues.reconfigure_agents(_with(queues.acd, settings))
 
-    def supervise(self, name: str, mode: Mode, to: str | None, call: str | None, by: str) -> str:
-        """Somebody listens to this agent's call, or more: who is rung, or is there. The id of the supervisor's call."""
-        supervising = self._queues.supervising
-        if (to is None) == (call is None):
-            raise RequestError("bad_params", "to, call: one of them", {"fields": ["to", "call"]})
+    def supervise(self, name: str, wanted: Wish, by: str) -> str:
+        """Somebody listens to this agent's call, or more. The id of the supervisor's call."""
         try:
-            if call is not None:
-                return supervising.change(name, mode, call, by).id
-            return supervising.begin(name, mode, str(to), by).id
+            leg = self._queues.supervising.leg_of(name)
         except Unable as problem:
-            raise RequestError(problem.code, str(problem), {"why": list(problem.why)}) from None
+            raise RequestError(problem.code, str(problem), {"agent": name}) from None
+        return supervised(self._queues, leg, wanted, by)
 
     # ---- reservations ----
 

@@ -1,8 +1,8 @@
-"""Supervisors: somebody else on an agent's call, who hears it, speaks to the agent alone, or to both, or takes it over.
+"""Supervisors: somebody else on a leg's call, who hears it, speaks to that leg alone, or to both, or takes its place.
 
-What caller and agent say goes through a room of their own while somebody listens there; their call is as it was, so
-that they hold, transfer and change as always. A supervisor follows the agent's leg, whoever it speaks to, and is hung
-up when that leg leaves its call.
+What the two say goes through a room of their own while somebody listens there; their call is as it was, so that they
+hold, transfer and change as always. A supervisor follows the leg, to whomever it speaks and into conferences, and is
+hung up when the leg leaves its call. While a call is masked nobody listens to it.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ from santral.engine.calls.actions.midcall import Listening
 from santral.engine.calls.actions.moving import Joining
 from santral.engine.calls.actions.originating import Originating
 from santral.engine.calls.commanding import NOBODY, Unable, check
-from santral.engine.calls.joins import Bridge, bridge_of
+from santral.engine.calls.joins import Attendance, Bridge, bridge_of
+from santral.engine.calls.leg import sure
 from santral.engine.calls.onward import plan_of_tenant
 from santral.engine.calls.table import Input, State
 from santral.engine.conferences import Manners, RoomSettings, Sounds
@@ -25,25 +26,25 @@ if TYPE_CHECKING:
     from santral.engine.acd.queues import Queues
     from santral.engine.calls.call import Call
     from santral.engine.calls.leg import Leg
-    from santral.engine.conferences import Conference
+    from santral.engine.conferences import Conference, Member
 
+Place = Bridge | Attendance
 Mode = Literal["monitor", "whisper", "barge", "take_over"]
 SILENT: Final = RoomSettings(is_silent=True)
 LISTENED_IN: Final = (State.CONNECTED, State.TRANSFERRING)
-SPEAKS_TO_NOBODY: Final = "agent {} speaks to nobody who could be heard"
 
 
 @dataclass(slots=True)
 class Supervision:
-    """One supervisor on one agent's leg."""
+    """One supervisor on one leg."""
 
     call: "Call"  # the supervisor's
-    agent: str
-    leg: "Leg"  # the agent's
+    agent: str | None  # whose leg it is, if it is one of a queue's
+    leg: "Leg"
     mode: Mode
     room: str
     by: str  # the control client that wants it so
-    watched: str  # the call that the agent's leg is in, or is lent to
+    watched: str  # the call that the leg is in, or is lent to
     since: float = 0.0  # when the supervisor was there; 0: not yet
 
     @property
@@ -77,16 +78,28 @@ class Supervising:
 
     # ---- what control clients want ----
 
-    def begin(self, agent: str, mode: Mode, to: str, by: str) -> "Call":
-        """Ring the supervisor, found as a call of the tenant would be; the call it is in. Raises Unable."""
+    def leg_of(self, agent: str) -> "Leg":
+        """The leg by which this agent speaks to somebody. Raises Unable."""
         queues = self._queues
-        leg, bridge = self._talk_of(agent)
-        watched = bridge.owner(bridge.other(leg))
+        for reservation in queues.by_leg.values():
+            held = queues.held.get(reservation)
+            if held is not None and held.agent == agent and held.leg is not None:
+                return held.leg
+        raise Unable("bad_state", f"agent {agent} speaks to nobody")
+
+    def begin(self, leg: "Leg", mode: Mode, to: str, by: str) -> "Call":
+        """Ring the supervisor, found as a call of the tenant would be; the call it is in. Raises Unable."""
+        queues, place = self._queues, self._place_of(leg)
+        if place is None or (mode == "take_over" and not isinstance(place, Bridge)):
+            raise Unable("bad_state", "the leg speaks to nobody who could be heard, or taken over")
+        held = queues.held.get(queues.by_leg.get(leg.id, ""))
+        agent = None if held is None else held.agent
+        watched = self._call_of(leg, place)
         tenant, room = watched.tenant, f"supervise-{leg.id}"
         if mode == "take_over":
-            room = f"take-over-{leg.id}"  # nobody hears anybody before the agent has left
+            room = f"take-over-{leg.id}"  # nobody hears anybody before the other has left
         plan = check(plan_of_tenant(queues.services, queues.world, tenant, "", to), to, dials=True)
-        second = Plan(None, tenant, (Confer(room, f"{mode} of agent {agent}"),), ())
+        second = Plan(None, tenant, (Confer(room, f"{mode} of {agent or leg.id}"),), ())
 
         def prepare(call: "Call") -> None:
             call.parent, call.linked = watched.id, watched.linked
@@ -94,35 +107,33 @@ class Supervising:
 
         return queues.callbacks.make(queues.world, tenant, Originating(plan, second, NOBODY), to, prepare)
 
-    def change(self, agent: str, mode: Mode, supervisor: str, by: str) -> "Call":
+    def change(self, leg: "Leg", mode: Mode, supervisor: str, by: str) -> "Call":
         """A supervisor who is there goes on in another mode. Raises Unable."""
         one = self._all.get(supervisor)
-        if one is None or one.agent != agent or not one.listens:
-            raise Unable("not_found", "no such supervisor on this agent's call")
+        if one is None or one.leg is not leg or not one.listens:
+            raise Unable("not_found", "no such supervisor on this leg's call")
         one.by = by
         if mode == "take_over":
             self._take_over(one)
             return one.call
         one.mode = mode
-        self._apply_manners(one)
+        self._change_manners(one, one.manners)
         self._queues.events.emit("supervision.changed", **one.about, mode=mode, by=by)
         return one.call
 
-    def _talk_of(self, agent: str) -> tuple["Leg", Bridge]:
-        """The leg by which this agent speaks to somebody, and how. Raises Unable."""
-        queues = self._queues
-        for reservation in queues.by_leg.values():
-            held = queues.held.get(reservation)
-            if held is None or held.agent != agent or held.leg is None:
-                continue
-            bridge = self._bridge_of(held.leg)
-            if bridge is not None:
-                return held.leg, bridge
-        raise Unable("bad_state", SPEAKS_TO_NOBODY.format(agent))
+    # ---- where the leg is ----
 
-    def _bridge_of(self, leg: "Leg") -> Bridge | None:
+    def _place_of(self, leg: "Leg") -> Place | None:
+        """How it hears others, if it does so that somebody may listen."""
         call = self._queues.services.owner(leg)
-        return None if call is None else bridge_of(call, leg)
+        if call is None:
+            return None
+        if isinstance(call.join, Attendance):
+            return call.join if leg in call.join.legs else None
+        return bridge_of(call, leg)
+
+    def _call_of(self, leg: "Leg", place: Place) -> "Call":
+        return place.owner(place.other(leg)) if isinstance(place, Bridge) else sure(self._queues.services.owner(leg))
 
     # ---- what supervisors' calls say ----
 
@@ -131,17 +142,23 @@ class Supervising:
         one = self._all.get(call.id)
         if one is None:
             return
-        if self._bridge_of(one.leg) is None:
-            call.hang_up(None, "engine")  # the agent has left meanwhile
+        place = self._place_of(one.leg)
+        if place is None:
+            call.hang_up(None, "engine")  # the leg has gone meanwhile, or is alone
             return
         one.since = self._queues.now
         if one.listens:
-            self._let_in(one)
+            self._bring(one, place)
 
     def attending(self, call: "Call") -> Attending | None:
         """How a supervisor takes part; None for everybody else."""
         one = self._all.get(call.id)
-        return None if one is None else Attending(one.room, SILENT, Sounds(), one.manners)
+        if one is None:
+            return None
+        place = self._place_of(one.leg)
+        if one.listens and isinstance(place, Attendance):
+            return self._into(one, place.conference)
+        return Attending(one.room, SILENT, Sounds(), one.manners)
 
     def entered(self, call: "Call") -> None:
         """It hears the room now, or takes over what it came for."""
@@ -155,14 +172,16 @@ class Supervising:
             except Unable:
                 self._end(one, "not_now")
                 call.hang_up(None, "engine")
+        elif (place := self._place_of(one.leg)) is not None:
+            self._bring(one, place)
 
     def _take_over(self, one: Supervision) -> None:
-        """The supervisor is in the agent's place, who has left. Raises Unable."""
-        bridge = self._bridge_of(one.leg)
-        if bridge is None:
-            raise Unable("bad_state", SPEAKS_TO_NOBODY.format(one.agent))
-        stays = bridge.other(one.leg)
-        call = bridge.owner(stays)
+        """The supervisor is in the leg's place, which has left. Raises Unable."""
+        place = self._place_of(one.leg)
+        if not isinstance(place, Bridge):
+            raise Unable("bad_state", "the leg does not speak to one other alone")
+        stays = place.other(one.leg)
+        call = place.owner(stays)
         if call.state is not State.CONNECTED:
             raise Unable("bad_state", "the call is being transferred")
         self._end(one, "taken_over")
@@ -174,58 +193,78 @@ class Supervising:
         if one is not None:
             self._end(one, "left")
 
-    # ---- what the agents' calls say ----
+    # ---- what the calls that are listened to say ----
 
     def gone(self, leg: "Leg") -> None:
-        """An agent's leg has left its call: nobody is left to be supervised."""
+        """This leg has left its call: whoever is here for it is here for nobody."""
         for one in [one for one in self._all.values() if one.leg is leg]:
-            self._end(one, "agent_left")
+            self._end(one, "leg_left")
             one.call.hang_up(None, "engine")
 
     def follow(self, call: "Call") -> None:
-        """Something has happened in this call: who is listened to may speak to somebody else now."""
-        if not self._all or call.state not in LISTENED_IN or not isinstance(call.join, Bridge):
-            return
-        if call.join.room is not None:
+        """Something has happened in this call: a leg may hear others in another way now, or be masked."""
+        place = call.join
+        if not self._all or call.state not in LISTENED_IN or not isinstance(place, Bridge | Attendance):
             return
         for one in list(self._all.values()):
-            if one.listens and one.leg in call.join.legs:
-                self._let_in(one)
-                return
+            if one.listens and one.leg in place.legs:
+                self._bring(one, place)
 
     # ---- the room ----
 
-    def _let_in(self, one: Supervision) -> None:
-        bridge = self._bridge_of(one.leg)
-        if bridge is None:
-            return
+    def _bring(self, one: Supervision, place: Place) -> None:
+        """The supervisor where the leg is; nothing happens when it is there already."""
+        watched = self._call_of(one.leg, place)
+        one.watched = watched.id
+        if isinstance(place, Attendance):
+            self._go_to(one, self._into(one, place.conference))
+        else:
+            if place.room is None:
+                self._let_in(one, watched)
+            self._go_to(one, Attending(one.room, SILENT, Sounds(), one.manners))
+        member = self._member(one)
+        if member is not None and bool(member.manners.deaf) != watched.is_masked:
+            self._change_manners(one, Manners(deaf=watched.is_masked))
+
+    def _into(self, one: Supervision, conference: "Conference") -> Attending:
+        return Attending(conference.name, conference.settings, conference.sounds, one.manners)
+
+    def _go_to(self, one: Supervision, where: Attending) -> None:
+        join = one.call.join
+        if isinstance(join, Attendance) and join.conference.name != where.name and one.call.state is State.CONNECTED:
+            one.call.post(Input.ATTEND, where)
+
+    def _let_in(self, one: Supervision, watched: "Call") -> None:
         conferences, tenant = self._queues.services.conferences, one.call.tenant
         room = conferences.obtain(tenant, one.room, SILENT, Sounds())
+        room.locked = True  # whoever else would listen is to be seen as a supervisor, too
 
         def refused(problem: str) -> None:
-            self._queues.log.error("cannot be listened to", agent=one.agent, error=problem)
+            self._queues.log.error("cannot be listened to", leg=one.leg.id, error=problem)
             if not room.members:
                 conferences.close(room)
             self._end(one, "no_codec")
             one.call.hang_up(None, "engine")
 
-        watched = bridge.owner(bridge.other(one.leg))
-        one.watched = watched.id
         watched.post(Input.LISTEN, Listening(room, refused))
-        for each in self._all.values():
-            if each.room == one.room:
-                self._apply_manners(each)
+        for each in self._all.values():  # who has whispered to the leg before it came back is heard by it again
+            member = self._member(each)
+            if each.room == one.room and member is not None and member.manners.whisper_to == each.leg.id:
+                self._change_manners(each, Manners(whisper_to=each.leg.id))
 
-    def _apply_manners(self, one: Supervision) -> None:
-        """Whom a supervisor in the room is heard by: anew when the agent has come (back) to it, as well."""
-        room: Conference | None = self._queues.services.conferences.find(one.call.tenant, one.room)
-        leg = one.call.caller
-        if room is None or leg.id not in room.members or one.leg.id not in room.members:
+    def _member(self, one: Supervision) -> "Member | None":
+        """The supervisor in the conference it is in."""
+        join = one.call.join
+        return join.conference.members.get(one.call.caller.id) if isinstance(join, Attendance) else None
+
+    def _change_manners(self, one: Supervision, wish: Manners) -> None:
+        join = one.call.join
+        if not isinstance(join, Attendance):
             return
         try:
-            room.change(leg, one.manners)
+            join.conference.change(one.call.caller, wish)
         except MediaError as problem:
-            self._queues.log.error("cannot supervise so", agent=one.agent, error=str(problem))
+            self._queues.log.error("cannot supervise so", leg=one.leg.id, error=str(problem))
 
     def _end(self, one: Supervision, reason: str) -> None:
         """Not a supervisor any more. Without the last of them those who are left hear each other directly."""
@@ -236,6 +275,6 @@ class Supervising:
             self._queues.events.emit("supervision.ended", **one.about, mode=one.mode, reason=reason, seconds=seconds)
         if any(each.leg is one.leg and each.listens for each in self._all.values()):
             return
-        bridge = self._bridge_of(one.leg)
-        if bridge is not None and bridge.room is not None and bridge.room.name == one.room:
-            bridge.owner(bridge.other(one.leg)).post(Input.LISTEN, Listening(None, lambda _problem: None))
+        place = self._place_of(one.leg)
+        if isinstance(place, Bridge) and place.room is not None and place.room.name == one.room:
+            self._call_of(one.leg, place).post(Input.LISTEN, Listening(None, lambda _problem: None))

@@ -47,6 +47,11 @@ class Manners:
     agc: bool | None = None  # what it says is brought to one loudness, before `gain_db`
     whisper_to: str | None = None  # id of the only leg that hears it; EVERYBODY again
 
+    @property
+    def is_discreet(self) -> bool:
+        """Not everybody is to know of it: it comes and goes without a sound."""
+        return bool(self.monitor or self.whisper_to)
+
     def over(self, standing: "Manners") -> "Manners":
         """What stands, but for what is wished here."""
         return replace(standing, **{name: value for name, value in asdict(self).items() if value is not None})
@@ -107,7 +112,8 @@ class Conference:
             members=len(self.members),
             **asdict(manners),
         )
-        self.sound(self.sounds.join)
+        if not manners.is_discreet:
+            self.sound(self.sounds.join)
         self._owner.on_change(self)
 
     @property
@@ -162,10 +168,10 @@ class Conference:
             reason=reason,
         )
         self._owner.on_change(self)
-        if self.members:
-            self.sound(self.sounds.leave)
-        else:
+        if not self.members:
             self._owner.close(self)
+        elif not member.manners.is_discreet:
+            self.sound(self.sounds.leave)
 
     def sound(self, audio: PreparedAudio | None) -> None:
         """To everybody, unless they are being told something."""

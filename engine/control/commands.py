@@ -406,6 +406,7 @@ COMMANDS: Final[Mapping[str, Verb]] = {
     "call.detect": verb(audio.Detect, audio.on_detect, "calls", changes=True),
     "call.mute": verb(audio.Mute, audio.on_mute, "calls", changes=True),
     "call.unmute": verb(audio.Unmute, audio.on_unmute, "calls", changes=True),
+    "call.supervise": verb(agents.SuperviseLeg, agents.on_supervise_leg, "calls", changes=True),
     "call.transfer": verb(TransferCall, on_transfer, "calls", changes=True),
     "call.originate": verb(OriginateCall, on_originate, "calls", changes=True),
     "conference.list": verb(conferences.ListConferences, conferences.on_list, "read", changes=False),

@@ -18,16 +18,21 @@ TAIL_S: Final = 0.5  # of a secure collection
 def add(call: "Call", reason: str) -> None:
     """Masked from now on, for this reason too."""
     call.masks.add(reason)
-    settle(call)
-    call.services.recordings.follow(call)
+    _tell(call)
 
 
 def drop(call: "Call", reason: str) -> None:
     """This reason holds no longer."""
     if reason in call.masks and not call.is_finished:
         call.masks.discard(reason)
-        settle(call)
-        call.services.recordings.follow(call)
+        _tell(call)
+
+
+def _tell(call: "Call") -> None:
+    """Whoever hears the call hears of it."""
+    settle(call)
+    call.services.recordings.follow(call)
+    call.services.queues.supervising.follow(call)
 
 
 def drop_later(call: "Call", reason: str) -> None:

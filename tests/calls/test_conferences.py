@@ -120,6 +120,32 @@ async def test_a_beep_for_who_comes_and_a_sound_for_who_goes(
     assert (levels[0] > 6000, levels[1]) == (True, 0)
 
 
+async def test_who_only_listens_comes_and_goes_without_a_sound(
+    start: Start, talkers: Any, sounds: Any, client_of: Any
+) -> None:
+    folder = sounds("any.wav", 1700, 1.0).parent
+    keys = 'join_sound = "any.wav"\nleave_sound = "any.wav"'
+    bench = await start(tenant_keys=f'sounds = "{folder}"', right_keys=ROUTE.format(keys=keys))
+    client = await client_of(bench)
+    one, two = talkers(2)
+    await come(bench, one, 0)
+    await until(lambda: told(bench, "conference.joined"))
+    await asyncio.sleep(1.2)  # its own sound
+    await come(bench, two, 600, "9196")
+    listening = next(call for call in bench.engine.calls() if call.facts.called == "9196")
+    one.heard()
+    await client.call("conference.join", name="7001", call=listening.id, monitor=True)
+    await until(lambda: len(told(bench, "conference.joined")) == 2)
+    await asyncio.sleep(0.3)
+    await client.call("conference.leave", call=listening.id)
+    await until(lambda: told(bench, "conference.left"))
+    await asyncio.sleep(0.3)
+    assert abs(one.heard().astype(int)).max(initial=0) < 100
+    await client.call("conference.join", name="7001", call=listening.id)
+    await asyncio.sleep(0.6)
+    assert one.level(one.heard(), 1700) > 1000
+
+
 async def test_commands_bring_calls_in_and_out(start: Start, talkers: Any, client_of: Any) -> None:
     """A call of two legs joins somebody who echoes; it leaves, and its legs hear each other again."""
     bench = await start(**SILENT)

@@ -250,6 +250,13 @@ class Staff:
         await until(lambda: told(self.bench, "supervision.started"))
         return str(made["call"])
 
+    async def calls_out(self) -> Any:
+        """The colleague calls the customer; the colleague's dialog."""
+        dialog = await invite(self.colleague.peer, "2001", "102", "secret102", sdp=self.colleague.sdp)
+        await self.customer.pick_up()
+        await self.colleague.connected(dialog)
+        return dialog
+
     async def consult(self) -> Any:
         """The agent calls the colleague by its second line; the dialog."""
         second = self.second

@@ -19,6 +19,7 @@ HEARS = {  # mode -> what customer, agent and supervisor hear of customer, agent
     "barge": [(False, True, False, True), (True, False, False, True), (True, True, False, False)],
 }
 MUSIC = (False, False, False, False, True)
+NOTHING = (False, False, False, False)
 TWO = [(False, False, True, False), (True, False, False, False)]  # customer and colleague, apart from all others
 
 
@@ -28,6 +29,15 @@ name = "echo"
 tenant = "acme"
 called = "[*]99"
 destinations = [{ echo = true }]
+"""
+
+
+TRIO = """
+[[route]]
+name = "trio"
+tenant = "acme"
+called = "800"
+destinations = [{ conference = "trio" }]
 """
 
 
@@ -84,7 +94,7 @@ async def test_a_blind_transfer_by_the_agent_ends_the_supervision(staff: Hire) -
     await people.agent.is_hung_up()
     await people.boss.is_hung_up()
     await people.hear(TWO, people.customer, people.colleague)
-    assert (people.state(), reasons(people)) == ("wrapping", ["agent_left"])
+    assert (people.state(), reasons(people)) == ("wrapping", ["leg_left"])
     assert_alone(people)
     queue, agent = people.figures()
     assert (queue["answered"], queue["handled"], agent["handled"]) == (1, 1, 1)
@@ -125,7 +135,7 @@ async def test_hold_consult_and_attended_transfer_under_supervision(staff: Hire,
     await people.agent.is_hung_up(people.agent.dialog, asked)
     await people.boss.is_hung_up()
     await people.hear(TWO, people.customer, people.colleague)
-    assert (people.state(), reasons(people)) == ("wrapping", ["agent_left"])
+    assert (people.state(), reasons(people)) == ("wrapping", ["leg_left"])
     (done,) = told(people.bench, "reservation.wrapping")
     assert (done["hold"] >= 0.5, done["talk"] > 0) == (True, True)
     assert_alone(people)
@@ -234,9 +244,71 @@ async def test_the_caller_of_an_agent_who_stays_hangs_up_under_supervision(staff
     await people.customer.dialog.request("BYE")
     await people.customer.peer.expect(200)
     await people.boss.is_hung_up()
-    assert (people.state(), reasons(people)) == ("wrapping", ["agent_left"])
+    assert (people.state(), reasons(people)) == ("wrapping", ["leg_left"])
     assert_alone(people)
     await people.agent.peer.hears_nothing(0.1)
+
+
+async def test_a_supervisor_goes_along_into_a_conference_and_back(staff: Hire) -> None:
+    """Where customer and agent hear a colleague, too, the supervisor hears all, and is heard by the agent alone."""
+    people = await staff(more=TRIO)
+    await people.talk()
+    await people.supervise("whisper")
+    call = next(one for one in people.bench.engine.calls() if one.facts.called == "100")
+    await people.client.call("conference.join", name="trio", call=call.id)
+    await people.colleague.call("800", "102")
+    all_four = people.customer, people.agent, people.colleague, people.boss
+    await people.hear(
+        [(False, True, True, False), (True, False, True, True), (True, True, False, False), (True, True, True, False)],
+        *all_four,
+    )
+    (room,) = people.bench.engine.conferences
+    assert (room.name, len(room.members)) == ("trio", 4)
+    await people.client.call("conference.leave", call=call.id)
+    await people.hear(HEARS["whisper"], people.customer, people.agent, people.boss)
+    assert {one.name.partition("-")[0] for one in people.bench.engine.conferences} == {"trio", "supervise"}
+    await people.agent.dialog.request("BYE")
+    await people.agent.peer.expect(200)
+    await people.boss.is_hung_up()
+    assert reasons(people) == ["leg_left"]
+
+
+async def test_nobody_listens_to_a_masked_call(staff: Hire) -> None:
+    """Nor may anybody come into the room by another way."""
+    people = await staff(more=ECHO)
+    await people.talk()
+    supervisor = await people.supervise("barge")
+    call = next(one for one in people.bench.engine.calls() if one.facts.called == "100")
+    await people.client.call("recording.mask", call=call.id)
+    await people.hear([HEARS["barge"][0], NOTHING], people.customer, people.boss)
+    await people.client.call("agent.supervise", name="ayse", call=supervisor, mode="monitor")
+    await people.hear([NOTHING], people.boss)
+    await people.client.call("recording.unmask", call=call.id)
+    await people.hear(HEARS["monitor"], people.customer, people.agent, people.boss)
+    await people.colleague.call("*99", "102")
+    other = next(one for one in people.bench.engine.calls() if one.facts.called == "*99")
+    (room,) = people.bench.engine.conferences
+    with pytest.raises(RequestError, match="locked"):
+        await people.client.call("conference.join", name=room.name, call=other.id)
+
+
+async def test_any_leg_is_supervised_and_its_place_taken(staff: Hire) -> None:
+    """A call of no queue: the colleague calls a customer, the supervisor coaches the colleague, then takes over."""
+    people = await staff()
+    dialog = await people.calls_out()
+    call = next(one for one in people.bench.engine.calls() if one.facts.called == "2001")
+    made = await people.client.call("call.supervise", id=call.id, leg="originating", to="103", mode="whisper")
+    await people.boss.pick_up()
+    three = people.customer, people.colleague, people.boss
+    coached = [(False, False, True, False), (True, False, False, True), (True, False, True, False)]
+    await people.hear(coached, *three)
+    (started,) = told(people.bench, "supervision.started")
+    assert (started["agent"], started["leg"], started["call"]) == (None, call.caller.id, call.id)
+    await people.client.call("call.supervise", id=call.id, leg="originating", call=made["call"], mode="take_over")
+    await people.colleague.is_hung_up(dialog)
+    await people.hear([(False, False, False, True), (True, False, False, False)], people.customer, people.boss)
+    assert reasons(people) == ["taken_over"]
+    assert_alone(people)
 
 
 TOKENS = """
@@ -267,6 +339,7 @@ async def test_who_may_not_supervise(staff: Hire) -> None:
     with pytest.raises(RequestError, match="speaks to nobody"):
         await people.client.call("agent.supervise", name="ayse", to="103")
     await people.talk()
+    (call,) = people.bench.engine.calls()
     supervisor = await people.supervise("monitor")
     (address,) = [one for one in people.bench.engine.control.addresses if one.startswith("tcp:")]
     refused = {
@@ -279,9 +352,10 @@ async def test_who_may_not_supervise(staff: Hire) -> None:
         client = await Client.tcp("127.0.0.1", int(address.rpartition(":")[2]), name, name[0])
         try:
             for code, params in attempts:
-                with pytest.raises(RequestError) as said:
-                    await client.call("agent.supervise", name="ayse", mode="barge", **params)
-                assert said.value.code == code, (name, params)
+                for method, of in (("agent.supervise", {"name": "ayse"}), ("call.supervise", {"id": call.id})):
+                    with pytest.raises(RequestError) as said:
+                        await client.call(method, **of, mode="barge", **params)
+                    assert said.value.code == code, (name, method, params)
             if name == "lead":  # the one who may
                 await client.call("agent.supervise", name="ayse", call=supervisor, mode="barge")
         finally:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from santral.engine.acd.desk import Wish, supervised
 from santral.engine.calls import digits, negotiation, playing, waiting
 from santral.engine.calls.actions import conferring
 from santral.engine.calls.actions.midcall import Holding
@@ -237,6 +238,10 @@ class Verbs:
             raise RequestError("bad_state", "the call has no two legs that are apart", {"state": call.state.value})
         call.post(Input.UNITE)
         return [one.id for one in legs]
+
+    def supervise(self, leg: str | None, wanted: Wish, by: str) -> str:
+        """Somebody listens to this leg's call, or more; the id of the supervisor's call."""
+        return supervised(self._call.services.queues, self.leg(leg, Role.CALLEE), wanted, by)
 
     # ---- recording ----
 

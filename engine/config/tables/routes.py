@@ -159,7 +159,8 @@ class ConferenceTable(Table):
     )
     muted_on_join: Yes = Field(False, description="Whoever comes is heard only after `conference.unmute`.")
     join_sound: Annotated[Label | None, Remark("a beep")] = Field(
-        None, description="Sound file that everybody hears when somebody comes."
+        None,
+        description="Sound file that everybody hears when somebody comes, but who only listens or whispers.",
     )
     leave_sound: Annotated[Label | None, Remark("a beep")] = Field(None, description="The same when somebody has gone.")
     silent: Yes = Field(False, description="No sounds when somebody comes or goes.")

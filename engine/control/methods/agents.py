@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from santral.engine.acd.counting import AGENT
+from santral.engine.acd.desk import Wish
 from santral.engine.acd.settings import AgentManner
+from santral.engine.acd.supervising import Mode
 from santral.engine.control.access import tenant_for
 from santral.engine.control.caller import Caller
 from santral.engine.control.methods.pages import DEFAULT_LIMIT, MAX_LIST, cut
@@ -171,6 +173,11 @@ async def on_finish(caller: Caller, command: Finish) -> dict[str, Any]:
     return caller.engine.queues.desk.show_agent(agent.name)
 
 
+SUPERVISOR: Final = "number or user to ring: the supervisor, as in a call of the tenant"
+STANDING_SUPERVISOR: Final = "of a supervisor who is there, as answered before"
+MODE: Final = "hears both; is heard by the leg alone, too; by both; or is in the leg's place"
+
+
 @dataclass(frozen=True, slots=True)
 class Supervise:
     """Somebody else on the call of an agent: rings a number or user of the tenant, and brings it in when it answers.
@@ -180,16 +187,36 @@ class Supervise:
     """
 
     name: str = about(NAME)
-    to: str | None = about("number or user to ring: the supervisor, as in a call of the tenant", None)
-    call: str | None = about("of a supervisor who is there, as answered before", None)
-    mode: Literal["monitor", "whisper", "barge", "take_over"] = about(
-        "hears both; is heard by the agent alone, too; by both; or instead of the agent", "monitor"
-    )
+    to: str | None = about(SUPERVISOR, None)
+    call: str | None = about(STANDING_SUPERVISOR, None)
+    mode: Mode = about(MODE, "monitor")  # noqa: RUF009
 
 
 async def on_supervise(caller: Caller, command: Supervise) -> dict[str, Any]:
-    agent = found(caller, command.name)
-    if command.call is not None:
-        caller.call(command.call)  # one that this client may see
-    call = caller.engine.queues.desk.supervise(agent.name, command.mode, command.to, command.call, caller.who.name)
+    agent, wanted = found(caller, command.name), wish_of(caller, command)
+    call = caller.engine.queues.desk.supervise(agent.name, wanted, caller.who.name)
     return {"name": agent.name, "mode": command.mode, "call": call}
+
+
+@dataclass(frozen=True, slots=True)
+class SuperviseLeg:
+    """The same for a leg of any answered call: its call is heard, it is whispered to, or another takes its place."""
+
+    id: str = about("of the call")
+    leg: str | None = about("id of the leg, `originating` or `connected`; left out: the connected one", None)
+    to: str | None = about(SUPERVISOR, None)
+    call: str | None = about(STANDING_SUPERVISOR, None)
+    mode: Mode = about(MODE, "monitor")  # noqa: RUF009
+
+
+async def on_supervise_leg(caller: Caller, command: SuperviseLeg) -> dict[str, Any]:
+    watched, wanted = caller.call(command.id), wish_of(caller, command)
+    call = watched.verbs.supervise(command.leg, wanted, caller.who.name)
+    return {"id": watched.id, "mode": command.mode, "call": call}
+
+
+def wish_of(caller: Caller, command: Supervise | SuperviseLeg) -> Wish:
+    """Who is to supervise: a call that is named must be one that this client may see."""
+    if command.call is not None:
+        caller.call(command.call)
+    return Wish(command.mode, command.to, command.call)
