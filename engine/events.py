@@ -276,7 +276,7 @@ EVENTS: Final[dict[str, EventType]] = {
         {
             **OF_MESSAGE,
             "recording": "str",
-            "reason": "key, silence, full, hung_up, moved (to something else) or ended (by somebody else)",
+            "reason": "key, silence, full, hung_up, moved (to something else), ended (by others), lost (its recording)",
             "ms": "int, to the last word",
             "caller": "str",
         },

@@ -147,7 +147,11 @@ class Taking(Endpoint):
 
     def _record(self) -> None:
         call, name = self._call, self._what.message.name
-        self._recording = call.services.recordings.take_message(call, self._leg, name)
+
+        def lost() -> None:
+            call.post(Input.MESSAGE, Fact.LOST)
+
+        self._recording = call.services.recordings.take_message(call, self._leg, name, lost)
         if self._recording is None:
             self._do(self._course.take(Fact.LOST, self._now, NOT_RECORDED))
             return

@@ -5,7 +5,7 @@ brought to what it has become. A call that nobody wants recorded costs one look 
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,6 +43,7 @@ class Story:
     demand: Demand | None = None  # of the words; None once it has been met
     recording: Recording | None = None
     message: Recording | None = None  # that its caller leaves
+    message_over: Callable[[], None] | None = None  # told of its end, whoever has ended it
     attention: Attention | None = None
 
 
@@ -231,6 +232,8 @@ class Recordings:
         story = self._stories.get(one.call or "")
         if story is not None and story.message is one:
             story.message = None
+            if story.message_over is not None:
+                story.message_over()
         if story is not None and story.recording is one:
             story.recording = None
             if story.attention is not None:
@@ -292,12 +295,12 @@ class Recordings:
         """A licence that was reserved and is not needed."""
         self.licences.give_back(call.tenant, _of_message(call))
 
-    def take_message(self, call: "Call", leg: "Leg", message: str) -> Recording | None:
+    def take_message(self, call: "Call", leg: "Leg", message: str, on_over: Callable[[], None]) -> Recording | None:
         """What this leg's peer says from now on is a recording; None, with `recording.failed`, if none can be."""
         story = self._stories.setdefault(call.id, Story())
         one = self._open(replace(self._wish(call, "message", "mono"), message=message), _of_message(call))
         if one is not None:
-            story.message = one
+            story.message, story.message_over = one, on_over
             call.recordings.append(one.id)
             one.align(Scene((Side(leg, "said", "originating"),)))
             self._mask(one, on=call.is_masked)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from tests.calls.test_recorded import Shelf, shelf  # noqa: F401 - a fixture
 from tests.queues.conftest import told, until
 
@@ -314,6 +315,82 @@ async def test_a_call_that_goes_on_to_something_else_ends_its_message(
     assert (left["reason"], left["recording"]) == ("moved", shelf.tape.recording)
     await asyncio.sleep(0.3)
     assert list(bench.engine.calls()) == [call]  # nothing of the message ends the call
+
+
+async def test_a_recording_that_ends_ends_its_message(
+    shelf: Shelf,  # noqa: F811
+    begin: Start,
+    talkers: Callable[[int], list[Any]],
+    sounds: Callable[..., Path],
+    client_of: Any,
+) -> None:
+    """By command, or as the disk is full: nobody speaks to nothing."""
+    sounds("greeting.wav", GREETING_HZ, 0.1)
+    sounds("thanks.wav", THANKS_HZ, 0.1)
+    bench, _ = await begin(more=messages())
+    client = await client_of(bench)
+    (phone,) = talkers(1)
+    await call_in(bench, phone, "200")
+    await hear_tone(bench)
+    await client.call("recording.stop", id=shelf.tape.recording)
+    await bench.left.answer(await bench.left.expect("BYE"), 200)
+    (left,) = told(bench, "message.left")
+    assert (left["reason"], left["recording"]) == ("lost", shelf.tape.recording)
+    assert [order["kind"] for order in shelf.orders] == ["process"]
+
+
+async def test_a_caller_is_transferred_to_a_message(
+    shelf: Shelf,  # noqa: F811
+    begin: Start,
+    talkers: Callable[[int], list[Any]],
+    sounds: Callable[..., Path],
+) -> None:
+    sounds("greeting.wav", GREETING_HZ, 0.1)
+    sounds("thanks.wav", THANKS_HZ, 0.1)
+    inside = messages().replace('from_trunk = "carrier"', 'tenant = "acme"')
+    bench, phones = await begin("ayse", more=inside)
+    (phone,) = talkers(1)
+    await call_in(bench, phone)
+    invite = await phones["ayse"].expect("INVITE")
+    await phones["ayse"].answer(invite, 200, phones["ayse"].sdp(5000, "0 101"))
+    await phones["ayse"].expect("ACK")
+    await until(lambda: told(bench, "reservation.connected"))
+    (call,) = bench.engine.calls()
+    bench.engine.transfer(call.id, "200", "caller", "test")
+    await phones["ayse"].expect("BYE")
+    await hear_tone(bench)
+    assert [(one["queue"], one["call"]) for one in told(bench, "message.started")] == [("support", call.id)]
+    assert told(bench, "reservation.wrapping")
+
+
+async def test_who_hangs_up_while_sounds_are_got_ready_is_told_of(
+    shelf: Shelf,  # noqa: F811
+    begin: Start,
+    talkers: Callable[[int], list[Any]],
+    sounds: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sounds("greeting.wav", GREETING_HZ, 0.1)
+    sounds("thanks.wav", THANKS_HZ, 0.1)
+    wanted, for_ever = asyncio.Event(), asyncio.Event()
+
+    async def prepare(*_: object) -> None:
+        wanted.set()
+        await for_ever.wait()
+
+    bench, _ = await begin(queue='message = "after-hours"\nmax_wait = 0.1', more=messages())
+    (phone,) = talkers(1)
+    ours = await call_in(bench, phone)
+    monkeypatch.setattr("santral.engine.messages.taking.playing.prepare", prepare)
+    async with asyncio.timeout(10):
+        await wanted.wait()
+    assert bench.engine.studio.recordings.licences.in_use("acme") == 1
+    await ours.request("BYE")
+    await bench.left.expect(200)
+    record = await bench.record()
+    assert (record["cause"], record["hung_up_by"], record["recordings"]) == ("normal", "caller", [])
+    assert bench.engine.studio.recordings.licences.in_use("acme") == 0
+    for_ever.set()
 
 
 async def test_a_caller_whom_nobody_has_answered_is_answered_for_the_message(
