@@ -12,6 +12,7 @@ from santral.engine.control.protocol import RequestError
 from santral.engine.recordings.book import Book
 from santral.engine.recordings.captures import Captures
 from santral.engine.recordings.supervisor import RecorderProcess
+from santral.recorder.capture.opening import YOUNG_S
 
 ORDER_S: Final = 30.0  # for the recorder to carry an order out
 WORK_FOLDERS: Final = ("jobs", "outbox")  # of the recorder, in the folder of data: it has something to do
@@ -27,6 +28,7 @@ class Archive:
         self._process: RecorderProcess | None = None
         self._reports: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
+        self._sweeping: asyncio.Task[None] | None = None
         self._awaited: dict[str, asyncio.Future[Mapping[str, Any]]] = {}  # by recording or tenant: an order under way
         self._log = log.get("recordings")
 
@@ -37,6 +39,7 @@ class Archive:
         self._process = process
         self._captures.prepare()
         self._task = self._loop.create_task(self._read())
+        self._sweeping = self._loop.create_task(self._sweep())
         left = set(await asyncio.to_thread(self._left_behind))
         try:
             unfinished = await self._book.unfinished()
@@ -52,6 +55,20 @@ class Archive:
         if left or (self._folder / KEPT).is_dir():
             process.need()
 
+    async def _sweep(self) -> None:
+        """Captures that an engine was killed over before they had begun: nothing was recorded of them."""
+        while True:
+            try:
+                gone, is_young = await asyncio.to_thread(self._captures.sweep)
+            except OSError as problem:
+                self._log.error("the folder of captures cannot be swept", error=str(problem))
+                return
+            for name in gone:
+                self._log.warning("a capture that never began is taken away", file=name)
+            if not is_young:
+                return
+            await asyncio.sleep(YOUNG_S)
+
     def _left_behind(self) -> list[str]:
         """Ids of recordings that the recorder has something to do for. Raises OSError."""
         found = self._captures.left_behind()
@@ -63,6 +80,10 @@ class Archive:
 
     async def close(self) -> None:
         """What was reported is still written."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._sweeping
         if self._task is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(ORDER_S):

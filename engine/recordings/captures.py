@@ -1,5 +1,6 @@
 """Opening captures: the file's place, what its header says for whoever finishes it, and its key."""
 
+import time
 from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine.recordings.recording import Tape, Wish
 from santral.recorder.capture import CaptureHeader, CaptureKey
+from santral.recorder.capture.opening import sweep_unmade
 from santral.recorder.keys import Keyring
 
 if TYPE_CHECKING:
@@ -44,6 +46,14 @@ class Captures:
     def left_behind(self) -> list[str]:
         """Captures that are there: at the start, those of an earlier run. Raises OSError."""
         return sorted(file.stem for file in self.folder.glob(f"*{SUFFIX}"))
+
+    def sweep(self) -> tuple[list[str], bool]:
+        """Names of what was only being made when an earlier engine died, now away; and whether to look again soon.
+
+        Raises OSError.
+        """
+        gone, is_young = sweep_unmade(self.folder, time.time())
+        return [path.name for path in gone], is_young
 
     def open(self, recording: str, wish: Wish, on_event: Callable[["CaptureEvent"], None]) -> Tape:
         """Raises KeysError when its tenant's key does not work."""

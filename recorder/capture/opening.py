@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ from santral.recorder.capture.model import CaptureHeader, CaptureKey
 from santral.recorder.capture.seal import Seal
 
 MAKING: Final = ".making"  # behind the name of a file that is not locked yet
+YOUNG_S: Final = 2.0  # its maker may not have locked it yet
 MAX_META_BYTES: Final = 1 << 16
 
 
@@ -56,6 +58,30 @@ def create(path: Path, opening: bytes) -> int:
         making.unlink(missing_ok=True)
         raise
     return fd
+
+
+def sweep_unmade(folder: Path, now_s: float) -> tuple[list[Path], bool]:
+    """Take away what was being made when its process died; nothing was in it yet. Also whether there may be more soon.
+
+    The lock tells the living from the dead, but for the moment between a file and its lock. Raises OSError.
+    """
+    gone: list[Path] = []
+    is_young = False
+    for path in sorted(folder.glob(f"*{MAKING}")):
+        with suppress(FileNotFoundError):  # it has its name by now
+            if now_s - path.stat().st_mtime < YOUNG_S:  # not even looked at: its maker may be about to lock it
+                is_young = True
+                continue
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+                gone.append(path)
+            except BlockingIOError:
+                continue
+            finally:
+                os.close(fd)
+    return gone, is_young
 
 
 def write_all(fd: int, data: bytes) -> None:

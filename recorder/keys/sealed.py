@@ -10,6 +10,7 @@ file's own.
 import io
 import os
 import struct
+from abc import abstractmethod
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
@@ -66,11 +67,51 @@ class _Chunks:
         return HEADER_BYTES + number * (self.bytes + OVERHEAD_BYTES)
 
 
-class SealedWriter(io.RawIOBase):
+class _Plain(io.RawIOBase):
+    """The plain bytes of a sealed file, a chunk of them at hand: `_take` has another one there."""
+
+    _chunks: _Chunks
+    _chunk: bytes | bytearray
+    size = 0
+    _at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence]
+        if start + offset < 0:
+            raise ValueError("before the beginning")
+        self._at = start + offset
+        return self._at
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
+        if self._at >= self.size:
+            return 0
+        self._take(self._at // self._chunks.bytes)
+        inside = self._at % self._chunks.bytes
+        piece = self._chunk[inside : inside + len(buffer)]
+        buffer[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)
+
+    @abstractmethod
+    def _take(self, number: int) -> None: ...
+
+
+class SealedWriter(_Plain):
     """Seals what is written; encoders may seek back and correct their headers. A file is whole once it is closed.
 
     The plain bytes never reach the disk. `file` must be readable, writable, seekable and empty; it is left open.
     """
+
+    _chunk: bytearray
 
     def __init__(self, file: BinaryIO, key: DataKey, *, chunk_log2: int = CHUNK_LOG2) -> None:
         super().__init__()
@@ -81,31 +122,13 @@ class SealedWriter(io.RawIOBase):
         self._chunk = bytearray()
         self._changed = True
         self._written = 0  # chunks in the file, none of them sealed as the last
-        self._size = 0
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
 
     def writable(self) -> bool:
         return True
 
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        if start + offset < 0:
-            raise ValueError("before the beginning")
-        self._at = start + offset
-        return self._at
-
     def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
-        if self._at > self._size:  # a hole reads as zeros
-            gap, self._at = self._at - self._size, self._size
+        if self._at > self.size:  # a hole reads as zeros
+            gap, self._at = self._at - self.size, self.size
             self.write(bytes(gap))
         view = memoryview(data).cast("B")
         done = 0
@@ -117,23 +140,13 @@ class SealedWriter(io.RawIOBase):
             self._changed = True
             done += len(piece)
             self._at += len(piece)
-            self._size = max(self._size, self._at)
+            self.size = max(self.size, self._at)
         return done
-
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        if self._at >= self._size:
-            return 0
-        self._take(self._at // self._chunks.bytes)
-        inside = self._at % self._chunks.bytes
-        piece = self._chunk[inside : inside + len(buffer)]
-        buffer[: len(piece)] = piece
-        self._at += len(piece)
-        return len(piece)
 
     def close(self) -> None:
         """Seal the last chunk as the last. `discard` instead if the file is not to be whole."""
         if not self.closed:
-            last = max(0, self._size - 1) // self._chunks.bytes
+            last = max(0, self.size - 1) // self._chunks.bytes
             self._take(last)
             self._chunks.write(last, self._chunk, last=True)
         super().close()
@@ -165,7 +178,7 @@ class SealedWriter(io.RawIOBase):
         self._chunk = bytearray(self._chunks.read(number, last=False) if number < self._written else b"")
 
 
-class SealedReader(io.RawIOBase):
+class SealedReader(_Plain):
     """The plain bytes of a sealed file, seekable. Owns `file`. Raises `DamagedError`, from any read."""
 
     def __init__(self, file: BinaryIO, key: DataKey) -> None:
@@ -185,38 +198,14 @@ class SealedReader(io.RawIOBase):
         if self.size <= (self._count - 1) * self._chunks.bytes and self._count > 1:  # the last chunk holds something
             raise DamagedError("cut short")
         self._number, self._chunk = -1, b""
-        self._at = 0
 
     def __enter__(self) -> Self:
         return self
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence]
-        if start + offset < 0:
-            raise ValueError("before the beginning")
-        self._at = start + offset
-        return self._at
-
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        if self._at >= self.size:
-            if not self.size:
-                self._take(0)  # says that it is empty
-            return 0
-        self._take(self._at // self._chunks.bytes)
-        inside = self._at % self._chunks.bytes
-        piece = self._chunk[inside : inside + len(buffer)]
-        buffer[: len(piece)] = piece
-        self._at += len(piece)
-        return len(piece)
+        if not self.size:
+            self._take(0)  # says that it is empty
+        return super().readinto(buffer)
 
     def close(self) -> None:
         if not self.closed:

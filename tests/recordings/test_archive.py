@@ -1,6 +1,8 @@
 """What the recorder reports, orders to it, what an earlier run left: with a real index and a recorder of ours."""
 
 import asyncio
+import fcntl
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -221,3 +223,30 @@ async def test_a_refused_order_and_one_nobody_answers(scene: Scene, monkeypatch:
         await scene.archive.order("erase", row, "ayse", "request")
     with pytest.raises(RequestError, match="has not answered"):
         await waiting
+
+
+async def test_captures_that_never_began_are_swept_and_those_of_the_living_stay(
+    scene: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = scene.folder / "captures"
+    folder.mkdir()
+    dead, new, living, begun = (
+        folder / name for name in ("a.capture.making", "b.capture.making", "c.capture.making", "d.capture")
+    )
+    for one in (dead, new, living, begun):
+        one.write_bytes(b"x")
+    for one in (dead, living, begun):
+        os.utime(one, (0, 0))
+    with living.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        await scene.start()
+        async with asyncio.timeout(20):
+            while new.exists():  # noqa: ASYNC110 - a sweep is told to nobody
+                await asyncio.sleep(0.05)
+        assert [dead.exists(), living.exists(), begun.exists()] == [False, True, True]
+    said = capsys.readouterr().out
+    assert [name in said for name in ("a.capture.making", "b.capture.making", "c.capture.making")] == [
+        True,
+        True,
+        False,
+    ]
