@@ -13,7 +13,7 @@ from santral.engine.cdr.queues import AcdState, QueueInterval, Released
 from santral.engine.cdr.queues import Item as AcdItem
 from santral.engine.cdr.record import CallOpen, CallRecord, LegRecord
 from santral.engine.cdr.recordings import Item as Recorded
-from santral.engine.cdr.recordings import Peak, RecordingChange, RecordingRow
+from santral.engine.cdr.recordings import Order, OrderDone, Peak, RecordingChange, RecordingRow
 from santral.engine.cdr.tables import calls, legs, open_calls
 
 OPEN_FIELDS: Final = tuple(each.name for each in fields(CallOpen))
@@ -67,7 +67,7 @@ class Batch:
                     batch.bindings.append(item)
                 case AcdState() | Released() | QueueInterval():
                     batch.acd.append(item)
-                case RecordingRow() | RecordingChange() | Peak():
+                case RecordingRow() | RecordingChange() | Peak() | Order() | OrderDone():
                     batch.recorded.append(item)
         return batch
 

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from santral.engine import utc
 from santral.engine.cdr.database import MAX_LIST
+from santral.engine.cdr.tables import recording_orders as orders
 from santral.engine.cdr.tables import recordings, usage
 
 MOMENTS: Final = ("started", "ended", "stored", "erased")
@@ -67,6 +68,27 @@ class RecordingChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be done about a recording (`hold`, `release`, `erase`), until it is. `at`: UTC milliseconds."""
+
+    recording: str
+    kind: str
+    node: str
+    tenant: str
+    asked_by: str
+    reason: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderDone:
+    """It was carried out, or refused."""
+
+    recording: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Peak:
     """The most there was of something on one day (`2026-11-22`); a smaller one than is written changes nothing."""
 
@@ -92,7 +114,8 @@ class RecordingFilter:
     until: int | None = None
 
 
-Item = RecordingRow | RecordingChange | Peak
+Item = RecordingRow | RecordingChange | Peak | Order | OrderDone
+OPPOSITES: Final = {"hold": "release", "release": "hold"}  # the later order is the one that holds
 
 
 def packed(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,6 +138,15 @@ def write(connection: Connection, items: Iterable[Item]) -> None:
                 connection.execute(update(recordings).where(recordings.c.id == item.id).values(packed(item.values)))
             case Peak():
                 _raise_to(connection, item)
+            case Order():
+                _forget(connection, item.recording, item.kind, OPPOSITES.get(item.kind, item.kind))
+                connection.execute(insert(orders), asdict(item))
+            case OrderDone():
+                _forget(connection, item.recording, item.kind)
+
+
+def _forget(connection: Connection, recording: str, *kinds: str) -> None:
+    connection.execute(delete(orders).where(orders.c.recording == recording, orders.c.kind.in_(kinds)))
 
 
 def _insert_once(connection: Connection, table: Any, key: list[str]) -> Any:
@@ -149,6 +181,13 @@ def find(engine: Engine, identifier: str) -> dict[str, Any] | None:
     """The recording of this id."""
     items = page(engine, 1, None, RecordingFilter(id=identifier))["items"]
     return items[0] if items else None
+
+
+def standing(engine: Engine, node: str) -> list[Order]:
+    """Orders that were given to a node and are not known to be carried out, oldest first."""
+    query = select(orders).where(orders.c.node == node).order_by(orders.c.at)
+    with engine.connect() as connection:
+        return [Order(**row._mapping) for row in connection.execute(query)]
 
 
 def unfinished(engine: Engine, node: str) -> list[tuple[str, str]]:

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from santral.engine import utc
 
-SCHEMA_HEAD: Final = "0007"  # the migration this code needs
+SCHEMA_HEAD: Final = "0008"  # the migration this code needs
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -190,6 +190,18 @@ recordings: Final = Table(
     Index("recordings_by_call", "call"),
     Index("recordings_by_queue", "queue", "id"),
     Index("recordings_by_state", "node", "state"),
+)
+
+recording_orders: Final = Table(
+    "recording_orders",
+    metadata,
+    identifier("recording", primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Moment, nullable=False),
 )
 
 usage: Final = Table(

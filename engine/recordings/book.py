@@ -1,12 +1,12 @@
 """What is written down and told of recordings: rows of the index, events, the reports of the recorder process."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
 from santral.engine import log, utc
 from santral.engine.cdr import recordings as rows
-from santral.engine.cdr.recordings import Peak, RecordingChange, RecordingRow
+from santral.engine.cdr.recordings import Order, OrderDone, Peak, RecordingChange, RecordingRow
 from santral.engine.cdr.store import CdrStore
 from santral.engine.events import EventLog
 from santral.engine.recordings.licences import HIGH_WATER
@@ -80,6 +80,27 @@ class Book:
     def peaked(self, tenant: str, licences: int) -> None:
         self._cdrs.recorded(Peak(tenant, utc.text_of(utc.now_ms())[:10], HIGH_WATER, licences))
 
+    # ---- what the recorder is to do ----
+
+    async def ordered(self, kind: str, recording: Mapping[str, Any], by: str, reason: str) -> Order:
+        """Written down before it is given: a node that dies over it gives it again. Raises StoreError."""
+        order = Order(
+            recording=str(recording["id"]),
+            kind=kind,
+            node=self._node,
+            tenant=str(recording["tenant"]),
+            asked_by=by,
+            reason=reason,
+            at=utc.now_ms(),
+        )
+        self._cdrs.recorded(order)
+        await self._cdrs.flush()
+        return order
+
+    async def standing(self) -> list[Order]:
+        """Orders of which nobody knows whether they were carried out. Raises StoreError."""
+        return await self._cdrs.ask(lambda engine: rows.standing(engine, self._node))
+
     # ---- what the recorder says ----
 
     async def heard(self, report: dict[str, Any], noted: Callable[[str], None]) -> None:
@@ -95,6 +116,9 @@ class Book:
             if any(known.get(name) != value for name, value in shown(values).items()):
                 self._cdrs.recorded(RecordingChange(recording, values))
                 self._tell(kind, tenant, {"recording": recording, "recorded_call": known.get("call"), **fields})
+            await self._cdrs.flush()
+        if recording and (order := order_of(report)):
+            self._cdrs.recorded(OrderDone(recording, order))
             await self._cdrs.flush()
         if kind == "rejected":
             self._log.error("the recorder did not understand", of=report.get("of"), why=report.get("why"))
@@ -206,6 +230,20 @@ REPORTS: Final[dict[str, Callable[[dict[str, Any]], Values]]] = {
     "held": _held,
     "released": _released,
 }
+SETTLES: Final = {"erased": "erase", "held": "hold", "released": "release", "rewrapped": "rewrap"}
+
+
+def order_of(report: Mapping[str, Any]) -> str:
+    """The order that a report settles, carried out or not; none of them: empty."""
+    match report.get("kind"):
+        case "refused":
+            return str(report.get("order") or "")
+        case "rejected":
+            return str(report.get("of") or "")
+        case kind:
+            return SETTLES.get(str(kind), "")
+
+
 UNTOLD: Final = frozenset({"stored", "ended", "erased", "files"})  # values that differ each time a report is read
 
 

@@ -43,7 +43,7 @@ class Studio:
         book = Book(cdrs, events, config.engine.node)
         self.captures: Final = Captures(plane, config.engine.data_dir, config.engine.node)
         self.archive: Final = Archive(loop, self.captures, book, config.engine.data_dir)
-        self.process: Final = RecorderProcess(loop, self._frame, self.archive.hear)
+        self.process: Final = RecorderProcess(loop, self._frame, self.archive.hear, self.archive.standing)
         licences = Licences(book.peaked, lambda: utc.text_of(utc.now_ms())[:10])
         self.recordings: Final = Recordings(loop, self.captures, book, licences, self.process)
         self.files: Final = Files(cdrs, self.recordings.is_running, self._open_stored, self._open_live)

@@ -32,15 +32,19 @@ Frame = Mapping[str, Any]
 
 
 class RecorderProcess:
-    """Ours. `settings` makes its first frame at each start; `hear` is given everything but signs of life."""
+    """Ours. `settings` makes its first frame at each start, `standing` those behind it; `hear` is given everything but
+    signs of life.
+    """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         settings: Callable[[], Frame],
         hear: Callable[[Frame], None],
+        standing: Callable[[], Sequence[Frame]] = tuple,
         command: Sequence[str] = COMMAND,
     ) -> None:
+        self._standing = standing
         self._loop, self._settings, self._hear, self._command = loop, settings, hear, tuple(command)
         self._task: asyncio.Task[None] | None = None
         self._process: Process | None = None
@@ -61,12 +65,12 @@ class RecorderProcess:
         if self._task is None and not self._stopping:
             self._task = self._loop.create_task(self._keep())
 
-    def tell(self, frame: Frame) -> None:
-        """Say this to it, now or as soon as it runs."""
+    def tell(self, frame: Frame, *, stands: bool = False) -> None:
+        """Say this to it, now or as soon as it runs; what `stands` it is told then anyway."""
         self.need()
         if self._writer is not None and not self._writer.is_closing():
             self._writer.write(msgpack.packb(frame))
-        elif len(self._orders) < MAX_ORDERS:
+        elif not stands and len(self._orders) < MAX_ORDERS:
             self._orders.append(frame)
 
     def reconfigure(self) -> None:
@@ -131,7 +135,7 @@ class RecorderProcess:
     def _greet(self, writer: asyncio.StreamWriter) -> None:
         self._heard_at = time.monotonic()
         orders, self._orders = self._orders, []
-        for frame in (self._settings(), *orders):
+        for frame in (self._settings(), *self._standing(), *orders):
             writer.write(msgpack.packb(frame))
         self._writer = writer
 

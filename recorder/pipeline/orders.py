@@ -36,12 +36,16 @@ class Orders:
         self._folder = tools.layout.orders
 
     def take(self, kind: str, recording: str, said: Mapping[str, Any]) -> None:
-        """Remember an order. Raises OSError; ValueError for what is no id."""
+        """Remember an order; `at` (UTC ms) tells it from others of its kind, `again` that it may be carried out.
+
+        Raises OSError; ValueError for what is no id.
+        """
         make_folders(self._folder)
         order = {name: said.get(name, "") for name in ("tenant", "by", "reason")}
-        order["at"] = time.time_ns() // 1_000_000
+        order |= {"at": said.get("at") or time.time_ns() // 1_000_000, "again": bool(said.get("again"))}
         path = self._path(recording, kind)
-        if kind == "erase" and path.exists():
+        known = _read(path)
+        if known is not None and (kind == "erase" or known["at"] == order["at"]):
             return  # it may be half carried out, and knows what is left
         write_whole(path, msgpack.packb(order))
         other = {"hold": "release", "release": "hold"}.get(kind)
@@ -88,23 +92,29 @@ class Orders:
     def _hold(self, job: Job, order: dict[str, Any], path: Path, *, hold: bool) -> None:
         tools, tenant = self._tools, str(order["tenant"])
         mark = {name: order[name] for name in ("by", "reason", "at")} if hold else None
-        known = tools.records.hold(tenant, job.recording, mark) is not None
+        known = tools.records.get(tenant, job.recording)
         is_under_way = bool(job.step) or job.capture.exists()
-        if not known and not is_under_way:
+        if known is None and not is_under_way:
             self._refuse(job, order, "hold" if hold else "release", "unknown")
             return
+        if _is_carried_out(order, known.hold if known else job.hold, hold=hold):
+            self._report_hold(job, order, None, hold=hold)
+            return
+        place = self._place(order, path)
+        tools.records.hold(tenant, job.recording, mark)
         if is_under_way:  # a step that is done again writes the record anew
             job.hold = mark
             job.save()
-        place = self._place(order, path)
         kind = "hold" if hold else "released"
         facts = {"recording": job.recording, "tenant": tenant, "by": order["by"], "reason": order["reason"]}
         entry = tools.ledger.append(kind, facts, since=place)
-        report = "held" if hold else "released"
-        tools.outbox.drop(f"{job.recording}.{'released' if hold else 'held'}")
-        tools.outbox.put(
-            job.recording, report, recording=job.recording, tenant=tenant, by=order["by"], entry=entry.number
-        )
+        self._report_hold(job, order, entry.number, hold=hold)
+
+    def _report_hold(self, job: Job, order: dict[str, Any], entry: int | None, *, hold: bool) -> None:
+        outbox, (report, other) = self._tools.outbox, ("held", "released") if hold else ("released", "held")
+        outbox.drop(f"{job.recording}.{other}")
+        said = {"recording": job.recording, "tenant": order["tenant"], "by": order["by"]}
+        outbox.put(job.recording, report, **said, entry=entry)
 
     def _erase(self, job: Job, order: dict[str, Any], path: Path) -> bool:
         tools, tenant = self._tools, str(order["tenant"])
@@ -168,6 +178,15 @@ def _read(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     return order
+
+
+def _is_carried_out(order: dict[str, Any], present: dict[str, Any] | None, *, hold: bool) -> bool:
+    """Given again by somebody who does not know: not half carried out, which `place` would tell."""
+    if "place" in order:
+        return False
+    if not hold:
+        return bool(order.get("again")) and present is None
+    return present is not None and all(present.get(name) == order[name] for name in ("by", "reason", "at"))
 
 
 def order_expired(tools: Tools, orders: Orders, now_s: float) -> int:

@@ -39,7 +39,7 @@ class Process:
     def need(self) -> None:
         self.needed += 1
 
-    def tell(self, frame: dict[str, Any]) -> None:
+    def tell(self, frame: dict[str, Any], *, stands: bool = False) -> None:
         self.told.append(dict(frame))
         if self.answer is not None and self.archive is not None and frame["kind"] != "noted":
             self.archive.hear({**self.answer, "recording": frame["recording"], "report": "answer"})
@@ -190,7 +190,9 @@ async def test_orders_are_answered_by_the_report(scene: Scene) -> None:
     report = await scene.archive.order("erase", row, "ayse", "request")
     assert report["entry"] == 7
     order = scene.process.told[0]
+    assert order.pop("at") > 0
     assert order == {"kind": "erase", "recording": one, "tenant": "acme", "by": "ayse", "reason": "request"}
+    assert scene.archive.standing() == []
     with pytest.raises(RequestError, match="not finished, or is gone"):
         await scene.archive.order("erase", await scene.found(one), "ayse", "request")
 
@@ -209,6 +211,19 @@ async def test_the_keys_of_a_tenant_are_wrapped_anew(scene: Scene) -> None:
         await waiting
 
 
+async def test_a_late_report_of_another_order_answers_nobody(scene: Scene) -> None:
+    await scene.start()
+    row = await scene.found(scene.row(state="ready"))
+    waiting = asyncio.create_task(scene.archive.order("erase", row, "ayse", "request"))
+    async with asyncio.timeout(10):
+        while not scene.process.told:  # noqa: ASYNC110 - it is written first
+            await asyncio.sleep(0.01)
+    await scene.report("held", row["id"], by="ayse", entry=1)
+    assert not waiting.done()
+    await scene.report("erased", row["id"], by="ayse", reason="request", entry=2, hash="ff")
+    assert (await waiting)["entry"] == 2
+
+
 async def test_a_refused_order_and_one_nobody_answers(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     await scene.start()
     row = await scene.found(scene.row(state="ready"))
@@ -223,6 +238,33 @@ async def test_a_refused_order_and_one_nobody_answers(scene: Scene, monkeypatch:
         await scene.archive.order("erase", row, "ayse", "request")
     with pytest.raises(RequestError, match="has not answered"):
         await waiting
+    assert [one["kind"] for one in scene.archive.standing()] == ["hold"]
+
+
+async def test_an_order_stands_until_it_is_carried_out_whoever_dies(scene: Scene, monkeypatch: Any) -> None:
+    """Nobody has carried it out when the engine dies; the next one gives it again, to each recorder that begins."""
+    await scene.start()
+    held, freed = [await scene.found(scene.row(state="ready")) for _ in range(2)]
+    monkeypatch.setattr(archives, "ORDER_S", 0.05)
+    for kind, row in (("hold", held), ("hold", freed), ("release", freed)):
+        with pytest.raises(RequestError, match="has not answered"):
+            await scene.archive.order(kind, row, "ayse", "court")
+    given = [one for one in scene.process.told if one["kind"] != "noted"]
+    assert [("again" in one, one["reason"]) for one in given] == [(False, "court")] * 3
+    later = Scene(scene.folder, scene.store)
+    await later.start()
+    assert later.process.needed == 1
+    standing = later.archive.standing()
+    assert standing == [{**given[0], "again": True}, {**given[2], "again": True}]  # the later word holds
+    assert later.archive.standing() == standing  # for the next recorder process
+    await later.report("held", held["id"], by="ayse", entry=1)
+    await later.report("refused", freed["id"], order="release", why="unknown")
+    assert later.archive.standing() == []
+    await later.archive.close()
+    last = Scene(scene.folder, scene.store)
+    await last.start()
+    assert (last.archive.standing(), last.process.needed) == ([], 0)
+    await last.archive.close()
 
 
 async def test_captures_that_never_began_are_swept_and_those_of_the_living_stay(

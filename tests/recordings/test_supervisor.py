@@ -52,7 +52,7 @@ async def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
     def begin(hear: Callable[[Any], None] = lambda _frame: None, script: str = STAND_IN) -> RecorderProcess:
         command = (sys.executable, "-c", script, str(tmp_path / "told"))
-        made.append(RecorderProcess(asyncio.get_running_loop(), lambda: {"kind": "settings"}, hear, command))
+        made.append(RecorderProcess(asyncio.get_running_loop(), lambda: {"kind": "settings"}, hear, tuple, command))
         return made[-1]
 
     yield begin
@@ -68,6 +68,17 @@ async def until(holds: Callable[[], Any]) -> None:
 
 def kinds(frames: list[dict[str, Any]]) -> list[str]:
     return [frame["kind"] for frame in frames]
+
+
+async def test_what_stands_is_told_to_each_that_begins(make: Make, told: Any) -> None:
+    process = make()
+    process._standing = lambda: [{"kind": "hold", "recording": "a"}]
+    process.tell({"kind": "hold", "recording": "a"}, stands=True)
+    await until(lambda: len(told()) == 2)
+    process.tell({"kind": "erase", "recording": "b"}, stands=True)
+    process.tell({"kind": "die"})
+    await until(lambda: len(told()) == 6)
+    assert kinds(told()) == ["settings", "hold", "erase", "die", "settings", "hold"]
 
 
 async def test_it_is_started_when_it_is_needed_and_told_its_settings_first(make: Make, told: Any) -> None:

@@ -156,6 +156,43 @@ def test_a_hold_wins_until_it_is_released(desk: Any) -> None:
     assert_erased(desk, recording)
 
 
+def again(desk: Any, kind: str, recording: str, at: int) -> None:
+    said = {"tenant": "acme", "by": "ayse", "reason": "asked to", "at": at, "again": True}
+    desk.recorder().orders.take(kind, recording, said)
+
+
+def test_an_order_that_is_given_again_is_carried_out_once_and_answered_again(desk: Any) -> None:
+    recording = desk.capture()
+    desk.run()
+    for kind, report in (("hold", "held"), ("release", "released")):
+        for _ in range(2):
+            again(desk, kind, recording, 5 if kind == "hold" else 6)
+            desk.run()
+            assert desk.reports()[f"{recording}.{report}"]["by"] == "ayse"
+        if kind == "hold":
+            again(desk, "hold", recording, 7)  # another one
+            desk.run()
+    assert kinds(desk, recording) == ["stored", "hold", "hold", "released"]
+    for _ in range(2):
+        again(desk, "erase", recording, 8)
+        desk.run()
+    assert kinds(desk, recording)[-1] == "erased"
+    assert desk.reports()[f"{recording}.refused"]["why"] == "unknown"
+    assert desk.findings() == []
+
+
+@pytest.mark.parametrize("point", ["erased.done"])
+def test_killed_between_a_hold_and_its_report(desk: Any, point: str) -> None:
+    recording = desk.capture()
+    desk.run()
+    again(desk, "hold", recording, 5)
+    assert desk.run_apart(f"{point}:kill") == SIGKILLED
+    again(desk, "hold", recording, 5)
+    desk.run()
+    assert kinds(desk, recording) == ["stored", "hold"]
+    assert f"{recording}.held" in desk.reports()
+
+
 def test_a_hold_that_comes_with_an_order_to_erase_wins(desk: Any) -> None:
     recording = desk.capture()
     desk.run()
