@@ -43,9 +43,7 @@ class Archive:
         self._task: asyncio.Task[None] | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self._standing: dict[tuple[str, str], dict[str, Any]] = {}  # by recording and kind: orders not carried out yet
-        self._awaited: dict[
-            str, tuple[str, asyncio.Future[Mapping[str, Any]]]
-        ] = {}  # by recording or tenant
+        self._awaited: dict[str, tuple[str, asyncio.Future[Mapping[str, Any]]]] = {}  # by recording or tenant
         self._log = log.get("recordings")
 
     # ---- life ----
