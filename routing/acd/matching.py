@@ -134,7 +134,7 @@ def room(agent: Agent, now: float) -> int:
     """The kinds an agent may be offered now, as bits: one offer at a time."""
     if agent.state is not AVAILABLE or agent.outside or not agent.is_reachable or agent.rests_until > now:
         return 0
-    if not agent.engaged:
+    if not agent.held:
         return agent.everything
     held: dict[str, int] = {}
     for one in agent.engaged:
@@ -151,7 +151,7 @@ def room(agent: Agent, now: float) -> int:
 
 def key_of(agent: Agent, seat: Seat, strategy: Strategy, draw: Callable[[], float]) -> tuple[float, float, float]:
     """Where an idle seat stands: by tier and load, then as the strategy says, then the longest idle first."""
-    first = seat.tier * 1000.0 + len(agent.engaged)
+    first = seat.tier * 1000.0 + agent.held
     if strategy is LONGEST_IDLE:
         return first, agent.idle_since, 0.0
     key = agent.idle_since
@@ -202,8 +202,8 @@ def _foremost(agent: Agent) -> State:
 def show(floor: Floor, agent: Agent, now: float, reason: str = "", about: Reservation | None = None) -> None:
     """Tell the state an agent is in, if it is another."""
     state = agent.state
-    if agent.engaged:
-        state = agent.engaged[0].cell if len(agent.engaged) == 1 else _foremost(agent)
+    if agent.hand is not None:
+        state = agent.hand.cell if agent.held == 1 else _foremost(agent)
     elif agent.outside and state is not OFFLINE:
         state = State.BUSY
     if state is agent.shown and not (reason and state is agent.state):
@@ -252,7 +252,7 @@ def reserve(floor: Floor, item: Item, seat: Seat, now: float, score: int | None 
         item.standing = OFFERED
         queue.offered += 1
     item.pending = (*item.pending, one)
-    agent.engaged = (*agent.engaged, one)
+    agent.take(one)
     seat.turn = one.tie
     stand(floor, item)
     floor.arm(one, now + timeout)

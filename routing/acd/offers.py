@@ -128,14 +128,15 @@ def _drop(floor: Floor, one: Reservation) -> None:
         one.item.accepted = None
     floor.arm(one, NEVER)
     floor.reservations.pop(one.id, None)
-    one.agent.engaged = without(one.agent.engaged, one)
+    agent = one.agent
+    agent.put_down(one)
 
 
 def free(floor: Floor, agent: Agent, now: float) -> None:
     """An agent has something less in hand."""
     matching.refresh(floor, agent, now)
     matching.show(floor, agent, now)
-    if agent.is_removed and not agent.engaged:
+    if agent.is_removed and not agent.held:
         floor.arm(agent, NEVER)
         if floor.agents.get(agent.name) is agent:
             del floor.agents[agent.name]

@@ -1,6 +1,8 @@
 # What the records of records.py are when they are compiled: fields at fixed places.
 
-from santral.routing.acd.index.items cimport Item
+cimport cython
+
+from santral.routing.acd.index.items cimport Item, Reservation
 from santral.routing.acd.index.match cimport Desk, Hall
 from santral.routing.acd.index.order cimport Order
 
@@ -20,7 +22,8 @@ cdef class Agent:
     cdef public object shown
     cdef public double since
     cdef public double idle_since
-    cdef public tuple engaged
+    cdef public Reservation hand
+    cdef public int held
     cdef public int outside
     cdef public bint is_reachable
     cdef public double rests_until
@@ -30,6 +33,11 @@ cdef class Agent:
     cdef public bint is_removed
     cdef public bint is_wanted
     cdef public double due
+
+    @cython.locals(last=Reservation)
+    cpdef take(self, Reservation one)
+    @cython.locals(before=Reservation)
+    cpdef put_down(self, Reservation one)
 
 cdef class Queue:
     cdef public object settings

@@ -55,7 +55,8 @@ class Agent:
         self.shown = State.OFFLINE
         self.since = now
         self.idle_since = now
-        self.engaged: tuple[Reservation, ...] = ()
+        self.hand: Reservation | None = None  # the first thing in hand, which knows the next
+        self.held = 0  # how many
         self.outside = 0
         self.is_reachable = True
         self.rests_until = now
@@ -65,6 +66,39 @@ class Agent:
         self.is_removed = False
         self.is_wanted = False  # somebody waits, or waited, for this agent alone
         self.due = NEVER
+
+    @property
+    def engaged(self) -> tuple[Reservation, ...]:
+        """Everything in hand, the oldest first."""
+        found, one = [], self.hand
+        while one is not None:
+            found.append(one)
+            one = one.beside
+        return tuple(found)
+
+    def take(self, one: Reservation) -> None:
+        """Something more in hand."""
+        self.held += 1
+        if self.hand is None:
+            self.hand = one
+            return
+        last = self.hand
+        while last.beside is not None:
+            last = last.beside
+        last.beside = one
+
+    def put_down(self, one: Reservation) -> None:
+        """Something less. It is in hand."""
+        self.held -= 1
+        if self.hand is one:
+            self.hand = one.beside
+        else:
+            before = self.hand
+            while before is not None and before.beside is not one:
+                before = before.beside
+            if before is not None:
+                before.beside = one.beside
+        one.beside = None
 
 
 class Floor:

@@ -166,7 +166,7 @@ def _load_reservation(floor: Floor, items: dict[int, Item], saved: Mapping[str, 
     _set_times(one, RESERVATION_TIMES[:-1], saved, now)
     one.phase, one.cell, one.held = Phase(saved["phase"]), State(saved["cell"]), saved["held"]
     floor.reservations[one.id] = one
-    agent.engaged = (*agent.engaged, one)
+    agent.take(one)
     floor.arm(one, due)
     if one.phase is Phase.PENDING:
         item.pending = (*item.pending, one)

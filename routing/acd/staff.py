@@ -91,4 +91,4 @@ def on_due(floor: Floor, agent: Agent, now: float) -> None:
 
 def is_idle(agent: Agent) -> bool:
     """Nothing in hand and ready."""
-    return agent.state is State.AVAILABLE and not agent.engaged and not agent.outside
+    return agent.state is State.AVAILABLE and not agent.held and not agent.outside

@@ -48,6 +48,7 @@ cdef class Reservation:
     cdef readonly str id
     cdef readonly Item item
     cdef readonly object agent
+    cdef public Reservation beside
     cdef readonly long long tie
     cdef public double created
     cdef public object phase

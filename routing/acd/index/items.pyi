@@ -48,6 +48,7 @@ class Reservation:
     id: Final[str]
     item: Final[Item]
     agent: Final[Agent]
+    beside: Reservation | None  # the next thing in the agent's hand
     tie: Final[int]
     created: float
     phase: Phase

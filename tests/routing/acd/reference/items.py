@@ -41,6 +41,7 @@ class Item:
 class Reservation:
     def __init__(self, reservation: str, item: Item, agent: Any, now: float, tie: int) -> None:
         self.id, self.item, self.agent, self.tie = reservation, item, agent, tie
+        self.beside: Reservation | None = None
         self.created = self.connected = self.finished = float(now)
         self.phase, self.cell = Phase.PENDING, State.AVAILABLE
         self.held_since, self.held, self.due = NEVER, 0.0, NEVER
