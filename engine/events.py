@@ -352,7 +352,9 @@ class EventLog:
         self._numbers = numbers or Numbers()
         self._clock_ms = clock_ms
         self._packer = msgpack.Packer(default=str, unicode_errors="replace")
-        self._ring: list[tuple[str, str | None, bytes] | None] = [None] * keep
+        self._ring: list[bytes | None] = [None] * keep  # packed; whose they are stands beside it, at the same place
+        self._kinds = [""] * keep
+        self._tenants: list[str | None] = [None] * keep
         self._keep_bytes = keep_bytes
         self._bytes = 0
         self._oldest = self._numbers.first
@@ -400,7 +402,8 @@ class EventLog:
         size = len(self._ring)
         if seq - self._oldest >= size:
             self._drop_oldest()
-        self._ring[seq % size] = (kind, tenant, packed)
+        place = seq % size
+        self._ring[place], self._kinds[place], self._tenants[place] = packed, kind, tenant
         self._bytes += len(packed)
         while self._bytes > self._keep_bytes and self._oldest < seq:
             self._drop_oldest()
@@ -446,17 +449,18 @@ class EventLog:
 
     def _drop_oldest(self) -> None:
         place = self._oldest % len(self._ring)
-        entry = self._ring[place]
-        if entry is not None:
-            self._bytes -= len(entry[2])
+        packed = self._ring[place]
+        if packed is not None:
+            self._bytes -= len(packed)
         self._ring[place] = None
         self._oldest += 1
 
     def _entry(self, seq: int) -> tuple[str, str | None, bytes]:
-        entry = self._ring[seq % len(self._ring)]
-        if entry is None:
+        place = seq % len(self._ring)
+        packed = self._ring[place]
+        if packed is None:
             raise LookupError(seq)
-        return entry
+        return self._kinds[place], self._tenants[place], packed
 
 
 class Subscription:

@@ -24,6 +24,7 @@ SECRET_HINTS: Final = re.compile(r"inline:|nonce=|response=|://").search
 MAX_KEYS: Final = 1024  # remembered with what they tell: the engine knows some two hundred
 ENCODER: Final = json.JSONEncoder(default=str, ensure_ascii=False)
 
+LEVEL_NAMES: Final = {"exception": "error", "warn": "warning"}  # of methods that are called otherwise
 LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -43,10 +44,9 @@ def configure(level: str = "info", *, stream: TextIO | None = None, as_json: boo
     renderer = render_json if as_json else structlog.dev.ConsoleRenderer(colors=True)
     structlog.configure(
         processors=[
-            add_time,
-            structlog.processors.add_log_level,
             redact,
-            structlog.processors.format_exc_info,
+            describe_problem,
+            add_time_and_level,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
@@ -70,10 +70,15 @@ class Forward(logging.Handler):
             self.handleError(record)
 
 
-def add_time(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Put the UTC time into a line."""
-    line["at"] = utc.text_of(utc.now_ms())
+def add_time_and_level(_logger: Any, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put the UTC time into a line, and how bad it is; after `redact`, which has nothing to look for in them."""
+    line["at"], line["level"] = utc.text_of(utc.now_ms()), LEVEL_NAMES.get(method, method)
     return line
+
+
+def describe_problem(logger: Any, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Write an exception out, where there is one."""
+    return structlog.processors.format_exc_info(logger, method, line) if "exc_info" in line else line
 
 
 def redact(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -14,6 +14,7 @@ from santral.sip.message import Response
 from santral.sip.transport import Certificate, Keyring, Listener, TlsError, Transports
 
 CERTIFICATES_S: Final = 10.0  # how often changes of certificate files are looked for
+TICK_S: Final = 0.02  # the agent's timers, half a second and more, are looked at no oftener: thousands end each second
 
 
 class Tap(Protocol):
@@ -54,6 +55,7 @@ class Signalling:
         self._on_event = on_event
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = float("inf")
+        self._ticked = float("-inf")  # when the agent's timers were last looked at
         self._watch: asyncio.Task[None] | None = None
         self._log = log.get("signalling")
 
@@ -87,7 +89,7 @@ class Signalling:
                 self._tell(action)
         deadline = self.agent.next_deadline()
         if deadline is not None and deadline < self._wakes_at:
-            self._arm(deadline)
+            self._arm(max(deadline, self._ticked + TICK_S))
 
     def respond(self, key: str, response: Response) -> None:
         self.perform(self.agent.respond(key, response, self.now()))
@@ -141,12 +143,14 @@ class Signalling:
     def _fail(self, hop: Hop) -> None:
         self.perform(self.agent.send_failed(hop, self._loop.time()))
 
-    def _arm(self, deadline: float) -> None:
+    def _arm(self, moment: float) -> None:
+        if moment >= self._wakes_at:
+            return
         if self._timer is not None:
             self._timer.cancel()
-        self._wakes_at = deadline
-        self._timer = self._loop.call_at(deadline, self._tick)
+        self._wakes_at = moment
+        self._timer = self._loop.call_at(moment, self._tick)
 
     def _tick(self) -> None:
-        self._timer, self._wakes_at = None, float("inf")
-        self.perform(self.agent.tick(self._loop.time()))
+        self._timer, self._wakes_at, self._ticked = None, float("inf"), self._loop.time()
+        self.perform(self.agent.tick(self._ticked))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Self, TypeVar
 
@@ -10,6 +11,7 @@ from santral.routing.numbering import AS_IT_IS, Numbering
 from santral.routing.numbers import Pattern
 
 MAX_PORT: Final = 65535
+MAX_SOURCES: Final = 1024  # addresses remembered as they were read
 ALMOST_ONE: Final = 1.0 - 2.0**-53  # the largest draw below one
 
 T = TypeVar("T")
@@ -178,6 +180,13 @@ class Entrances:
         return found
 
 
+@lru_cache(MAX_SOURCES)
+def address_of(host: str) -> IPv4Address | IPv6Address:
+    """The address that a source's text means: without a zone, an IPv4 one where it is mapped. Raises ValueError."""
+    address = ip_address(host.partition("%")[0])
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
 def identify(entrances: Entrances, source: Source) -> Identified | Unknown:
     """The trunk a call comes from: by the connection's certificate if it proves the name of one, else by address (over
     UDP with the port); then by discriminators.
@@ -187,11 +196,9 @@ def identify(entrances: Entrances, source: Source) -> Identified | Unknown:
     """
     seen = f"{source.ip}:{source.port} ({source.transport})"
     try:
-        address = ip_address(source.ip.partition("%")[0])
+        address = address_of(source.ip)
     except ValueError:
         return Unknown(f"{seen} is no address")
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
     objections = []
     for trunk in entrances.named(source.names):
         objection = _objection(trunk, source) or _wrong_place(trunk, address)

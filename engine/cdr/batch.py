@@ -1,10 +1,11 @@
 """What one transaction writes. A call that starts and ends within a batch never touches the table of open calls."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Insert, Table, bindparam, delete, insert, update
+from sqlalchemy import Connection, Dialect, Insert, Table, bindparam, delete, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from santral.engine.cdr import bindings, queues, recordings
@@ -19,6 +20,8 @@ from santral.engine.cdr.tables import calls, legs, open_calls
 OPEN_FIELDS: Final = tuple(each.name for each in fields(CallOpen))
 CALL_FIELDS: Final = tuple(each.name for each in fields(CallRecord) if each.name != "legs")
 LEG_FIELDS: Final = tuple(each.name for each in fields(LegRecord))
+
+MAX_INSERTIONS: Final = 16  # kept: three of each database
 
 FORGET: Final = delete(open_calls).where(open_calls.c.id == bindparam("gone"))
 NOTE_ANSWER: Final = update(open_calls).where(open_calls.c.id == bindparam("call")).values(answered=bindparam("moment"))
@@ -80,16 +83,15 @@ class Batch:
 
     def apply(self, connection: Connection) -> None:
         """Write everything; safe to repeat after a commit whose outcome is unknown."""
-        dialect = connection.dialect.name
         if self.opened:
-            connection.execute(insert_once(open_calls, dialect), list(self.opened.values()))
+            insert_rows(connection, open_calls, (*OPEN_FIELDS, "answered"), self.opened.values())
         if self.answered:
             rows = [{"call": call, "moment": moment} for call, moment in self.answered.items()]
             connection.execute(NOTE_ANSWER, rows)
         if self.calls:
-            connection.execute(insert_once(calls, dialect), self.calls)
+            insert_rows(connection, calls, CALL_FIELDS, self.calls)
         if self.legs:
-            connection.execute(insert_once(legs, dialect), self.legs)
+            insert_rows(connection, legs, (*LEG_FIELDS, "call"), self.legs)
         if self.bindings:
             bindings.write(connection, self.bindings)
         if self.acd:
@@ -110,6 +112,29 @@ def row(record: CallOpen | CallRecord | LegRecord, names: tuple[str, ...]) -> di
         if name in made:
             made[name] = list(made[name])
     return made
+
+
+def insert_rows(
+    connection: Connection, table: Table, names: tuple[str, ...], rows: Iterable[Mapping[str, Any]]
+) -> None:
+    """Insert rows that all have these columns, but those that are there. What makes the database's values of ours is
+    looked up once, not for every row.
+    """
+    sql, columns, is_positional = insertion(table, names, connection.dialect)
+    values = [[(name, row[name] if bind is None else bind(row[name])) for name, bind in columns] for row in rows]
+    made = [tuple(value for _, value in one) if is_positional else dict(one) for one in values]
+    connection.exec_driver_sql(sql, made)
+
+
+@lru_cache(MAX_INSERTIONS)
+def insertion(
+    table: Table, names: tuple[str, ...], dialect: Dialect
+) -> tuple[str, tuple[tuple[str, Callable[[Any], Any] | None], ...], bool]:
+    """The statement; its columns in its order, with what their values go through; whether it has them by position."""
+    compiled = insert_once(table, dialect.name).compile(dialect=dialect, column_keys=list(names))
+    order = compiled.positiontup if compiled.positional and compiled.positiontup else names
+    binds = {name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names}
+    return str(compiled), tuple((name, binds[name]) for name in order), bool(compiled.positional)
 
 
 def insert_once(table: Table, dialect: str) -> Insert:

@@ -9,7 +9,7 @@ import secrets
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from ipaddress import IPv6Network, ip_address
+from ipaddress import IPv6Network
 from typing import Any, Final
 
 from santral.engine import log
@@ -18,7 +18,7 @@ from santral.engine.events import EventLog
 from santral.engine.guard.bans import Bans
 from santral.engine.limits import Throttle
 from santral.engine.world import World
-from santral.routing.trunks import Trunk
+from santral.routing.trunks import Trunk, address_of
 from santral.sip.auth.challenger import Challenger, Known, Proof, Verdict, credentials_in
 from santral.sip.events import Hop
 from santral.sip.message import Request
@@ -141,11 +141,10 @@ class Guard:
 
     def _trunks_at(self, host: str) -> Sequence[Trunk]:
         try:
-            address = ip_address(host.partition("%")[0])
+            address = address_of(host)
         except ValueError:
             return ()
-        mapped = getattr(address, "ipv4_mapped", None)
-        return [door.trunk for door in self._world.table.entrances.at(mapped or address)]
+        return [door.trunk for door in self._world.table.entrances.at(address)]
 
     # ---- who somebody is ----
 

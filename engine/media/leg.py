@@ -147,10 +147,14 @@ class MediaLeg:
             return self.final.result()
         return self._plane.read_stats(self)
 
+    def begin_closing(self) -> asyncio.Future[LegStats]:
+        """Have the sockets closed; the future is done with the media thread's acknowledgement. Again: the same one."""
+        return self.final or self._plane.start_closing(self)
+
     async def close(self) -> LegStats:
         """Close the sockets and wait for the media thread's acknowledgement. May be called again: same answer."""
-        final = self.final or self._plane.start_closing(self)
-        return await asyncio.shield(final)
+        final = self.begin_closing()
+        return final.result() if final.done() else await asyncio.shield(final)
 
     # ---- what is asked of it ----
 

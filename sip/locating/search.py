@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
@@ -20,6 +21,7 @@ __all__ = ["DEFAULT_PORTS", "Network", "Place", "Search", "address_version", "is
 
 DEFAULT_PORTS: Final = {"udp": 5060, "tcp": 5060, "tls": 5061}  # RFC 3261 19.1.2
 MAX_PLACES: Final = 8  # more than anybody waits for
+MAX_HOSTS: Final = 1024  # remembered as addresses or names
 MAX_RECORDS: Final = 16  # of one answer
 _PREFERRED: Final = ("udp", "tcp", "tls")  # where the name system does not say (RFC 3263 section 4.1)
 _SERVICES: Final = {"SIP+D2U": "udp", "SIP+D2T": "tcp", "SIPS+D2T": "tls"}  # RFC 3263 section 4.1
@@ -41,6 +43,7 @@ class Place(NamedTuple):
 Search = Generator[Sequence[Question], Answers, list[Place]]
 
 
+@lru_cache(MAX_HOSTS)
 def address_version(host: str) -> int | None:
     """4 or 6 for an address, None for a name."""
     if ":" not in host and not _LOOKS_NUMERIC(host):

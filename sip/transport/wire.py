@@ -7,6 +7,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Crowd", "Listener", "Upward", "family_of", "is_wildcard"]
 
+MAX_HOSTS: Final = 1024  # whose family is remembered
 MAX_CONNECTIONS: Final = 4096  # of the whole node, either way
 MAX_PER_SOURCE: Final = 1024  # of one address (IPv6: one /64), accepted ones
 MAX_HANDSHAKES: Final = 512  # accepted and not yet ready to speak SIP
@@ -80,6 +82,7 @@ class Upward:
         self.loop.call_soon(self.on_failed, hop)
 
 
+@lru_cache(MAX_HOSTS)
 def family_of(host: str) -> socket.AddressFamily | None:
     """AF_INET or AF_INET6 for an address (a zone such as `%eth0` is fine), None for a name."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

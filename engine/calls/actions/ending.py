@@ -129,6 +129,8 @@ def finish(call: "Call", _what: Input, _data: Any) -> None:
 
 async def _record(call: "Call") -> None:
     try:
+        for leg in call.legs:  # all at once: the media thread is asked once
+            leg.begin_closing_media()
         for leg in call.legs:
             await call.close_media(leg)
         _hand_over(call, account.closed(call, call.world.node))

@@ -166,6 +166,12 @@ class Leg:
         """Have the media plane know whether what the peer says is heard."""
         self.rtp.mute(self.is_muted or self.is_hushed)
 
+    def begin_closing_media(self) -> None:
+        """Ask for what `close_media` waits for."""
+        for stream in self.streams:
+            if stream.media is not None and stream.stats is None:
+                stream.media.begin_closing()
+
     async def close_media(self) -> None:
         """Close every stream's port and keep its final counters; what is closed already stays as it is."""
         for stream in self.streams:
