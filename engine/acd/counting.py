@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from santral.engine import utc
 from santral.engine.acd.settings import Acd
 from santral.engine.cdr import queues as rows
-from santral.routing.acd.events import Event
+from santral.routing.acd.distributor import Distributor
+from santral.routing.acd.events import AgentChanged, Event
 from santral.routing.acd.settings import Settings
 from santral.routing.acd.statistics import AgentFigures, QueueFigures, Statistics
 
@@ -101,6 +102,13 @@ class Counting:
     def go_on(self) -> None:
         """From now on agents of whom nothing is heard are not there."""
         self._statistics.go_on(self.now_s)
+
+    def find(self, distributor: Distributor) -> None:
+        """Agents go on in the states they were found in."""
+        now = self._loop.time()
+        for name in distributor.agents():
+            one = distributor.agent(name, now)
+            self.add(AgentChanged(now, name, one.tenant, one.state, one.state, one.for_s, "", None, None))
 
     def leave_off(self) -> None:
         """Nobody's states are known any more."""

@@ -13,8 +13,8 @@ from santral.engine import utc
 from santral.engine.acd.callbacks import Promise
 from santral.engine.acd.store import State, Store
 from santral.routing.acd.events import Completed, Connected, Event
-from santral.routing.acd.settings import CALL, CALLBACK
-from santral.routing.acd.snapshot import AGENT_TIMES, ITEM_TIMES, RESERVATION_TIMES, WORK_TIMES
+from santral.routing.acd.settings import CALL, CALLBACK, Work
+from santral.routing.acd.snapshot import AGENT_TIMES, ITEM_TIMES, RESERVATION_TIMES, WORK_TIMES, work_of
 
 if TYPE_CHECKING:
     from santral.engine.acd.queues import Queues
@@ -81,6 +81,17 @@ class Keeping:
             "talking": [item for item, _ in served],
             "reservations": [reservation for _, reservation in served],
         }
+
+    def take_up(self, kept: Mapping[str, Any]) -> list[Work]:
+        """Other work that agents had in hand, they have again. Returns that whose agent is there no more."""
+        queues, orphans = self._queues, []
+        for item, reservation in zip(kept["talking"], kept["reservations"], strict=True):
+            one, work = queues.distributor.reservation(reservation["id"]), work_of(item["work"], queues.now)
+            if one is not None:
+                queues.resume(one)
+            elif work.queue in queues.acd.queues:
+                orphans.append(work)
+        return orphans
 
     def note(self, event: Event) -> None:
         """This may have changed something that is kept."""

@@ -29,10 +29,10 @@ from santral.engine.config.sounds import Sound
 from santral.engine.config.tables.recording import Record
 from santral.engine.ids import new_id
 from santral.routing.acd.distributor import Distributor
-from santral.routing.acd.events import AgentChanged, Created, Event, TurnedAway
+from santral.routing.acd.events import Created, Event, TurnedAway
 from santral.routing.acd.settings import CALLBACK, AgentSettings, Need, Settings, Work
-from santral.routing.acd.snapshot import work_of
 from santral.routing.acd.tables import Cause, Leave
+from santral.routing.acd.views import ReservationView
 from santral.routing.plan import Enqueue, TakeMessage
 
 if TYPE_CHECKING:
@@ -131,12 +131,12 @@ class Queues:
             self.distributor, events = Distributor.restore(
                 self.acd.settings, kept, lambda _: True, self.now, new_id=new_id, draw=draw
             )
-        orphans = [] if kept is None else self._take_up(kept)
+        orphans = [] if kept is None else self.keeping.take_up(kept)
         self.apply(events)
         for work in orphans:
             self.apply(self.distributor.join(work, self.now))
         if kept is not None:
-            self._count_restored()
+            self.counting.find(self.distributor)
         for agent in self.acd.agents.values():
             if agent.logged_in and (kept is None or agent.name not in kept["agents"]):
                 self.apply(self.distributor.login(agent.name, self.now))
@@ -169,24 +169,6 @@ class Queues:
 
     def _nobody(self) -> Distributor:
         return Distributor(Settings(), self.now, new_id=new_id, draw=secrets.SystemRandom().random)
-
-    def _take_up(self, kept: dict[str, Any]) -> list[Work]:
-        """Other work that agents had in hand, they have again. Returns that whose agent is there no more."""
-        orphans = []
-        for item, reservation in zip(kept["talking"], kept["reservations"], strict=True):
-            one, work = self.distributor.reservation(reservation["id"]), work_of(item["work"], self.now)
-            if one is not None:
-                self.held[one.id] = Held(one.id, one.queue, one.work, one.kind, one.agent, is_engaged=True)
-            elif work.queue in self.acd.queues:
-                orphans.append(work)
-        return orphans
-
-    def _count_restored(self) -> None:
-        """Statistics go on with the states agents were found in."""
-        for agent in self.acd.agents.values():
-            view = self.distributor.agent(agent.name, self.now)
-            state, for_s = view.state, view.for_s
-            self.counting.add(AgentChanged(self.now, agent.name, agent.tenant, state, state, for_s, "", None, None))
 
     def reconfigure(self, world: "World") -> None:
         """New settings: people of queues that are gone go on to their next destinations."""
@@ -441,6 +423,10 @@ class Queues:
         held = self.held[event.reservation] = Held(event.reservation, event.queue, event.work, event.kind, event.agent)
         return held
 
+    def resume(self, one: ReservationView) -> None:
+        """One that began in an earlier run goes on."""
+        self.held[one.id] = Held(one.id, one.queue, one.work, one.kind, one.agent, is_engaged=True)
+
     def forget(self, reservation: str) -> None:
         """It is over, as the distributor says."""
         self.held.pop(reservation, None)
@@ -541,9 +527,9 @@ class Queues:
     contacts: Callable[[str], Any] = staticmethod(lambda _aor: ())
 
     def registered(self, aor: str) -> None:
-        """A phone of this user came or went."""
+        """A phone of this user came or went; it hears so before anything rings it."""
         for name in self._at.get(aor, ()):
-            self.look_at(self.acd.agents[name])
+            self.loop.call_soon(self.look_at, self.acd.agents[name])
 
     # ---- agents by their phones ----
 
