@@ -5,7 +5,7 @@ events is read again.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine import utc
@@ -28,6 +28,7 @@ KEPT_S: Final = 48 * 3600.0  # in memory
 MOMENTS: Final = ("at", "joined", "started", "expires")
 QUEUE: Final = "queue"
 AGENT: Final = "agent"
+TENANT: Final = "tenant"
 KEPT: Final = "kept"  # of the figures in the database: what the next run needs to go on with them
 UNTIL: Final = "until"  # of an agent's: so far its time in states is counted
 
@@ -97,7 +98,7 @@ class Counting:
     def _touch(self, kind: str, name: str) -> None:
         tenant = self._tenants.get((kind, name))
         if tenant is not None:
-            self._touched.add((kind, name, tenant))
+            self._touched |= {(kind, name, tenant), (TENANT, tenant, tenant)}
 
     def go_on(self) -> None:
         """From now on agents of whom nothing is heard are not there."""
@@ -133,14 +134,19 @@ class Counting:
         queues, agents = self._statistics.tenant(name, self.now_s, since, until)
         return queues.as_map(), agents.as_map()
 
-    async def intervals(self, kind: str, name: str, since: float, until: float) -> list[dict[str, Any]]:
-        """One after the other, those in the database and those in memory. `StoreError` when it does not answer."""
+    async def intervals(
+        self, kind: str, name: str, since: float, until: float, of: str | None = None
+    ) -> list[dict[str, Any]]:
+        """One after the other, those in the database and those in memory; of a queue only work of one kind, `of`.
+
+        `StoreError` when the database does not answer.
+        """
         found: dict[int, dict[str, Any]] = {}
         if (cdrs := self._cdrs) is not None:
             edges = round(1000 * since), round(1000 * until)
             kept = await cdrs.ask(lambda engine: rows.intervals(engine, kind, name, *edges))
-            found = {row.started: {"seconds": row.seconds, **_shown(row.figures)} for row in kept}
-        for begins, figures in self._live(kind, name, since):
+            found = {row.started: {"seconds": row.seconds, **_shown(row.figures, of)} for row in kept}
+        for begins, figures in self._live(kind, name, since, self.now_s, of):
             if since <= begins < until:
                 found[round(1000 * begins)] = {"seconds": self._length(begins), **figures}
         return [{"started": utc.text_of(moment), **found[moment]} for moment in sorted(found)]
@@ -149,11 +155,18 @@ class Counting:
         """Seconds of an interval in which was counted: of the first one a part."""
         return self._seconds.get(begins, round(INTERVAL_S))
 
-    def _live(self, kind: str, name: str, since: float) -> list[tuple[float, dict[str, Any]]]:
+    def _live(
+        self, kind: str, name: str, since: float, now: float | None, of: str | None = None
+    ) -> Iterator[tuple[float, dict[str, Any]]]:
         if kind == QUEUE:
-            return [(begins, figures.as_map()) for begins, figures in self._statistics.queue_intervals(name)]
-        found = self._statistics.agent_intervals(name, self.now_s, since)
-        return [(begins, figures.as_map()) for begins, figures in found]
+            for begins, figures in self._statistics.queue_intervals(name, of):
+                yield begins, figures.as_map()
+        elif kind == AGENT:
+            for begins, one in self._statistics.agent_intervals(name, now, since):
+                yield begins, one.as_map()
+        else:
+            for begins, queues, agents in self._statistics.tenant_intervals(name, now, since):
+                yield begins, {"queues": queues.as_map(), "agents": agents.as_map()}
 
     # ---- the database ----
 
@@ -179,8 +192,11 @@ class Counting:
         now = self.now_s
         oldest = now - LONGEST_WAIT_S
         for kind, name, tenant in touched:
+            if kind == AGENT:
+                self._statistics.settle(name, now)
             parts = self._parts(name) if kind == QUEUE else {}
-            for begins, figures in self._live(kind, name, oldest):
+            until = None if kind == TENANT else now  # the states of thousands of agents are in it once they are settled
+            for begins, figures in self._live(kind, name, oldest, until):
                 if begins < oldest:
                     continue
                 kept = parts[begins] if kind == QUEUE else {UNTIL: min(now, begins + INTERVAL_S)}
@@ -196,7 +212,10 @@ class Counting:
         return found
 
 
-def _shown(figures: Mapping[str, Any]) -> dict[str, Any]:
+def _shown(figures: Mapping[str, Any], of: str | None) -> dict[str, Any]:
+    """A row's figures as clients see them; of one kind of work, if that is asked for."""
+    if of is not None:
+        return QueueFigures.of_kept(figures.get(KEPT, {}).get(of, {})).as_map()
     return {name: value for name, value in figures.items() if name != KEPT}
 
 

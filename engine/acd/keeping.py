@@ -6,10 +6,10 @@ Calls do not survive, so nothing is kept of those who wait in them; agents who t
 """
 
 import asyncio
+import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from santral.engine import utc
 from santral.engine.acd.callbacks import Promise
 from santral.engine.acd.store import State, Store
 from santral.routing.acd.events import Completed, Connected, Event
@@ -43,7 +43,7 @@ class Keeping:
     @property
     def _offset_s(self) -> float:
         """UTC where the loop's clock is 0."""
-        return utc.now_ms() / 1000 - self._loop.time()
+        return time.time() - self._loop.time()
 
     async def load(self, store: Store) -> dict[str, Any] | None:
         """What an earlier run has left, as a snapshot for the distributor; None when that is nothing."""
@@ -82,11 +82,14 @@ class Keeping:
             "reservations": [reservation for _, reservation in served],
         }
 
-    def take_up(self, kept: Mapping[str, Any]) -> list[Work]:
-        """Other work that agents had in hand, they have again. Returns that whose agent is there no more."""
+    def take_up(self, kept: Mapping[str, Any], now: float) -> list[Work]:
+        """Other work that agents had in hand, they have again. Returns that whose agent is there no more.
+
+        `now` is that with which the rest was restored, so that everybody's place is.
+        """
         queues, orphans = self._queues, []
         for item, reservation in zip(kept["talking"], kept["reservations"], strict=True):
-            one, work = queues.distributor.reservation(reservation["id"]), work_of(item["work"], queues.now)
+            one, work = queues.distributor.reservation(reservation["id"]), work_of(item["work"], now)
             if one is not None:
                 queues.resume(one)
             elif work.queue in queues.acd.queues:

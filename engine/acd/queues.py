@@ -122,16 +122,16 @@ class Queues:
 
     def begin(self, kept: dict[str, Any] | None) -> None:
         """Decide from now on, from where whoever did it before has left off."""
-        draw = secrets.SystemRandom().random
+        draw, now = secrets.SystemRandom().random, self.now
         events: list[Event] = []
         self.counting.go_on()
         if kept is None:
-            self.distributor = Distributor(self.acd.settings, self.now, new_id=new_id, draw=draw)
+            self.distributor = Distributor(self.acd.settings, now, new_id=new_id, draw=draw)
         else:
             self.distributor, events = Distributor.restore(
-                self.acd.settings, kept, lambda _: True, self.now, new_id=new_id, draw=draw
+                self.acd.settings, kept, lambda _: True, now, new_id=new_id, draw=draw
             )
-        orphans = [] if kept is None else self.keeping.take_up(kept)
+        orphans = [] if kept is None else self.keeping.take_up(kept, now)
         self.apply(events)
         for work in orphans:
             self.apply(self.distributor.join(work, self.now))

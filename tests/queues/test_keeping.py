@@ -1,6 +1,9 @@
 """What survives a restart: agents' states, other work that waits, promises to call back."""
 
 import asyncio
+import contextlib
+import json
+import sqlite3
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -185,5 +188,30 @@ async def test_adherence_is_told_by_agent_quarter_and_tenant(begin: Start, clien
     ayse, bora = [await client.call("agent.get", name=name, stats=True, intervals=True) for name in ("ayse", "bora")]
     assert ayse["stats"]["adherence"] > 0.9
     assert [one["adherence"] > 0.9 for one in ayse["intervals"]] == [True] * len(ayse["intervals"])
-    everybody = (await client.call("queue.stats", tenant="acme"))["agents"]
-    assert bora["stats"]["adherence"] < everybody["adherence"] < ayse["stats"]["adherence"]
+    everybody = await client.call("queue.stats", tenant="acme", intervals=True)
+    assert bora["stats"]["adherence"] < everybody["agents"]["adherence"] < ayse["stats"]["adherence"]
+    quarters = [one["agents"]["scheduled"] for one in everybody["intervals"]]
+    assert sum(quarters) == pytest.approx(everybody["agents"]["scheduled"], abs=1)
+
+
+async def test_quarters_of_a_tenant_and_of_a_kind_are_found_again(begin: Start, client_of: Any) -> None:
+    bench, _ = await begin("ayse", keys="capacity = { call = 1, chat = 1, mail = 1 }\nmixes = true")
+    client = await client_of(bench)
+    await client.call("agent.finish", name="ayse", reservation=await accepted_chat(bench, client, "chat-1"))
+    await client.call("queue.join", queue="support", kind="mail", id="mail-1")
+    for restart in (False, True):
+        if restart:
+            await again(bench)
+            client = await client_of(bench)
+        for kind, answered in (("chat", 1), ("mail", 0), ("call", 0)):
+            found = await client.call("queue.stats", name="support", kind=kind, intervals=True)
+            assert sum(one["answered"] for one in found["intervals"]) == found["answered"] == answered
+        tenant = await client.call("queue.stats", tenant="acme", intervals=True)
+        assert sum(one["queues"]["offered"] for one in tenant["intervals"]) == tenant["queues"]["offered"] == 2
+        assert sum(one["agents"]["handled"] for one in tenant["intervals"]) == tenant["agents"]["handled"] == 1
+    await bench.engine.cdrs.flush()
+    with contextlib.closing(sqlite3.connect(bench.folder / "data/santral.db")) as database:
+        rows = database.execute(
+            "SELECT figures FROM queue_intervals WHERE kind = 'tenant' AND name = 'acme'"
+        ).fetchall()
+    assert sum(json.loads(figures)["queues"]["answered"] for (figures,) in rows) == 1

@@ -62,7 +62,7 @@ async def on_get(caller: Caller, command: GetAgent) -> dict[str, Any]:
     if command.stats:
         shown["stats"] = caller.engine.queues.counting.agent(agent.name, since, None)
     if command.intervals:
-        shown["intervals"] = await stored(caller, AGENT, agent.name, since, None)
+        shown["intervals"] = await stored(caller, AGENT, agent.name, (since, None))
     return shown
 
 

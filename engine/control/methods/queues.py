@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from santral.engine import utc
-from santral.engine.acd.counting import KEPT_S, QUEUE
+from santral.engine.acd.counting import KEPT_S, QUEUE, TENANT
 from santral.engine.acd.settings import QueueManner
 from santral.engine.cdr.store import StoreError
 from santral.engine.control.access import tenant_for
@@ -115,10 +115,10 @@ class Stats:
 
     name: str | None = about(NAME, None)
     tenant: str | None = about("instead of a queue: all of this tenant", None)
-    kind: str | None = about("only work of this kind", None)
+    kind: str | None = about("with `name`: only work of this kind", None)
     since: str | None = about("intervals that began at or after this UTC time; left out: two days ago", None)
     until: str | None = about("intervals that began before this UTC time", None)
-    intervals: bool = about("with `name`: each quarter of an hour by itself", False)
+    intervals: bool = about("each quarter of an hour by itself, too", False)
 
 
 async def on_stats(caller: Caller, command: Stats) -> dict[str, Any]:
@@ -127,11 +127,14 @@ async def on_stats(caller: Caller, command: Stats) -> dict[str, Any]:
     if command.name is None:
         tenant = caller.owner(command.tenant)
         queues, agents = counting.tenant(tenant, since, until)
-        return {"tenant": tenant, "queues": queues, "agents": agents}
+        shown: dict[str, Any] = {"tenant": tenant, "queues": queues, "agents": agents}
+        if command.intervals:
+            shown["intervals"] = await stored(caller, TENANT, tenant, (since, until))
+        return shown
     queue = found(caller, command.name)
     shown = {"name": queue.name, "tenant": queue.tenant, **counting.queue(queue.name, command.kind, since, until)}
     if command.intervals:
-        shown["intervals"] = await stored(caller, QUEUE, queue.name, since, until)
+        shown["intervals"] = await stored(caller, QUEUE, queue.name, (since, until), command.kind)
     return shown
 
 
@@ -144,12 +147,12 @@ def span(since: str | None, until: str | None) -> tuple[float | None, float | No
 
 
 async def stored(
-    caller: Caller, kind: str, name: str, since: float | None, until: float | None
+    caller: Caller, kind: str, name: str, times: tuple[float | None, float | None], of: str | None = None
 ) -> list[dict[str, Any]]:
-    now = time.time()
+    now, (since, until) = time.time(), times
     try:
         return await caller.engine.queues.counting.intervals(
-            kind, name, now - KEPT_S if since is None else since, now + 1 if until is None else until
+            kind, name, now - KEPT_S if since is None else since, now + 1 if until is None else until, of
         )
     except StoreError as problem:
         raise RequestError("unavailable", str(problem)) from None

@@ -124,6 +124,11 @@ class QueueFigures(Counts):
         return self.offered - gone - self.called_back - self.closed - self.lost - self.unreached
 
     @property
+    def answered_after(self) -> int:
+        """Later than the service level says."""
+        return self.answered - self.answered_within
+
+    @property
     def service_level(self) -> float | None:
         """Answered within T / (offered - abandoned within `short_abandon`); who waits still is offered."""
         base = self.offered - self.abandoned_short
@@ -156,6 +161,7 @@ class QueueFigures(Counts):
         found = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "waits"}
         return found | {
             "waiting": self.waiting,
+            "answered_after": self.answered_after,
             "service_level": self.service_level,
             "average_speed_of_answer": self.average_speed_of_answer,
             "abandon_rate": self.abandon_rate,

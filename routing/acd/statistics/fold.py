@@ -36,6 +36,7 @@ class Statistics:
         self._began = began
         self._queues: dict[tuple[str, str], dict[int, QueueFigures]] = {}
         self._agents: dict[str, dict[int, AgentFigures]] = {}
+        self._sums: dict[str, tuple[dict[int, QueueFigures], dict[int, AgentFigures]]] = {}  # of tenants
         self._tenants: dict[str, str] = {}  # of queues, and of agents with a mark before the name
         self._note_tenants(settings)
         self._now: dict[str, tuple[str, float]] = {}  # agent -> state, since when it is not counted yet
@@ -89,7 +90,14 @@ class Statistics:
         """Count the present states until now; what they last yet is counted when they end."""
         for agent in self._present():
             state, since = self._state_of(agent)
-            self._span(self._agents.setdefault(agent, {}), agent, state, since, now)
+            self._span(self._series(agent), agent, state, since, now)
+            self._now[agent] = (state, max(since, now))
+
+    def settle(self, agent: str, now: float) -> None:
+        """Count an agent's present state until now, so that looking at it later costs little."""
+        if agent in self._now:
+            state, since = self._now[agent]
+            self._span(self._series(agent), agent, state, since, now)
             self._now[agent] = (state, max(since, now))
 
     def present(self) -> list[str]:
@@ -111,22 +119,25 @@ class Statistics:
         for agent in self._present():
             state, since = self._state_of(agent)
             self._now[agent] = (state, max(since, begins))
-        for queues in self._queues.values():
-            for index in [index for index in queues if index < last]:
-                del queues[index]
-        for agents in self._agents.values():
-            for index in [index for index in agents if index < last]:
-                del agents[index]
+        sums = [series for both in self._sums.values() for series in both]
+        all_of_them: list[dict[int, Any]] = [*self._queues.values(), *self._agents.values(), *sums]
+        for series in all_of_them:
+            for index in [index for index in series if index < last]:
+                del series[index]
 
     # ---- figures of an earlier run ----
 
     def put_queue(self, name: str, kind: str, begins: float, figures: QueueFigures) -> None:
         """What was counted of an interval before this log begins."""
-        self._queue(name, kind, begins + self.interval / 2).merge(figures)
+        for each in self._queue(name, kind, begins + self.interval / 2):
+            each.merge(figures)
 
     def put_agent(self, name: str, begins: float, figures: AgentFigures, until: float) -> None:
         """The same, with the time in states counted until then."""
-        self._agent(name, begins + self.interval / 2).merge(figures)
+        own, tenants = self._agent(name, begins + self.interval / 2)
+        own.merge(figures)
+        tenants.merge(figures)
+        tenants.states.pop(OFFLINE, None)
         state, since = self._now.get(name, (OFFLINE, until))
         self._now[name] = (state, max(since, until))
 
@@ -153,15 +164,34 @@ class Statistics:
     def tenant(
         self, name: str, now: float | None = None, since: float | None = None, until: float | None = None
     ) -> tuple[QueueFigures, AgentFigures]:
-        """All queues and all agents of a tenant."""
+        """All queues and all agents of a tenant, but for the time in which agents are not there."""
         queues, agents = QueueFigures(), AgentFigures()
-        for (queue, _), series in self._queues.items():
-            if self._tenants.get(queue) == name:
-                self._sum(queues, series, since, until)
-        for agent in self._agents.keys() | set(self._present()):
-            if self._tenants.get(f"@{agent}") == name:
-                self._sum(agents, self._live(agent, now, since), since, until)
+        for begins, ours, theirs in self.tenant_intervals(name, now, since):
+            if (since is None or begins >= since) and (until is None or begins < until):
+                queues.merge(ours)
+                agents.merge(theirs)
         return queues, agents
+
+    def tenant_intervals(
+        self, name: str, now: float | None = None, since: float | None = None
+    ) -> Iterator[tuple[float, QueueFigures, AgentFigures]]:
+        """When each interval begins (of those that end behind `since`), and its figures, in order."""
+        first = None if since is None else int(since // self.interval)
+        queues, agents = self._sums.get(name, ({}, {}))
+        found: dict[int, AgentFigures] = {}
+        if now is not None:
+            for agent in self.present():
+                if self._tenants.get(f"@{agent}") == name:
+                    state, begins = self._state_of(agent)
+                    begins = begins if first is None else max(begins, first * self.interval)
+                    self._span((found,), agent, state, begins, now)
+        for figures in found.values():
+            figures.states.pop(OFFLINE, None)
+        for index in sorted(queues.keys() | agents.keys() | found.keys()):
+            if first is None or index >= first:
+                figures = found.get(index, AgentFigures())
+                figures.merge(agents.get(index, AgentFigures()))
+                yield index * self.interval, queues.get(index, QueueFigures()), figures
 
     def kinds(self, name: str) -> list[str]:
         """What has waited in a queue."""
@@ -206,119 +236,111 @@ class Statistics:
                 copy = AgentFigures()
                 copy.merge(found[index])
                 found[index] = copy
-        self._span(found, agent, state, begins, now)
+        self._span((found,), agent, state, begins, now)
         return found
 
     # ---- folding ----
 
-    def _queue(self, queue: str, kind: str, at: float) -> QueueFigures:
+    def _queue(self, queue: str, kind: str, at: float) -> tuple[QueueFigures, QueueFigures]:
+        """What an event counts in: the queue's figures, and its tenant's."""
         series = self._queues.get((queue, kind))
         if series is None:
             series = self._queues[queue, kind] = {}
         index = int(at // self.interval)
-        found = series.get(index)
-        if found is None:
-            found = series[index] = QueueFigures()
-        return found
+        return _at(series, index, QueueFigures), _at(self._sum_of(queue)[0], index, QueueFigures)
 
-    def _agent(self, agent: str, at: float) -> AgentFigures:
-        series = self._agents.get(agent)
-        if series is None:
-            series = self._agents[agent] = {}
+    def _agent(self, agent: str, at: float) -> tuple[AgentFigures, AgentFigures]:
+        own, tenants = self._series(agent)
         index = int(at // self.interval)
-        found = series.get(index)
+        return _at(own, index, AgentFigures), _at(tenants, index, AgentFigures)
+
+    def _series(self, agent: str) -> tuple[dict[int, AgentFigures], dict[int, AgentFigures]]:
+        own = self._agents.get(agent)
+        if own is None:
+            own = self._agents[agent] = {}
+        return own, self._sum_of(f"@{agent}")[1]
+
+    def _sum_of(self, name: str) -> tuple[dict[int, QueueFigures], dict[int, AgentFigures]]:
+        """The series of the tenant of a queue, or of an agent with a mark before its name."""
+        tenant = self._tenants.get(name, "")
+        found = self._sums.get(tenant)
         if found is None:
-            found = series[index] = AgentFigures()
+            found = self._sums[tenant] = ({}, {})
         return found
 
     def _joined(self, event: log.Joined) -> None:
         self._tenants[event.queue] = event.tenant
-        self._queue(event.queue, event.kind, event.at).offered += 1
+        for figures in self._queue(event.queue, event.kind, event.at):
+            figures.offered += 1
 
     def _turned_away(self, event: log.TurnedAway) -> None:
-        self._queue(event.queue, event.kind, event.at).turned_away += 1
+        for figures in self._queue(event.queue, event.kind, event.at):
+            figures.turned_away += 1
 
     def _overflowed(self, event: log.Overflowed) -> None:
-        self._queue(event.queue, event.kind, event.joined).overflowed += 1
+        for figures in self._queue(event.queue, event.kind, event.joined):
+            figures.overflowed += 1
 
     def _left(self, event: log.Left) -> None:
-        figures = self._queue(event.queue, event.kind, event.joined)
-        reason, waited = event.reason, event.waited
-        if reason == "answered":
-            level = self._levels.get(event.queue) or ServiceLevel()
-            figures.answered += 1
-            figures.answered_within += waited <= level.within
-            figures.wait_answered += waited
-            figures.longest_wait = max(figures.longest_wait, waited)
-            figures.waits.add(waited)
-        elif reason == "abandoned":
-            level = self._levels.get(event.queue) or ServiceLevel()
-            figures.abandoned += 1
-            figures.abandoned_short += waited < level.short_abandon
-            figures.abandoned_connecting += event.is_connecting
-            figures.wait_abandoned += waited
-        elif reason == "key":
-            figures.left_by_key += 1
-        elif reason == "request":
-            figures.left_by_request += 1
-        elif reason == "callback":
-            figures.called_back += 1
-        elif reason == "closed":
-            figures.closed += 1
-        elif reason == "lost":
-            figures.lost += 1
-        else:
-            figures.unreached += 1
+        level = self._levels.get(event.queue) or ServiceLevel()
+        for figures in self._queue(event.queue, event.kind, event.joined):
+            leave(figures, event, level)
 
     def _created(self, event: log.Created) -> None:
-        self._queue(event.queue, event.kind, event.at).offers += 1
-        self._agent(event.agent, event.at).offers += 1
+        for figures in (*self._queue(event.queue, event.kind, event.at), *self._agent(event.agent, event.at)):
+            figures.offers += 1
 
     def _accepted(self, event: log.Accepted) -> None:
-        self._agent(event.agent, event.at).accepted += 1
+        for figures in self._agent(event.agent, event.at):
+            figures.accepted += 1
 
     def _refused(self, event: log.Refused) -> None:
-        self._queue(event.queue, event.kind, event.at).offers_refused += 1
-        self._agent(event.agent, event.at).refused += 1
+        for queues in self._queue(event.queue, event.kind, event.at):
+            queues.offers_refused += 1
+        for agents in self._agent(event.agent, event.at):
+            agents.refused += 1
 
     def _timed_out(self, event: log.TimedOut) -> None:
-        self._queue(event.queue, event.kind, event.at).offers_timed_out += 1
-        self._agent(event.agent, event.at).timed_out += 1
+        for queues in self._queue(event.queue, event.kind, event.at):
+            queues.offers_timed_out += 1
+        for agents in self._agent(event.agent, event.at):
+            agents.timed_out += 1
 
     def _rescinded(self, event: log.Rescinded) -> None:
-        self._queue(event.queue, event.kind, event.at).offers_rescinded += 1
-        self._agent(event.agent, event.at).rescinded += 1
+        for queues in self._queue(event.queue, event.kind, event.at):
+            queues.offers_rescinded += 1
+        for agents in self._agent(event.agent, event.at):
+            agents.rescinded += 1
 
     def _wrapping(self, event: log.Wrapping) -> None:
-        for figures in (self._queue(event.queue, event.kind, event.at), self._agent(event.agent, event.at)):
+        for figures in (*self._queue(event.queue, event.kind, event.at), *self._agent(event.agent, event.at)):
             figures.handled += 1
             figures.talk += event.talk
             figures.hold += event.hold
 
     def _completed(self, event: log.Completed) -> None:
-        figures = self._queue(event.queue, event.kind, event.at)
-        figures.wrapped += 1
-        figures.wrap += event.wrap
-        self._agent(event.agent, event.at).wrap += event.wrap
+        for queues in self._queue(event.queue, event.kind, event.at):
+            queues.wrapped += 1
+            queues.wrap += event.wrap
+        for agents in self._agent(event.agent, event.at):
+            agents.wrap += event.wrap
 
     def _changed(self, event: log.AgentChanged) -> None:
         agent, at = event.agent, event.at
         self._tenants[f"@{agent}"] = event.tenant
         begins = at - event.for_s
+        series = self._series(agent)
         if agent in self._now:
             begins = max(begins, self._now[agent][1])
         elif agent in self._schedules and self._began is not None and begins > self._began:
-            self._span(self._agents.setdefault(agent, {}), agent, OFFLINE, self._began, begins)
+            self._span(series, agent, OFFLINE, self._began, begins)
         self._now[agent] = (event.state, at)
-        first, last = int(begins // self.interval), int(at // self.interval)
-        if first == last and agent not in self._schedules:
-            states = self._agent(agent, at).states
-            states[event.before] = states.get(event.before, 0.0) + max(0.0, at - begins)
-        else:
-            self._span(self._agents.setdefault(agent, {}), agent, event.before, begins, at)
+        self._span(series, agent, event.before, begins, at)
 
-    def _span(self, series: dict[int, AgentFigures], agent: str, state: str, begins: float, ends: float) -> None:
-        """Time in a state, shared out among intervals, and compared with the schedule."""
+    def _span(
+        self, into: tuple[dict[int, AgentFigures], ...], agent: str, state: str, begins: float, ends: float
+    ) -> None:
+        """Time in a state, shared out among intervals, and compared with the schedule. A tenant's is the second."""
         schedule = self._schedules.get(agent)
         at = begins
         while at < ends:
@@ -326,13 +348,47 @@ class Statistics:
             until = min(ends, (index + 1) * self.interval)
             if until <= at:  # the interval's end, missed by rounding
                 index, until = index + 1, min(ends, (index + 2) * self.interval)
-            figures = series.get(index)
-            if figures is None:
-                figures = series[index] = AgentFigures()
-            figures.states[state] = figures.states.get(state, 0.0) + until - at
-            for shift in schedule.shifts(at, until) if schedule is not None else ():
-                inside = min(until, shift.ends) - max(at, shift.begins)
-                if inside > 0:
-                    figures.scheduled += inside
-                    figures.adhered += inside if shift.fits(state) else 0.0
+            scheduled, adhered = (0.0, 0.0) if schedule is None else schedule.kept(at, until, state)
+            for n, series in enumerate(into):
+                figures = _at(series, index, AgentFigures)
+                figures.scheduled += scheduled
+                figures.adhered += adhered
+                if n == 0 or state != OFFLINE:
+                    figures.states[state] = figures.states.get(state, 0.0) + until - at
             at = until
+
+
+def _at(series: dict[int, T], index: int, kind: type[T]) -> T:
+    found = series.get(index)
+    if found is None:
+        found = series[index] = kind()
+    return found
+
+
+def leave(figures: QueueFigures, event: log.Left, level: ServiceLevel) -> None:
+    """Somebody is out of the queue: in which way."""
+    waited = event.waited
+    match event.reason:
+        case "answered":
+            figures.answered += 1
+            figures.answered_within += waited <= level.within
+            figures.wait_answered += waited
+            figures.longest_wait = max(figures.longest_wait, waited)
+            figures.waits.add(waited)
+        case "abandoned":
+            figures.abandoned += 1
+            figures.abandoned_short += waited < level.short_abandon
+            figures.abandoned_connecting += event.is_connecting
+            figures.wait_abandoned += waited
+        case "key":
+            figures.left_by_key += 1
+        case "request":
+            figures.left_by_request += 1
+        case "callback":
+            figures.called_back += 1
+        case "closed":
+            figures.closed += 1
+        case "lost":
+            figures.lost += 1
+        case _:
+            figures.unreached += 1

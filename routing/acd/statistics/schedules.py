@@ -53,6 +53,16 @@ class Schedule:
         for block in range(int(begins // BLOCK_S), ceil(ends / BLOCK_S)):
             yield from self._block(block)
 
+    def kept(self, begins: float, ends: float, state: str) -> tuple[float, float]:
+        """Of the time between these moments, spent in one state: for how much of it anything was due, and was done."""
+        scheduled = adhered = 0.0
+        for shift in self.shifts(begins, ends):
+            inside = min(ends, shift.ends) - max(begins, shift.begins)
+            if inside > 0:
+                scheduled += inside
+                adhered += inside if shift.fits(state) else 0.0
+        return scheduled, adhered
+
     def _block(self, block: int) -> tuple[Shift, ...]:
         """By the minute, as hours are: so summer time needs no rule of its own."""
         found = self._blocks.get(block)
