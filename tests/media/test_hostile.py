@@ -48,7 +48,7 @@ async def test_fuzz_datagrams_do_not_disturb_a_call_in_progress(stager) -> None:
             a.send(leg_a, bytes([n // 10 % 256]) * 160)
             await asyncio.sleep(0)
             heard += b.heard()
-        if n % 50 == 0:
+        if n % 20 == 0:
             sink.wires()
             while refused(leg_a) <= n:  # noqa: ASYNC110 - what waits long in a socket's buffer may be dropped there
                 await asyncio.sleep(0.001)
