@@ -296,12 +296,6 @@ class Callbacks:
         view = self._queues.distributor.reservation(attempt.reservation)
         return view is not None and view.phase == "accepted"
 
-    def lost(self, agent: str) -> None:
-        """An agent does not stay on the line any more: the customer it was to speak to is somebody else's."""
-        for attempt in list(self._attempts.values()):
-            if attempt.stands and attempt.agent.name == agent and not attempt.is_over:
-                self._queues.apply(self._queues.distributor.failed(attempt.reservation, self._queues.now))
-
     def waits_after_all(self, call: "Call") -> float | None:
         """The agent has not answered a customer who is there: it waits in the queue now, since then."""
         attempt = self._attempts.get(call.id)

@@ -5,13 +5,14 @@ decides is carried out. Everything on the engine's loop, one fact after the othe
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine import log
 from santral.engine.acd import carrying, journal
+from santral.engine.acd.byphone import ByPhone
 from santral.engine.acd.callbacks import Callbacks
 from santral.engine.acd.counting import Counting
 from santral.engine.acd.desk import Desk
@@ -83,6 +84,7 @@ class Queues:
         self.keeping = Keeping(loop, self)
         self.forced: Final[dict[str, bool]] = {}  # queues that a command has opened or closed
         self.callbacks = Callbacks(self)
+        self.by_phone = ByPhone(self)
         self.supervising = Supervising(self)
         self._world: World | None = None
         self._services: Services | None = None
@@ -474,20 +476,15 @@ class Queues:
 
     def gone(self, leg: "Leg") -> None:
         """A leg is over, whatever it was."""
-        self.occupancy.gone(leg.id)
         self._left(leg)
-        for agent, (_, standing) in list(self.standing.items()):
-            if standing is leg:
-                del self.standing[agent]
-                self.apply(self.distributor.reach(agent, False, self.now))
-                self.callbacks.lost(agent)
+        self.by_phone.gone(leg)
 
     def _left(self, leg: "Leg") -> None:
         """The agent's leg has left the call: its wrap-up begins, and nobody listens to it any more."""
+        self.occupancy.gone(leg.id)
         self._on_hold.discard(leg.id)
         self.supervising.gone(leg)
         if (reservation := self.by_leg.pop(leg.id, None)) is not None:
-            self.occupancy.gone(leg.id)  # where it was counted when another engine began to decide
             self._finished(reservation)
 
     def returned(self, leg: "Leg") -> None:
@@ -531,42 +528,9 @@ class Queues:
         for name in self._at.get(aor, ()):
             self.loop.call_soon(self.look_at, self.acd.agents[name])
 
-    # ---- agents by their phones ----
-
-    def agent_of(self, user: str) -> AgentManner | None:
-        """The agent whose phone this user is."""
-        names = self._at.get(user, ()) if user else ()
-        return self.acd.agents[names[0]] if names else None
-
-    def act_as_agent(self, call: "Call", what: str) -> str | None:
-        """A feature code: what was done, as the sound that says so; None when it cannot be."""
-        agent = self.agent_of(call.facts.user)
-        if agent is None or self.owner.lease is None:
-            return None
-        now, d = self.now, self.distributor
-        if what == "toggle":
-            what = "login" if d.agent(agent.name, now).state == "offline" else "logout"
-        if what == "stay":
-            return "stays" if agent.connection == "persistent" else None
-        match what:
-            case "login":
-                self.apply(d.login(agent.name, now))
-            case "logout":
-                self.apply(d.logout(agent.name, now, "phone"))
-            case "pause":
-                self.apply(d.pause(agent.name, "phone", now))
-            case _:
-                self.apply(d.resume(agent.name, now))
-        return what
-
-    def stays(self, call: "Call") -> None:
-        """This agent's leg stands from now on; it is logged in by that."""
-        agent = self.agent_of(call.facts.user)
-        if agent is not None:
-            self.occupancy.gone(call.caller.id)
-            self.standing[agent.name] = (call, call.caller)
-            self.apply(self.distributor.login(agent.name, self.now))
-            self.apply(self.distributor.reach(agent.name, True, self.now))
+    def agents_at(self, place: str) -> Sequence[str]:
+        """Whose phone this is."""
+        return self._at.get(place, ())
 
     def sound(self, call: "Call", name: str) -> Sound:
         return embedded(name, call.world.config.tenants[call.tenant])

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tests.calls.test_users import invite, register
-from tests.queues.conftest import told, until
+from tests.queues.conftest import Staff, told, until
+from tests.queues.test_callbacks_on_the_line import BORA
 from tests.queues.test_waiting import wait_in_queue
 
 Start = Callable[..., Awaitable[Any]]
@@ -148,3 +149,50 @@ async def test_agents_whose_phone_is_not_there_are_not_offered_anything(begin: S
     await wait_in_queue(bench)
     await asyncio.sleep(0.05)
     assert not told(bench, "reservation.created")
+
+
+async def test_an_agent_on_the_line_hears_the_whisper_and_then_the_caller(
+    staff: Callable[..., Awaitable[Staff]], sounds: Callable[..., Any]
+) -> None:
+    sounds("says.wav", 1700.0, 1.5)
+    people = await staff(agent='connection = "persistent"\nauto_accept = true', queue='whisper = ["says.wav"]')
+    await people.caller_comes()
+    await people.hear([(False, False, False, False, True)], people.agent, also=(1700.0,))
+    await until(lambda: told(people.bench, "reservation.connected"))
+    await people.hear([(False, True, False, False), (True, False, False, False)], people.customer, people.agent)
+
+
+async def test_an_agent_who_leaves_the_line_while_it_is_offered_a_caller(
+    staff: Callable[..., Awaitable[Staff]],
+) -> None:
+    """The caller is somebody else's at once, and it is no miss of the agent's."""
+    people = await staff(agent='connection = "persistent"', more=BORA)
+    await people.caller_comes()
+    await until(lambda: told(people.bench, "reservation.created"))
+    await people.agent.dialog.request("BYE")
+    await people.agent.peer.expect(200)
+    await people.client.call("agent.login", name="bora")
+    await people.colleague.pick_up()
+    await until(lambda: told(people.bench, "reservation.connected"))
+    assert [one["cause"] for one in told(people.bench, "reservation.refused")] == ["unreachable"]  # which is no miss
+    assert [one["agent"] for one in told(people.bench, "reservation.connected")] == ["bora"]
+    assert not told(people.bench, "reservation.timed_out")
+
+
+async def test_an_agent_who_leaves_the_line_during_the_whisper(
+    staff: Callable[..., Awaitable[Staff]], sounds: Callable[..., Any]
+) -> None:
+    """The caller has not been heard yet: it keeps its place."""
+    sounds("says.wav", 1700.0, 2)
+    people = await staff(
+        agent='connection = "persistent"\nauto_accept = true', queue='whisper = ["says.wav"]', more=BORA
+    )
+    await people.caller_comes()
+    await until(lambda: told(people.bench, "reservation.accepted"))
+    await people.agent.dialog.request("BYE")
+    await people.agent.peer.expect(200)
+    await people.client.call("agent.login", name="bora")
+    await people.colleague.pick_up()
+    await until(lambda: told(people.bench, "reservation.connected"), within=15)
+    assert [one["reason"] for one in told(people.bench, "reservation.rescinded")] == ["failed"]
+    assert told(people.bench, "reservation.connected")[0]["agent"] == "bora"

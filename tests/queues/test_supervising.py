@@ -203,6 +203,42 @@ async def test_a_supervisor_who_does_not_answer_changes_nothing(staff: Hire) -> 
     assert (people.state(), told(people.bench, "supervision.started", "supervision.ended")) == ("talking", [])
 
 
+async def test_a_supervisor_whose_phone_rings_when_the_call_ends(staff: Hire) -> None:
+    people = await staff()
+    await people.talk()
+    await people.client.call("agent.supervise", name="ayse", to="103")
+    invite = await people.boss.peer.expect("INVITE")
+    await people.boss.peer.answer(invite, 180)
+    await people.customer.dialog.request("BYE")
+    await people.customer.peer.expect(200)
+    await people.boss.peer.answer(await people.boss.peer.expect("CANCEL"), 200)
+    await people.boss.peer.answer(invite, 487)
+    await people.boss.peer.expect("ACK")
+    await people.agent.is_hung_up()
+    assert not told(people.bench, "supervision.started", "supervision.ended")
+    assert_alone(people)
+
+
+async def test_two_supervisors_of_one_agent(staff: Hire) -> None:
+    """One listens, one coaches: neither hears the other, and the one who stays goes on, and takes over."""
+    people = await staff(**WRAPS)
+    await people.talk()
+    await people.supervise("monitor")
+    coach = await people.client.call("agent.supervise", name="ayse", to="102", mode="whisper")
+    await people.colleague.pick_up()
+    four = people.customer, people.agent, people.colleague, people.boss
+    both = [(False, True, False, False), (True, False, True, False), (True, True, False, False)]
+    await people.hear([*both, (True, True, False, False)], *four)
+    await people.boss.dialog.request("BYE")
+    await people.boss.peer.expect(200)
+    await people.hear(both, *four[:3])
+    await people.client.call("agent.supervise", name="ayse", call=coach["call"], mode="take_over")
+    await people.agent.is_hung_up()
+    await people.hear(TWO, people.customer, people.colleague)
+    assert reasons(people) == ["left", "taken_over"]
+    assert_alone(people)
+
+
 async def test_a_supervisor_follows_the_agent_s_leg_to_another_caller(staff: Hire) -> None:
     """By command the agent's leg goes to somebody else: it is the same agent that is listened to."""
     people = await staff(more=ECHO)

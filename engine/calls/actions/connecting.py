@@ -177,7 +177,7 @@ async def _prepare_audio(call: "Call", what: Play, codec: str) -> None:
 
 async def _act_as_agent(call: "Call", what: ActAsAgent, codec: str) -> None:
     """A feature code: done before the answer, so that a refusal is one; what was done is said by a sound."""
-    done = call.services.queues.act_as_agent(call, what.what)
+    done = call.services.queues.by_phone.act(call, what.what)
     if done is None:
         call.post(Input.ATTEMPT_FAILED, Failure(Fault.REFUSED, FORBIDDEN))
         return
@@ -236,7 +236,7 @@ def connect_endpoint(
     else:
         answer(call)
     if isinstance(sound, str):
-        call.services.queues.stays(call)
+        call.services.queues.by_phone.stays(call)
         return
     if isinstance(sound, Attending):
         call.services.queues.supervising.entered(call)
