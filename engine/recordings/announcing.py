@@ -6,6 +6,7 @@ that is played something misses a tone.
 """
 
 import asyncio
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from santral.codecs.tones import sequence
@@ -91,25 +92,36 @@ async def _tell(call: "Call", leg: Leg, sound: Sound) -> None:
 
 
 class Attention:
-    """Of one recorded call."""
+    """Of one recorded call. Who comes later is told as well, but for agents of queues: they know."""
 
-    def __init__(self, call: "Call", sound: Sound | None, beep_s: float) -> None:
+    def __init__(self, call: "Call", sound: Sound | None, beep_s: float, told: frozenset[str] = frozenset()) -> None:
         self._call, self._sound, self._beep_s = call, sound, beep_s
         self._owed: dict[str, Leg] = {}  # legs that have not heard the announcement
-        if sound is not None:
-            self._owed = {leg.id: leg for leg in call.roles.values() if leg.is_answered and is_audible(leg)}
+        self._known = set(told)  # legs that have, or are owed it
+        self._owe(self._answered())
         self._timer: asyncio.TimerHandle | None = None
         self._rearm()
 
     def follow(self) -> None:
         """Something has changed in the call: who can hear the announcement now?"""
-        sound = self._sound
+        sound, agents = self._sound, self._call.services.queues.by_leg
+        self._known |= {leg.id for leg in self._answered() if leg.id in agents}
+        self._owe(self._answered())
         for leg in list(self._owed.values()):
             if not is_audible(leg):
                 del self._owed[leg.id]
             elif sound is not None and self._can_be_told(leg):
                 del self._owed[leg.id]
                 self._call.spawn(_tell(self._call, leg, sound))
+
+    def _answered(self) -> list[Leg]:
+        return [leg for leg in self._call.roles.values() if leg.is_answered and is_audible(leg)]
+
+    def _owe(self, legs: Iterable[Leg]) -> None:
+        for leg in legs:
+            if self._sound is not None and leg.id not in self._known:
+                self._known.add(leg.id)
+                self._owed[leg.id] = leg
 
     def end(self) -> None:
         self._owed.clear()

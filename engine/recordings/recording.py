@@ -89,6 +89,11 @@ class Recording:
         """For how long it has run."""
         return (time.monotonic_ns() - self._began) // 1_000_000
 
+    @property
+    def legs(self) -> frozenset[str]:
+        """Who is in it."""
+        return frozenset(leg for leg, _ in self._streams)
+
     def know(self, party: str) -> None:
         if party and party not in self.parties and len(self.parties) < MAX_PARTIES:
             self.parties.append(party)

@@ -42,9 +42,14 @@ class Story:
     words: dict[Demander, Record] = field(default_factory=dict)
     demand: Demand | None = None  # of the words; None once it has been met
     recording: Recording | None = None
+    beside: list[Recording] = field(default_factory=list)  # further ones, by command
     message: Recording | None = None  # that its caller leaves
     message_over: Callable[[], None] | None = None  # told of its end, whoever has ended it
     attention: Attention | None = None
+
+    def running(self) -> tuple[Recording, ...]:
+        """All that record the whole call."""
+        return () if self.recording is None else (self.recording, *self.beside)
 
 
 class Recordings:
@@ -132,9 +137,9 @@ class Recordings:
         if story.demand is not None and has_begun(call, self._manner(call).record_from):
             demand, story.demand = story.demand, None
             self._begin(call, story, self._wish(call, demand.by, demand.channels))
-        if story.recording is not None:
-            story.recording.align(scene_of(call))
-            self._mask(story.recording, on=call.is_masked)
+        for one in story.running():
+            one.align(scene_of(call))
+            self._mask(one, on=call.is_masked)
         if story.message is not None:
             self._mask(story.message, on=call.is_masked)
         if story.attention is not None:
@@ -144,8 +149,8 @@ class Recordings:
         del self._stories[call.id]
         if story.attention is not None:
             story.attention.end()
-        if story.recording is not None:
-            self._close(story.recording, "call_ended")
+        for one in story.running():
+            self._close(one, "call_ended")
         self.licences.give_back(call.tenant, call.id)
         self.release(call)
 
@@ -171,12 +176,16 @@ class Recordings:
         target = self._stories.setdefault(call.id, Story())
         if target.recording is not None or target.demand is not None:
             return
-        one, source.recording = source.recording, None
+        running = source.running()
+        target.recording, *target.beside = running
+        source.recording, source.beside = None, []
         if source.attention is not None:
             source.attention.end()
             source.attention = None
-        target.recording, one.call = one, call.id
-        call.recordings.append(one.id)
+        for one in running:
+            one.call = call.id
+            call.recordings.append(one.id)
+        self._attend(call, target, target.recording.wish.manner, target.recording.legs)
 
     # ---- beginning and ending ----
 
@@ -198,14 +207,21 @@ class Recordings:
         one = self._open(wish, call.id)
         if one is None:
             return None
-        story.recording = one
+        is_first = story.recording is None
+        if is_first:
+            story.recording = one
+        else:
+            story.beside.append(one)
         call.recordings.append(one.id)
         one.align(scene_of(call))
         self._mask(one, on=call.is_masked)
-        manner = wish.manner
-        if manner.announcement is not None or manner.beep_s:
-            story.attention = Attention(call, manner.announcement, manner.beep_s)
+        if is_first:
+            self._attend(call, story, wish.manner)
         return one
+
+    def _attend(self, call: "Call", story: Story, manner: Manner, told: frozenset[str] = frozenset()) -> None:
+        if manner.announcement is not None or manner.beep_s:
+            story.attention = Attention(call, manner.announcement, manner.beep_s, told)
 
     def _open(self, wish: Wish, holder: str) -> Recording | None:
         """A capture and its licence; None, with `recording.failed`, when there can be none."""
@@ -234,9 +250,10 @@ class Recordings:
             story.message = None
             if story.message_over is not None:
                 story.message_over()
-        if story is not None and story.recording is one:
-            story.recording = None
-            if story.attention is not None:
+        if story is not None and one in story.running():
+            rest = [other for other in story.running() if other is not one]
+            story.recording, story.beside = (rest[0], rest[1:]) if rest else (None, [])
+            if not rest and story.attention is not None:
                 story.attention.end()
                 story.attention = None
         if one.wish.conference:
@@ -323,10 +340,12 @@ class Recordings:
 
     # ---- commands ----
 
-    def start(self, call: "Call", channels: Channels | None, custom: dict[str, str]) -> Recording:
-        """Record a call from now on, by command. Raises `RequestError`."""
+    def start(
+        self, call: "Call", channels: Channels | None, custom: dict[str, str], *, beside: bool = False
+    ) -> Recording:
+        """Record a call from now on, by command; `beside` what records it already. Raises `RequestError`."""
         story = self._stories.get(call.id, Story())
-        if story.recording is not None:
+        if story.recording is not None and not beside:
             raise RequestError("bad_state", "the call is recorded already", {"recording": story.recording.id})
         if call.is_finished or not has_begun(call, "start"):
             raise RequestError("bad_state", "the call has no audio yet, or no more", {"state": call.state.value})

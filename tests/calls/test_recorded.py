@@ -342,6 +342,34 @@ async def test_commands(shelf: Shelf, start: Start) -> None:
     assert record["recordings"] == [started["id"]]
 
 
+async def test_recordings_beside_each_other_have_lives_of_their_own(shelf: Shelf, start: Start) -> None:
+    bench = await start(tenant_keys='record = "mono"\nrecording_limit = 3')
+    ours, _ = await bench.connect()
+    (call,) = bench.engine.calls()
+    client = await Client.unix(str(bench.folder / "data" / "control.sock"))
+    try:
+        ids = [(await client.call("recording.start", call=call.id, channels="stereo", beside=True))["id"] for _ in "ab"]
+        with pytest.raises(RequestError, match="all in use"):
+            await client.call("recording.start", call=call.id, beside=True)
+        by_policy, first, second = shelf.tapes
+        assert [tape.wish.channels for tape in shelf.tapes] == ["mono", "stereo", "stereo"]
+        assert len({str(sorted(tape.streams.values())) for tape in shelf.tapes}) == 1
+        await client.call("recording.pause", id=ids[0])
+        call.verbs.mask(on=True)
+        assert [("pause", "silence") in tape.told for tape in shelf.tapes] == [False, True, False]
+        assert [("mask",) in tape.told for tape in shelf.tapes] == [True] * 3
+        await client.call("recording.stop", id=by_policy.recording)
+        await asyncio.sleep(0)
+        assert [tape.ended for tape in shelf.tapes] == ["stopped", "", ""]
+        assert bench.engine.studio.recordings.licences.all_in_use() == 2
+    finally:
+        await client.close()
+    record = await hang_up(bench, ours)
+    assert record["recordings"] == [by_policy.recording, *ids]
+    assert [first.ended, second.ended] == ["call_ended"] * 2
+    assert bench.engine.studio.recordings.licences.all_in_use() == 0
+
+
 async def test_recordings_of_others_look_as_if_they_did_not_exist(shelf: Shelf, start: Start) -> None:
     bench = await start(tenant_keys='record = "stereo"')
     ours, _ = await bench.connect()

@@ -10,7 +10,10 @@ import numpy as np
 from tests.calls.test_conferences import come
 from tests.calls.test_recorded_whole import hang_up, settled, talking
 
+from santral.engine.calls.actions.moving import Joining
+from santral.engine.calls.leg import Role
 from santral.engine.calls.playing import ONCE
+from santral.engine.calls.table import Input
 from santral.engine.control.client import Client
 
 Start = Callable[..., Awaitable[Any]]
@@ -145,6 +148,35 @@ async def test_what_is_played_to_one_of_two_comes_from_the_other_and_masked_from
     for track, hz, other in zip(tracks, (500, 900), (900, 500), strict=True):
         assert spans(track[:, 0], hz)
         assert [spans(track[:, 0], one) for one in (other, TOLD, FILE)] == [[], [], []]
+
+
+async def test_who_answers_after_the_beginning_and_who_comes_later_is_told_as_well(
+    start: Start, talkers: Any, sounds: Any
+) -> None:
+    """Recorded from its first sound on; then the caller goes on with somebody of a call that is not recorded."""
+    keys = sounding(sounds, left_keys='record = "stereo"')
+    keys["tenant_keys"] += 'recording_limit = 1\nover_limit = "continue"\n'
+    keys["rtp"] += 'record_from = "start"\n'
+    bench = await start(**keys)
+    caller, callee, another, taker = talkers(4)
+    await talking(bench, caller, callee)
+    await talking(bench, another, taker, "101", 1300)
+
+    def told() -> int:
+        return len([one for one in bench.events() if one["type"] == "play.finished"])
+
+    await until(lambda: told() == 2)
+    await asyncio.sleep(0.2)
+    for one in (caller, callee):
+        only(one.heard(), TOLD, 0.6)
+    assert spans(taker.heard(), TOLD) == []
+    first, second = sorted(bench.engine.calls(), key=lambda call: call.facts.called)
+    first.post(Input.JOIN, Joining(first.roles[Role.CALLER], second, second.roles[Role.CALLEE]))
+    await until(lambda: told() == 3)
+    await asyncio.sleep(0.2)
+    only(taker.heard(), TOLD, 0.6)
+    assert [spans(one.heard(), TOLD) for one in (caller, another)] == [[], []]
+    first.hang_up(None, "test")
 
 
 async def test_a_conference_with_its_sounds_and_a_track_of_each_who_takes_part(

@@ -245,9 +245,9 @@ class Verbs:
 
     # ---- recording ----
 
-    def record(self, channels: Channels | None, custom: dict[str, str]) -> "Recording":
-        """Record the call from now on."""
-        return self._call.services.recordings.start(self._call, channels, custom)
+    def record(self, channels: Channels | None, custom: dict[str, str], *, beside: bool = False) -> "Recording":
+        """Record the call from now on; `beside` what records it already."""
+        return self._call.services.recordings.start(self._call, channels, custom, beside=beside)
 
     def mask(self, *, on: bool) -> None:
         """Nobody learns what is said and pressed from now on, or everybody again."""

@@ -90,8 +90,8 @@ class RecordingTable(Table):
     )
     announcement: Annotated[Label | None, Remark("none")] = Field(
         None,
-        description="Sound file that everybody hears when a recording begins, before any word. `call-recorded.wav` is "
-        "ours, in English and Turkish.",
+        description="Sound file that everybody hears when a recording begins, before any word; who comes later, "
+        "then (but for agents of queues). `call-recorded.wav` is ours, in English and Turkish.",
     )
     beep: Seconds = Field(0.0, description="Seconds between short tones that both sides hear meanwhile. 0: none.")
     extras: tuple[Literal["tracks", "peaks", "picture"], ...] = Field(

@@ -60,6 +60,7 @@ class Start:
     tenant: str | None = about("with `conference`: whose it is; may be left out by clients of one tenant", None)
     channels: Literal["mono", "stereo"] | None = about("left out: as configured; a conference is always mono", None)
     custom: dict[str, str] | None = about("written into the file", None)  # noqa: RUF009
+    beside: bool = about("a call that is recorded already is recorded once more, apart from that", False)
 
 
 async def on_start(caller: Caller, command: Start) -> dict[str, Any]:
@@ -69,7 +70,7 @@ async def on_start(caller: Caller, command: Start) -> dict[str, Any]:
     if len(custom) > MAX_CUSTOM:
         raise wrong("custom", f"must be at most {MAX_CUSTOM} texts")
     if command.call is not None:
-        return {"id": caller.call(command.call).verbs.record(command.channels, custom).id}
+        return {"id": caller.call(command.call).verbs.record(command.channels, custom, beside=command.beside).id}
     conference = found(caller, command.conference or "", command.tenant)
     manner = caller.engine.studio.manner_of(conference.tenant)
     return {"id": caller.engine.studio.recordings.start_conference(conference, manner, custom).id}
