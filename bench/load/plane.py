@@ -49,7 +49,9 @@ async def record(plane: MediaPlane, legs: list[MediaLeg], folder: Path) -> None:
             folder / f"{number // 2}.capture", CaptureHeader.now(str(number), "bench", "bench")
         )
         capture.add(legs[number], "originating")
+        capture.add(legs[number], "originating", side="played")  # as of every call, though nothing is played here
         capture.add(legs[number + 1], "connected")
+        capture.add(legs[number + 1], "connected", side="played")
         if number % AT_ONCE == 0:
             await asyncio.sleep(0)
 

@@ -338,7 +338,7 @@ class Mixdown:
             masked_ms=self._masked_ms(desk),
             paused_ms=sum(self._ms(desk, section) for section in self._sections if section.what == "paused"),
             cut_ms=round(self._cuts.before(desk.at) * 1000 / desk.hz),
-            streams=tuple(self._described(desk, stream) for stream in self._streams.values()),
+            streams=tuple(self._described(desk, stream) for stream in self._streams.values() if _tells(stream)),
             spans=tuple(sorted(spans, key=lambda span: span.start)),
             damage=tuple(str(each) for reel in self.reels for each in reel.source.damage),
         )
@@ -369,6 +369,11 @@ class Mixdown:
             "end": self._seconds(desk, desk.at if stream.end is None else stream.end),
         }
         return stream.fields | {"stream": stream.number} | times | stream.side.counts()
+
+
+def _tells(stream: Stream) -> bool:
+    """There is one for what may be played to each leg: mostly nothing is."""
+    return stream.fields.get("side") != "played" or bool(stream.side.counts()["packets"])
 
 
 def best_rate(keys: set[str]) -> int:

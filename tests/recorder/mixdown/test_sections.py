@@ -201,6 +201,30 @@ def test_what_is_said_to_somebody_comes_from_the_other_side() -> None:
     assert strength(audio[:, 1], 500) > 5500
 
 
+def test_what_is_played_is_heard_where_it_was_and_in_no_track() -> None:
+    """To one of two from the other side, to a member of a conference in all channels; streams without it are untold."""
+    sides = [
+        ("said", "originating"),
+        ("played", "originating"),
+        ("said", "connected"),
+        ("played", "connected"),
+        ("played", "member"),
+        ("heard", "member"),
+    ]
+    notes = [
+        note(0, "stream", stream=n, leg=f"leg-{role}", side=side, role=role) for n, (side, role) in enumerate(sides)
+    ]
+    talks = [Talk(n, tone(300 + 100 * n, 4), start_s=0, ssrc=n) for n in (0, 1, 2, 4, 5)]
+    audio, summary = mixed(Tape(talks, [*notes, note(5, "end")]))
+    part = at(audio, 1, 3)
+    assert [strength(part[:, 0], hz) > 2000 for hz in (300, 400, 500, 700, 800)] == [True, False, False, True, False]
+    assert [strength(part[:, 1], hz) > 2000 for hz in (300, 400, 500, 700, 800)] == [False, True, True, True, False]
+    assert [each["stream"] for each in summary.streams] == [0, 1, 2, 4, 5]
+    found = tracks(Tape(talks, [*notes, note(5, "end")]), Options(channels="mono", tracks=True))
+    assert set(found) == {"", "leg-originating", "leg-connected"}
+    assert strength(at(found["leg-originating"], 1, 3)[:, 0], 400) < 50
+
+
 def test_a_leg_that_joins_late_has_a_track_from_the_beginning() -> None:
     notes = two_sides(note(10, "stream", stream=2, leg="leg-c", side="said", role="connected"), end_s=20)
     tape = Tape([Talk(0, tone(400, 20), start_s=0), Talk(2, tone(500, 9), start_s=10, ssrc=5)], notes)
