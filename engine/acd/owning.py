@@ -5,8 +5,8 @@ ringing, talks go on as calls that no queue knows of. What is kept in the store 
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from santral.engine import log
 from santral.engine.acd.store import FencedError, Kind, Lease, State, Store
@@ -88,17 +88,9 @@ class Owner:
             self._log.error("the queues cannot be taken over", error=str(problem))
             return
         self._lease, self._until = lease, asked + IN_TIME * store.lease_s
+        store.settle(lease, _in_hand(kept))
         self._queues.begin(kept)
-        store.settle(lease, self._in_hand())
         self._tell(lease, decides=True)
-
-    def _in_hand(self) -> dict[str, list[str]]:
-        """What each agent has in hand; apart from talks that began under an earlier lease."""
-        found: dict[str, list[str]] = {}
-        for held in self._queues.held.values():
-            if self._queues.distributor.reservation(held.id) is not None:
-                found.setdefault(held.agent, []).append(held.id)
-        return found
 
     async def _renew(self, store: Store) -> None:
         lease, asked = self.lease, self._loop.time()
@@ -165,3 +157,11 @@ class Owner:
     def drop(self, kind: Kind, name: str) -> None:
         if self._lease is not None and self._store is not None:
             self._store.drop(self._lease, kind, name)
+
+
+def _in_hand(kept: Mapping[str, Any] | None) -> dict[str, list[str]]:
+    """What each agent has in hand when an owner begins: anything else has ended with the one before."""
+    found: dict[str, list[str]] = {}
+    for one in () if kept is None else kept["reservations"]:
+        found.setdefault(one["agent"], []).append(one["id"])
+    return found

@@ -11,6 +11,8 @@ from tests.queues.test_keeping import accepted_chat
 from tests.queues.test_waiting import pick_up, wait_in_queue
 
 from santral.engine.acd import owning
+from santral.engine.acd.queues import Queues
+from santral.engine.acd.store import LocalStore
 from santral.engine.app import Engine
 from santral.engine.config.load import loads
 from santral.engine.control.client import Client
@@ -116,6 +118,38 @@ async def test_an_owner_of_the_past_rings_nobody(begin: Start, stores: list[Shar
     assert bench.engine.queues.owner.lease is None
     await bench.left.call("100")
     await bench.left.expect(486)  # not even taken into the queue
+
+
+async def test_what_an_owner_has_left_engaged_is_free_under_the_next(begin: Start, stores: list[SharedStore]) -> None:
+    bench, phones = await begin("ayse")
+    queues, server = bench.engine.queues, stores[0].server
+    queues.owner.close()
+    server.engaged["ayse"] = {"of an owner who died"}
+    stores[0].delay_s = 0.05
+    await queues.owner.start(stores[0], "test")
+    await wait_in_queue(bench)
+    await pick_up(phones["ayse"], await phones["ayse"].expect("INVITE"))
+    assert not told(bench, "reservation.refused")
+
+
+async def test_a_second_engine_on_the_same_data_takes_over(begin: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later run of one node, by the lease in the database: what the first says is not written any more."""
+    monkeypatch.setattr(LocalStore, "lease_s", 1.5)
+    bench, _ = await begin("ayse")
+    queues = bench.engine.queues
+    again = Queues(queues.loop, bench.engine.events, queues.acd)
+    await again.start(queues.world, queues.services, bench.engine.gate.make)
+    assert again.owner.lease is not None
+    again.keeping.save()
+    queues.apply(queues.distributor.pause("ayse", "too late", queues.now))
+    queues.keeping.save()
+    await until(lambda: queues.owner.lease is None, within=10)
+    await bench.engine.cdrs.flush()
+    kept = await LocalStore(bench.engine.cdrs, "test").all()
+    assert kept["agent", "ayse"]["state"] == "available"
+    again.close()
+    await until(lambda: queues.owner.lease is not None, within=10)
+    assert queues.distributor.agent("ayse", queues.now).state == "available"
 
 
 @pytest.mark.parametrize("lease_s", [SHORT_S])
