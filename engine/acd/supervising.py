@@ -45,11 +45,12 @@ class Supervision:
     room: str
     by: str  # the control client that wants it so
     watched: str  # the call that the leg is in, or is lent to
-    since: float = 0.0  # when the supervisor was there; 0: not yet
+    has_answered: bool = False  # the supervisor
+    since: float | None = None  # when it was there, and that was told
 
     @property
     def listens(self) -> bool:
-        return bool(self.since) and self.mode != "take_over"
+        return self.has_answered and self.mode != "take_over"
 
     @property
     def about(self) -> dict[str, Any]:
@@ -146,7 +147,7 @@ class Supervising:
         if place is None:
             call.hang_up(None, "engine")  # the leg has gone meanwhile, or is alone
             return
-        one.since = self._queues.now
+        one.has_answered = True
         if one.listens:
             self._bring(one, place)
 
@@ -165,6 +166,7 @@ class Supervising:
         one = self._all.get(call.id)
         if one is None:
             return
+        one.since = self._queues.now
         self._queues.events.emit("supervision.started", **one.about, mode=one.mode, by=one.by)
         if one.mode == "take_over":
             try:
@@ -270,7 +272,7 @@ class Supervising:
         """Not a supervisor any more. Without the last of them those who are left hear each other directly."""
         if self._all.pop(one.call.id, None) is None:
             return
-        if one.since:
+        if one.since is not None:
             seconds = round(self._queues.now - one.since, 3)
             self._queues.events.emit("supervision.ended", **one.about, mode=one.mode, reason=reason, seconds=seconds)
         if any(each.leg is one.leg and each.listens for each in self._all.values()):
