@@ -21,6 +21,7 @@ cdef enum:
     # Who was last heard of this much before the newest is not waited for: a capture's sides lie about 100 ms apart in the
     # file, and up to 10 s after its disk was slow.
     APART_MS = 11000
+    SPARSE_MS = 2000  # so long may the others be ahead of a side that says little, before it is taken to be silent
     OVER_MS = 2000  # so long after its end a side's packets may still come
     SETTLED_MS = LATE_MS + 1200  # a second to place, and the last packet's length
 
@@ -312,6 +313,8 @@ cdef class Desk:
         for i in range(self.numbers):
             side = self.by_number[i]
             if side == NULL or side.last_ns >= self.due_ns or side.last_ns <= side.start_ns:
+                continue
+            if side.is_sparse and self.newest_ns > side.last_ns + SPARSE_MS * <int64_t>1000000:
                 continue
             if side.over_ns == 0 or self.newest_ns < side.over_ns + OVER_MS * <int64_t>1000000:
                 return False

@@ -243,7 +243,7 @@ class Mixdown:
         if number < base or number in self._streams:
             return
         side = desk.side(number)
-        side.has_tones = self.options.digits == "tones"
+        side.behave(has_tones=self.options.digits == "tones", is_sparse=fields.get("side") == "played")
         for codec, key in reel.codecs.items():
             side.learn(codec, key)
         stream = self._streams[number] = Stream(number, fields, side, place)

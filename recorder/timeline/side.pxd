@@ -57,6 +57,7 @@ cdef struct side_t:
     counts_t counts
     bint conceals
     bint has_tones  # for events
+    bint is_sparse  # there is something now and then: it is not waited for
     tone_t tone
     bint is_noisy  # comfort noise was described and nobody spoke since
     bint has_failed  # no memory

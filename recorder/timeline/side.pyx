@@ -538,14 +538,11 @@ cdef class Side:
         free(self.side.breaks)
         side_free(&self.side)
 
-    @property
-    def has_tones(self):
-        """Whether digits that came as events are heard as the tones they stand for."""
-        return self.side.has_tones
-
-    @has_tones.setter
-    def has_tones(self, bint on):
-        self.side.has_tones = on
+    def behave(self, *, bint has_tones, bint is_sparse):
+        """Whether digits that came as events are heard as their tones; whether there is something now and then only, so
+        that nobody waits for it.
+        """
+        self.side.has_tones, self.side.is_sparse = has_tones, is_sparse
 
     def learn(self, int number, str key):
         """What the capture calls codec `number`: `PCMU/8000`, `CN/8000`, `telephone-event/8000` …"""

@@ -225,6 +225,28 @@ def test_what_is_played_is_heard_where_it_was_and_in_no_track() -> None:
     assert strength(at(found["leg-originating"], 1, 3)[:, 0], 400) < 50
 
 
+def test_nobody_waits_for_what_is_played_now_and_then() -> None:
+    def made(side: str) -> Tape:
+        notes = two_sides(note(0, "stream", stream=2, leg="leg-a", side=side, role="originating"))
+        talks = [Talk(0, tone(400, 30), start_s=0), Talk(1, tone(500, 30), start_s=0)]
+        sounds = [Talk(2, tone(700, 1), start_s=2.0, ssrc=5), Talk(2, tone(900, 1), start_s=20.0, ssrc=6)]
+        tape = Tape([*talks, *sounds], notes)
+        tape.rows_a_read = 11
+        return tape
+
+    def ready(side: str) -> tuple[float, Samples]:
+        mix = Mixdown([made(side)])
+        early = [piece.samples for piece in mix.advance()]
+        rest = [piece.samples for piece in mix.finish()]
+        return sum(map(len, early)) / HZ, np.concatenate(early + rest)
+
+    seconds, audio = ready("played")
+    assert seconds >= 23
+    assert ready("heard")[0] <= 15  # as for every other side, which may come late
+    for begin, hz in ((2.2, 700), (20.2, 900)):
+        assert strength(at(audio, begin, begin + 0.6)[:, 1], hz) > 2500
+
+
 def test_a_leg_that_joins_late_has_a_track_from_the_beginning() -> None:
     notes = two_sides(note(10, "stream", stream=2, leg="leg-c", side="said", role="connected"), end_s=20)
     tape = Tape([Talk(0, tone(400, 20), start_s=0), Talk(2, tone(500, 9), start_s=10, ssrc=5)], notes)
