@@ -18,8 +18,10 @@ from santral.engine.control.protocol import RequestError
 Start = Callable[..., Awaitable[Any]]
 
 
-async def again(bench: Any) -> None:
-    """The same engine, stopped and started."""
+async def again(bench: Any, client: Any = None) -> None:
+    """The same engine, stopped and started; for a client that stays it would wait a while."""
+    if client is not None:
+        await client.close()
     await bench.engine.stop()
     text = (bench.folder / "santral.toml").read_text()
     bench.engine = Engine(loads(text, folder=bench.folder), bench.folder / "santral.toml", asyncio.get_running_loop())
@@ -35,7 +37,7 @@ async def test_agents_and_other_work_are_found_again(begin: Start, client_of: An
     for name in ("first", "second"):
         await client.call("queue.join", queue="support", kind="chat", id=name)
     before = (await client.call("queue.get", name="support"))["people"]
-    await again(bench)
+    await again(bench, client)
     client = await client_of(bench)
     agents = {one["name"]: one for one in (await client.call("agent.list"))["items"]}
     assert {name: one["state"] for name, one in agents.items()} == {
@@ -59,7 +61,7 @@ async def test_promises_are_kept_over_a_restart(
     await client.call("agent.state", name="ayse", state="break")
     await takes_the_offer(bench, talkers(1)[0])
     await until(lambda: not list(bench.engine.calls()))
-    await again(bench)
+    await again(bench, client)
     client = await client_of(bench)
     people = (await client.call("queue.get", name="support"))["people"]
     assert [(one["kind"], one["number"]) for one in people] == [("callback", "2001")]
@@ -75,7 +77,7 @@ async def test_figures_are_found_again_in_the_database(begin: Start, client_of: 
     (reservation,) = bench.engine.queues.held
     await client.call("agent.accept", reservation=reservation)
     await client.call("agent.finish", name="ayse", reservation=reservation)
-    await again(bench)
+    await again(bench, client)
     client = await client_of(bench)
     queue = await client.call("queue.stats", name="support", intervals=True)
     assert [one["answered"] for one in queue["intervals"]] == [1]
@@ -99,7 +101,7 @@ async def test_other_work_in_an_agent_s_hands_is_found_again(begin: Start, clien
     wrapping = await accepted_chat(bench, client, "wrapping")
     bench.engine.queues.apply(bench.engine.queues.distributor.finished(wrapping, bench.engine.queues.now))
     await client.call("queue.join", queue="support", kind="chat", id="waiting")
-    await again(bench)
+    await again(bench, client)
     client = await client_of(bench)
     ayse = await client.call("agent.get", name="ayse")
     assert ayse["state"] == "talking"
@@ -114,7 +116,7 @@ async def test_other_work_in_an_agent_s_hands_is_found_again(begin: Start, clien
     await client.call("agent.finish", name="ayse", reservation=talking)
     ended = {one["reservation"]: one for one in told(bench, "reservation.wrapping")}
     assert ended[talking]["queue"] == "support"
-    await again(bench)  # what is done is not found again
+    await again(bench, client)  # what is done is not found again
     client = await client_of(bench)
     held = [one["work"] for one in (await client.call("agent.get", name="ayse"))["reservations"]]
     assert "wrapping" not in held
@@ -130,7 +132,7 @@ async def test_work_whose_agent_is_gone_waits_again_in_its_place(begin: Start, c
     before, name, after = file.read_text().partition('[[agent]]\nname = "ayse"')
     file.write_text(before + after[after.index("[[") :])
     assert name
-    await again(bench)
+    await again(bench, client)
     client = await client_of(bench)
     people = (await client.call("queue.get", name="support"))["people"]
     assert [one["id"] for one in people] == ["first", "second"]
@@ -148,7 +150,7 @@ async def test_figures_go_on_over_a_restart(begin: Start, client_of: Any) -> Non
     await client.call("agent.logout", name="bora")
     await client.call("queue.join", queue="support", kind="chat", id="chat-1")
     before = (await client.call("agent.get", name="ayse", stats=True))["stats"]["states"]["break"]
-    await again(bench)
+    await again(bench, client)
     client = await client_of(bench)
     await client.call("agent.state", name="ayse", state="available")
     await until(lambda: bench.engine.queues.held)
@@ -201,7 +203,7 @@ async def test_quarters_of_a_tenant_and_of_a_kind_are_found_again(begin: Start, 
     await client.call("queue.join", queue="support", kind="mail", id="mail-1")
     for restart in (False, True):
         if restart:
-            await again(bench)
+            await again(bench, client)
             client = await client_of(bench)
         for kind, answered in (("chat", 1), ("mail", 0), ("call", 0)):
             found = await client.call("queue.stats", name="support", kind=kind, intervals=True)
