@@ -22,7 +22,7 @@ from santral.routing.acd.settings import (
 SEATS: Final = 4  # queues of one agent
 SKILLS_OF_AN_AGENT: Final = 8
 DEMANDS: Final = 6  # different sets of needs in one queue
-SECONDS_APART: Final = 1e-3  # of two arrivals
+FILLED_IN: Final = 100.0  # seconds in which everybody who waits arrives: as many demands have relaxed at every size
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Crowd:
     def next_work(self) -> Work:
         """Somebody who has not joined yet."""
         self.serial += 1
-        self.now += SECONDS_APART
+        self.now += FILLED_IN / self.size.waiting
         queue = f"q{self.chance.randrange(self.size.queues)}"
         priority = self.chance.choice((0, 0, 0, 0, 1, 2))
         return Work(f"w{self.serial}", queue, priority=priority, needs=self.chance.choice(self.demands[queue]))
@@ -64,12 +64,16 @@ class Crowd:
         for _ in range(20 * self.size.agents):
             if len(self.talking) == self.size.agents:
                 break
-            for event in act(self.next_work()):
-                if isinstance(event, Created):
-                    self.take(event.reservation)
+            self.take_all(act(self.next_work()))
         while sum(self.d.queue(name, self.now).waiting for name in self.d.queues()) < self.size.waiting:
             for _ in range(min(1000, self.size.waiting)):
                 act(self.next_work())
+
+    def take_all(self, events: list[Event]) -> None:
+        """Whoever is offered somebody in these events answers."""
+        for event in events:
+            if isinstance(event, Created):
+                self.take(event.reservation)
 
     def take(self, reservation: str) -> None:
         """The agent answers and is connected."""

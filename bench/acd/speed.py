@@ -26,6 +26,9 @@ SIZES: Final = (Size(100, 1_000, 2), Size(1_000, 10_000, 20), Size(10_000, 100_0
 SMALL: Final = (Size(20, 100, 2, 10), Size(40, 200, 4, 10))
 BLOCK: Final = 500
 BLOCKS: Final = 60
+TURNED_OVER: Final = (
+    0.6  # of those who wait; then a new centre: who nobody may take would be all that is left of a small one
+)
 LIMIT_PER_S: Final = 50_000
 LIMIT_STEP_MS: Final = 5.0
 
@@ -126,23 +129,33 @@ def pauses_into(found: list[float]) -> Iterator[None]:
 
 
 def measure(size: Size, strategy: Strategy, blocks: int) -> Run:
-    """Fill a call centre, then turn it over in blocks: half of the turns for the cost, half for single steps."""
+    """Fill call centres, and turn each over in blocks: half of the turns for the cost, half for single steps."""
     found = Run(size, strategy)
-    centre = crowd(size, strategy)
-    statistics = Statistics(centre.settings)
-    with pauses_into(found.pauses):
-        centre.fill(lambda work: timed(found, lambda: centre.d.join(work, centre.now)))
-        for _ in range(blocks):
-            one_block(centre, found, statistics)
+    of_one = max(1, int(TURNED_OVER * size.waiting / (2 * min(BLOCK, size.agents))))
+    for seed, first in enumerate(range(0, blocks, of_one), start=1):
+        centre = crowd(size, strategy, seed)
+        statistics = Statistics(centre.settings)
+        with pauses_into(found.pauses):
+            fill(centre, found)
+            for _ in range(first, min(blocks, first + of_one)):
+                one_block(centre, found, statistics)
     return found
+
+
+def fill(centre: Crowd, found: Run) -> None:
+    centre.fill(lambda work: timed(found, lambda: centre.d.join(work, centre.now)))
 
 
 def one_block(centre: Crowd, found: Run, statistics: Statistics) -> None:
     """Assignments, joins, single steps, and the count of what happened."""
     block = min(BLOCK, len(centre.talking))
-    found.assignments.append(cpu_us(lambda: turn_over(centre, block)) / block)
+    before = len(centre.talking)
+    found.assignments.append(cpu_us(lambda: turn_over(centre, block)) / (block - before + len(centre.talking)))
     works = [centre.next_work() for _ in range(block)]
-    found.joins.append(cpu_us(lambda: [centre.d.join(work, centre.now) for work in works]) / block)
+    told: list[list[Event]] = []
+    found.joins.append(cpu_us(lambda: told.extend([centre.d.join(work, centre.now) for work in works])) / block)
+    for events in told:
+        centre.take_all(events)
     settle(centre, found)
     lines = single_steps(centre, found, block)
     found.folds.append(cpu_us(lambda: deque(map(statistics.add, lines), 0)) / block)
@@ -194,7 +207,9 @@ def single_steps(centre: Crowd, found: Run, assignments: int) -> list[Event]:
             lines += timed(found, lambda: centre.d.accept(made.reservation, centre.now))  # noqa: B023
             lines += timed(found, lambda: centre.d.connected(made.reservation, centre.now))  # noqa: B023
         work = centre.next_work()
-        lines += timed(found, lambda: centre.d.join(work, centre.now))  # noqa: B023
+        events = timed(found, lambda: centre.d.join(work, centre.now))  # noqa: B023
+        lines += events
+        centre.take_all(events)
         settle(centre, found)
     return lines
 
@@ -202,4 +217,4 @@ def single_steps(centre: Crowd, found: Run, assignments: int) -> list[Event]:
 def settle(centre: Crowd, found: Run) -> None:
     """Whatever is due: demands that relax."""
     while (due := centre.d.next_deadline()) is not None and due <= centre.now:
-        timed(found, lambda: centre.d.tick(centre.now))
+        centre.take_all(timed(found, lambda: centre.d.tick(centre.now)))
