@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tests.calls.test_recorded import Shelf, shelf  # noqa: F401 - a fixture
-from tests.queues.conftest import told, until
+from tests.queues.conftest import Staff, told, until
 
 Start = Callable[..., Awaitable[Any]]
 
@@ -38,3 +38,29 @@ async def test_without_a_licence_the_next_destination_is_taken(shelf: Shelf, beg
     await bench.left.call("100")
     assert (await bench.left.expect(486)).status == 486
     assert len(shelf.tapes) == 1
+
+
+async def test_a_supervisor_is_recorded_where_the_caller_hears_it(
+    shelf: Shelf,  # noqa: F811
+    staff: Callable[..., Awaitable[Staff]],
+) -> None:
+    """What caller and agent say is recorded as before; a whisper is not, who barges in is."""
+    people = await staff(queue='record = "stereo"')
+    await people.talk()
+    (call,) = people.bench.engine.calls()
+
+    def speak() -> dict[str, str]:
+        return {leg: role for leg, side, role in shelf.tape.streams.values() if side == "said"}
+
+    two = speak()
+    assert sorted(two.values()) == ["connected", "originating"]
+    supervisor = await people.supervise("whisper")
+    await people.hear([(False, True, False, False), (True, False, False, True)], people.customer, people.agent)
+    assert speak() == two
+    await people.client.call("agent.supervise", name="ayse", call=supervisor, mode="barge")
+    await people.hear([(False, True, False, True)], people.customer)
+    assert sorted(speak().values()) == ["connected", "member", "originating"]
+    await people.boss.dialog.request("BYE")
+    await people.boss.peer.expect(200)
+    await until(lambda: speak() == two)
+    assert [one["call"] for one in told(people.bench, "recording.started")] == [call.id]
