@@ -19,7 +19,7 @@ from santral.engine.control.client import Client
 Start = Callable[..., Awaitable[Any]]
 HZ = 8000
 BLOCK = 160
-TOLD, FILE, SECRET, JOIN = 700, 1100, 1500, 1900
+TOLD, FILE, SECRET, JOIN, MUSIC = 700, 1100, 1500, 1900, 1700
 ROOM = """
 [[conference]]
 name = "7001"
@@ -148,6 +148,35 @@ async def test_what_is_played_to_one_of_two_comes_from_the_other_and_masked_from
     for track, hz, other in zip(tracks, (500, 900), (900, 500), strict=True):
         assert spans(track[:, 0], hz)
         assert [spans(track[:, 0], one) for one in (other, TOLD, FILE)] == [[], [], []]
+
+
+async def test_music_on_hold_comes_from_who_holds_and_no_digit_that_is_masked_is_a_tone(
+    start: Start, talkers: Any, sounds: Any
+) -> None:
+    keys = sounding(sounds, left_keys='record = "stereo"\nhold = "music"')
+    sounds("hold-music.wav", MUSIC, 2.0)
+    keys["rtp"] = '[recording]\nmask_dtmf = true\nlisten = "127.0.0.1:0"\n'
+    bench = await start(**keys)
+    caller, callee = talkers(2)
+    ours = await talking(bench, caller, callee)
+    await asyncio.sleep(0.6)
+    callee.press(5)
+    (call,) = bench.engine.calls()
+    call.caller.rtp.send_digits("5", 200)
+    await asyncio.sleep(0.6)
+    for version, direction in ((2, "sendonly"), (3, "sendrecv")):
+        await ours.request("INVITE", bench.left.sdp(caller.port, "0 101", f"a={direction}", version))
+        await ours.ack(await bench.left.expect(200))
+        await until(lambda: [one for one in bench.events() if one["type"] == "play.started"])
+        await asyncio.sleep(0.6)
+    await hang_up(bench, ours)
+    assert spans(callee.heard(), MUSIC)
+    (both,) = files(bench, await settled(bench), "audio")
+    left, right = both.T
+    assert spans(left, MUSIC)
+    assert spans(right, MUSIC) == []
+    assert [spans(one, hz, 1000) for one in (left, right) for hz in (770, 1336)] == [[]] * 4
+    assert [bool(spans(one, hz)) for one, hz in ((left, 500), (right, 900))] == [True, True]
 
 
 async def test_who_answers_after_the_beginning_and_who_comes_later_is_told_as_well(
