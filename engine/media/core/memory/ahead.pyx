@@ -16,8 +16,9 @@ from santral.engine.media.core.stage.tap cimport tap_t
 
 cdef extern from *:
     """
-    #define prefetch(address) __builtin_prefetch(address)
-    #define prefetch_to_write(address) __builtin_prefetch((address), 1)
+    /* The empty statement is an effect: a function that does nothing but prefetch has none, and calls of it would be left out. */
+    #define prefetch(address) do { __builtin_prefetch(address); __asm__ volatile (""); } while (0)
+    #define prefetch_to_write(address) do { __builtin_prefetch((address), 1); __asm__ volatile (""); } while (0)
     """
     void prefetch(const void *address) noexcept nogil
     void prefetch_to_write(const void *address) noexcept nogil
