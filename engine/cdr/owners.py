@@ -27,10 +27,11 @@ def claim(engine: Engine, name: str, owner: str, run: str, times: tuple[int, int
     with engine.begin() as connection:
         if connection.execute(taking).rowcount == 0:
             insert = (postgresql if engine.dialect.name == "postgresql" else sqlite).insert(acd_owners)
-            first = insert.values(name=name, token=1, **wanted).on_conflict_do_nothing(index_elements=["name"])
-            if connection.execute(first).rowcount <= 0:
-                return None
-        found: int = connection.execute(select(at.token).where(at.name == name)).scalar_one()
+            connection.execute(
+                insert.values(name=name, token=1, **wanted).on_conflict_do_nothing(index_elements=["name"])
+            )
+        mine = select(at.token).where(at.name == name, at.owner == owner, at.run == run)
+        found: int | None = connection.execute(mine).scalar_one_or_none()  # drivers do not all count inserted rows
         return found
 
 
