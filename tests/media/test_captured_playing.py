@@ -73,8 +73,7 @@ async def test_what_is_played_stands_apart_from_what_is_relayed(stage, path: Pat
     assert {int(after - before) for before, after in pairwise(rows["sequence"].astype(int))} == {1}  # none was lost
     assert len(set(rows["ssrc"])) == 1
     within = np.diff(rows["timestamp"].astype(np.int64))
-    assert list(within[:4]) == [160] * 4
-    assert within[4] >= 160  # as long as it took
+    assert all(step >= 160 for step in within)  # more: as long as it took until the next sound, or a late machine
     with pytest.raises(MediaError):
         capture.add(leg_a, "originating", side="played")
 
@@ -169,7 +168,7 @@ async def test_an_interlude_comes_first_and_what_was_played_goes_on_behind_it(st
     assert said[at : at + 5] == [b"z"] * 5
     assert said[:at] + said[at + 5 :] == [bytes([n]) for n in range(12)]
     assert {y.sequence - x.sequence for x, y in pairwise(heard)} == {1}
-    assert {y.timestamp - x.timestamp & 0xFFFFFFFF for x, y in pairwise(heard)} == {160}
+    assert all(y.timestamp - x.timestamp & 0xFFFFFFFF >= 160 for x, y in pairwise(heard))
     assert [(one["play_id"], one["frames"], one["reason"]) for one in stage.of("play_finished", leg)] == [
         (second, 5, "completed"),
         (first, 12, "completed"),
