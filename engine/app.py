@@ -31,9 +31,9 @@ from santral.engine.limits import Limits
 from santral.engine.locating import Locator
 from santral.engine.media import AudioError, AudioLibrary, MediaEvent, MediaPlane, PlaneSettings
 from santral.engine.metrics import Histogram, MetricsServer, Sample
-from santral.engine.numbers import SequenceFile
 from santral.engine.recordings.studio import Studio
 from santral.engine.registration import Registrations
+from santral.engine.sequence import SequenceFile
 from santral.engine.signalling import Signalling
 from santral.engine.trace import Ladder, Reception, Trace
 from santral.engine.trunks import Trunks

@@ -18,7 +18,7 @@ from santral.engine.config.load import load
 from santral.engine.config.problems import ConfigError
 from santral.engine.control.protocol import RequestError
 from santral.engine.control.sockets import make_private_folder
-from santral.engine.numbers import SequenceError
+from santral.engine.sequence import SequenceError
 
 FILES_PER_CALL: Final = 4  # two legs, RTP and RTCP each
 FILES_BESIDE: Final = 128  # listeners, database, control clients

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgpack
 
 from santral.engine import utc
-from santral.engine.numbers import Numbers
+from santral.engine.sequence import Numbers
 
 EVENTS_KEPT: Final = 20_000  # replayable events per node
 RING_BYTES: Final = 32 * 1024 * 1024  # … and their packed size at most

@@ -26,9 +26,7 @@ SIZES: Final = (Size(100, 1_000, 2), Size(1_000, 10_000, 20), Size(10_000, 100_0
 SMALL: Final = (Size(20, 100, 2, 10), Size(40, 200, 4, 10))
 BLOCK: Final = 500
 BLOCKS: Final = 60
-TURNED_OVER: Final = (
-    0.6  # of those who wait; then a new centre: who nobody may take would be all that is left of a small one
-)
+TURNED_OVER: Final = 0.6  # of those who wait; then a new centre: of a small one only whom nobody may take would be left
 LIMIT_PER_S: Final = 50_000
 LIMIT_STEP_MS: Final = 5.0
 

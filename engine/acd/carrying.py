@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from santral.engine.acd.phones import headers_for, way_to
+from santral.engine.acd.phones import AUTO_ANSWER, ON_DEMAND, PERSISTENT, headers_for, way_to
 from santral.engine.acd.settings import message_in
 from santral.engine.calls.actions.connecting import ELSEWHERE
 from santral.engine.calls.actions.queueing import Offer, Withdrawal
@@ -90,7 +90,7 @@ def _offer_call(queues: "Queues", held: "Held", agent: "AgentManner | None", eve
         queues.refuse(held.id, Cause.UNREACHABLE)
         return
     call.post(Input.OFFER, offer)
-    if agent.auto_accept and agent.connection != "on_demand":
+    if agent.auto_accept and agent.connection != ON_DEMAND:
         queues.accept_for(held.id)
 
 
@@ -98,7 +98,7 @@ def _made(queues: "Queues", call: "Call", agent: "AgentManner", event: events.Cr
     """Raises KeyError when its phone is configured no more."""
     waiting = call.waiting
     whisper = () if waiting is None else waiting.queue.whisper
-    if agent.connection == "persistent":
+    if agent.connection == PERSISTENT:
         return Offer(event.reservation, agent.name, None, whisper=whisper, standing=queues.standing[agent.name])
     way = way_to(call.world, agent, event.expires - queues.now)
     return Offer(
@@ -109,7 +109,7 @@ def _made(queues: "Queues", call: "Call", agent: "AgentManner", event: events.Cr
         confirm=agent.confirm,
         prompt=agent.prompt,
         whisper=whisper,
-        is_silent=agent.connection == "auto_answer",
+        is_silent=agent.connection == AUTO_ANSWER,
     )
 
 

@@ -18,7 +18,7 @@ from santral.engine.acd.counting import Counting
 from santral.engine.acd.desk import Desk
 from santral.engine.acd.keeping import Keeping
 from santral.engine.acd.owning import Owner
-from santral.engine.acd.phones import Occupancy, cause_of, place_of, way_to
+from santral.engine.acd.phones import PERSISTENT, Occupancy, cause_of, place_of, way_to
 from santral.engine.acd.settings import Acd, AgentManner, embedded, message_in
 from santral.engine.acd.store import LocalStore
 from santral.engine.acd.supervising import Supervising
@@ -515,7 +515,7 @@ class Queues:
 
     def look_at(self, agent: AgentManner) -> None:
         reached = True
-        if agent.connection == "persistent":
+        if agent.connection == PERSISTENT:
             reached = agent.name in self.standing
         elif agent.aor:
             reached = bool(self.contacts(agent.aor))

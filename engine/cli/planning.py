@@ -124,7 +124,7 @@ def _answered_here(attempt: Echo | Play | Confer | TakeMessage | ActAsAgent | Me
         case Play(file=file):
             return f"play {file}"
         case MeetAgent(agent=agent):
-            return f"meets agent {agent}"
+            return f"meet agent {agent}"
         case ActAsAgent(what=what):
             return f"{what} the agent who calls"
         case TakeMessage(message=message):

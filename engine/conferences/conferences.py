@@ -211,9 +211,7 @@ class Conferences:
     def __init__(self, loop: asyncio.AbstractEventLoop, plane: MediaPlane, events: EventLog) -> None:
         self._loop, self._plane, self.events = loop, plane, events
         self._rooms: dict[tuple[str, str], Conference] = {}
-        self.on_change: Callable[[Conference], None] = lambda _conference: (
-            None
-        )  # members came, went, or take part otherwise
+        self.on_change: Callable[[Conference], None] = lambda _: None  # members came, went, or take part otherwise
         self.now: Final = loop.time
         self._closing: set[asyncio.Task[None]] = set()
 

@@ -11,7 +11,7 @@ import pytest
 
 from santral.engine import events
 from santral.engine.events import BATCH_EVENTS, EventLog, SinceAheadError, Subscription, SubscriptionError
-from santral.engine.numbers import BLOCK, Numbers, SequenceError, SequenceFile, read_number
+from santral.engine.sequence import BLOCK, Numbers, SequenceError, SequenceFile, read_number
 from santral.routing.acd import events as acd
 
 
@@ -237,7 +237,7 @@ def test_a_disk_that_fails_later_stops_nothing(tmp_path: Path, monkeypatch: pyte
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("santral.engine.numbers.write_number", fail)
+    monkeypatch.setattr("santral.engine.sequence.write_number", fail)
     last = [numbers.take() for _ in range(2 * BLOCK)][-1]
     numbers.close()
     assert last == 2 * BLOCK

@@ -10,7 +10,7 @@ from santral.engine.config import loads
 from santral.engine.events import EventLog
 from santral.engine.guard.bans import BAN_AFTER
 from santral.engine.guard.guard import ALL_REPORTS_PER_S, REQUESTS_PER_S, Guard, customer_of
-from santral.engine.numbers import SequenceFile
+from santral.engine.sequence import SequenceFile
 from santral.engine.world import World
 from santral.routing.routes import RoutingTable
 from santral.routing.trunks import Trunk
