@@ -53,6 +53,7 @@ cdef inline void fetch_leg(const leg_t *leg) noexcept nogil:
     prefetch(&leg.reception)
     prefetch(&leg.counters)
     prefetch(&leg.rtp_latch)
+    prefetch(&leg.rtp_latch.target)
     prefetch(&leg.remote)
     prefetch(&leg.remote.receives)
 
@@ -65,6 +66,7 @@ cdef inline void fetch_stage(const stage_t *stage) noexcept nogil:
 cdef inline void fetch_voice(const voice_t *voice) noexcept nogil:
     prefetch(voice)
     prefetch(&voice.codec)
+    prefetch(&voice.frame)
 
 
 cdef inline void fetch_history(concealer_t *concealer) noexcept nogil:
@@ -111,6 +113,7 @@ cdef void fetch_means(const media_t *m, const leg_t *leg) noexcept nogil:
             prefetch(leg.stage.said)
         if leg.stage.seat.room != NULL:
             fetch_lines(leg.stage.seat.jitter, JITTER_LINES)
+            prefetch(&leg.stage.seat.jitter.weights)  # most packets come in time
         if leg.stage.voice != NULL:
             prefetch(&leg.stage.ear)
             fetch_voice(leg.stage.voice)
@@ -174,6 +177,7 @@ cdef void fetch_seat(const media_t *m, const leg_t *leg) noexcept nogil:
         prefetch(&leg.stage.seat.ahead)
         prefetch(&leg.stage.ear.concealer)
         prefetch(&leg.stage.mouth)
+        prefetch(&leg.stage.mouth.said_ns)
         prefetch(&leg.remote.sends)
 
 
