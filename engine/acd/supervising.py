@@ -189,6 +189,12 @@ class Supervising:
         self._end(one, "taken_over")
         call.post(Input.JOIN, Joining(stays, one.call, one.call.caller, one.by))
 
+    def is_shut_out(self, call: "Call") -> bool:
+        """Whether it is a supervisor's whose ears are closed, as what it listens to is masked."""
+        one = self._all.get(call.id)
+        place = None if one is None or not one.listens else self._place_of(one.leg)
+        return one is not None and place is not None and self._call_of(one.leg, place).is_masked
+
     def over(self, call: "Call") -> None:
         """A supervisor's call has ended."""
         one = self._all.get(call.id)

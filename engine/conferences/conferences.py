@@ -92,6 +92,11 @@ class Conference:
         self._owner = owner
         self._announcing_until = 0.0  # by the owner's clock
 
+    @property
+    def overhears(self) -> bool:
+        """Calls are listened to here that do not take part: who else would hear them is to be a supervisor."""
+        return any(one.is_overheard for one in self.members.values())
+
     def objection(self, count: int = 1) -> str | None:
         """Why so many more may not come: "locked" or "full"; None when they may."""
         if self.locked:

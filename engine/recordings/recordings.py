@@ -369,6 +369,8 @@ class Recordings:
             raise RequestError("bad_state", "the conference is recorded already", {"recording": self._rooms[key].id})
         if not conference.members:
             raise RequestError("bad_state", "nobody is in the conference", {"name": conference.name})
+        if conference.overhears:  # no mask of a call would reach this recording
+            raise RequestError("bad_state", "calls are listened to there: record the calls", {"name": conference.name})
         holder = f"conference {conference.name}"
         self._take_licence(conference.tenant, holder, manner)
         wish = Wish(conference.tenant, "command", "mono", manner, conference=conference.name, custom=custom)

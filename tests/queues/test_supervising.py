@@ -310,7 +310,7 @@ async def test_a_supervisor_goes_along_into_a_conference_and_back(staff: Hire) -
 
 
 async def test_nobody_listens_to_a_masked_call(staff: Hire) -> None:
-    """Nor may anybody come into the room by another way."""
+    """Nor does anybody hear it, or come into the room, by another way."""
     people = await staff(more=ECHO)
     await people.talk()
     supervisor = await people.supervise("barge")
@@ -319,11 +319,18 @@ async def test_nobody_listens_to_a_masked_call(staff: Hire) -> None:
     await people.hear([HEARS["barge"][0], NOTHING], people.customer, people.boss)
     await people.client.call("agent.supervise", name="ayse", call=supervisor, mode="monitor")
     await people.hear([NOTHING], people.boss)
+    (room,) = people.bench.engine.conferences
+    for method, wanted, why in (
+        ("conference.change", {"call": supervisor, "deaf": False}, "masked"),
+        ("conference.lock", {"name": room.name, "tenant": "acme", "locked": False}, "stays locked"),
+        ("recording.start", {"conference": room.name, "tenant": "acme"}, "record the calls"),
+    ):
+        with pytest.raises(RequestError, match=why):
+            await people.client.call(method, **wanted)
     await people.client.call("recording.unmask", call=call.id)
     await people.hear(HEARS["monitor"], people.customer, people.agent, people.boss)
     await people.colleague.call("*99", "102")
     other = next(one for one in people.bench.engine.calls() if one.facts.called == "*99")
-    (room,) = people.bench.engine.conferences
     with pytest.raises(RequestError, match="locked"):
         await people.client.call("conference.join", name=room.name, call=other.id)
 

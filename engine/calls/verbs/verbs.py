@@ -300,6 +300,8 @@ class Verbs:
         legs = [one for one in self.legs(leg) if one.id in members]
         if wish.whisper_to and (wish.whisper_to not in members or wish.whisper_to in {one.id for one in legs}):
             raise RequestError("not_found", "nobody to whisper to", {"leg": wish.whisper_to})
+        if wish.deaf is False and self._call.services.queues.supervising.is_shut_out(self._call):
+            raise RequestError("bad_state", "what the supervisor listens to is masked", {"call": self._call.id})
         for one in legs:
             join.conference.change(one, wish)
         return [one.id for one in legs]

@@ -171,6 +171,8 @@ class Lock:
 
 async def on_lock(caller: Caller, command: Lock) -> dict[str, Any]:
     conference = found(caller, command.name, command.tenant)
+    if conference.overhears and not command.locked:
+        raise RequestError("bad_state", "calls are listened to there: it stays locked", {"name": command.name})
     conference.locked = command.locked
     return conference.shown()
 
