@@ -14,7 +14,7 @@ from santral.sip.message import Response
 from santral.sip.transport import Certificate, Keyring, Listener, TlsError, Transports
 
 CERTIFICATES_S: Final = 10.0  # how often changes of certificate files are looked for
-TICK_S: Final = 0.02  # the agent's timers, half a second and more, are looked at no oftener: thousands end each second
+TICK_S: Final = 0.005  # the agent's timers, half a second and more, are looked at no oftener: thousands end each second
 
 
 class Tap(Protocol):
