@@ -4,18 +4,12 @@ from libc.math cimport M_PI, fmod, pow, sin
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
+from santral.codecs.generate.keypad cimport keypad_high_hz, keypad_low_hz
+
 cdef enum:
     VOLUME_MASK = 0x3F  # section 2.3: 0 to -63 dBm0, of both tones together
 
 cdef double FULL_DBM0 = 3.14  # of a sine at full scale (G.711)
-cdef double[4] LOW_HZ
-cdef double[4] HIGH_HZ
-cdef int[16] ROW
-cdef int[16] COLUMN
-LOW_HZ[:] = [697, 770, 852, 941]
-HIGH_HZ[:] = [1209, 1336, 1477, 1633]
-ROW[:] = [3, 0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 0, 1, 2, 3]
-COLUMN[:] = [1, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 2, 3, 3, 3, 3]
 
 
 cdef void tone_follow(tone_t *tone, uint32_t epoch, int64_t timestamp, const uint8_t *payload) noexcept nogil:
@@ -29,8 +23,8 @@ cdef void tone_follow(tone_t *tone, uint32_t epoch, int64_t timestamp, const uin
 
 
 cdef void tone_say(tone_t *tone, int16_t *out, int n, int hz) noexcept nogil:
-    cdef double low = 2 * M_PI * LOW_HZ[ROW[tone.code]] / hz
-    cdef double high = 2 * M_PI * HIGH_HZ[COLUMN[tone.code]] / hz
+    cdef double low = 2 * M_PI * keypad_low_hz[tone.code] / hz
+    cdef double high = 2 * M_PI * keypad_high_hz[tone.code] / hz
     cdef int i
     for i in range(n):
         out[i] = <int16_t>(tone.amplitude * (sin(tone.low + i * low) + sin(tone.high + i * high)))
@@ -38,5 +32,5 @@ cdef void tone_say(tone_t *tone, int16_t *out, int n, int hz) noexcept nogil:
 
 
 cdef void tone_pass(tone_t *tone, int64_t n, int hz) noexcept nogil:
-    tone.low = fmod(tone.low + n * 2 * M_PI * LOW_HZ[ROW[tone.code]] / hz, 2 * M_PI)
-    tone.high = fmod(tone.high + n * 2 * M_PI * HIGH_HZ[COLUMN[tone.code]] / hz, 2 * M_PI)
+    tone.low = fmod(tone.low + n * 2 * M_PI * keypad_low_hz[tone.code] / hz, 2 * M_PI)
+    tone.high = fmod(tone.high + n * 2 * M_PI * keypad_high_hz[tone.code] / hz, 2 * M_PI)

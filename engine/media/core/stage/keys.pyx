@@ -8,6 +8,7 @@ from libc.math cimport M_PI, sin
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from santral.codecs.generate.keypad cimport keypad_high_hz, keypad_low_hz
 from santral.engine.media.core.leg cimport (
     KEYS_IN_BAND, NOTE_KEYS_SENT, UNMAPPED, WHEEL_KEYS, leg_t, media_t,
 )
@@ -31,14 +32,6 @@ cdef enum:
 
 cdef uint64_t KEYS_SOURCE = <uint64_t>5 << 61  # apart from legs, mouths and keep-alives
 cdef double AMPLITUDE = 5700.0  # per tone: about -9 dBm0
-cdef double[4] LOW_HZ
-cdef double[4] HIGH_HZ
-cdef int[16] ROW
-cdef int[16] COLUMN
-LOW_HZ[:] = [697, 770, 852, 941]
-HIGH_HZ[:] = [1209, 1336, 1477, 1633]
-ROW[:] = [3, 0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 0, 1, 2, 3]
-COLUMN[:] = [1, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 2, 3, 3, 3, 3]
 
 
 cdef void press_keys(media_t *m, leg_t *leg, const keys_t *order) noexcept nogil:
@@ -179,8 +172,8 @@ cdef void say_tone(media_t *m, leg_t *leg, int tone_ms) noexcept nogil:
     cdef int hz = leg.stage.voice.sample_hz if leg.stage.voice != NULL else 8000
     cdef int n = hz * FRAME_MS // 1000
     cdef int tone = hz * tone_ms // 1000
-    cdef double low = 2 * M_PI * LOW_HZ[ROW[keys.codes[keys.at]]] / hz
-    cdef double high = 2 * M_PI * HIGH_HZ[COLUMN[keys.codes[keys.at]]] / hz
+    cdef double low = 2 * M_PI * keypad_low_hz[keys.codes[keys.at]] / hz
+    cdef double high = 2 * M_PI * keypad_high_hz[keys.codes[keys.at]] / hz
     cdef int i
     for i in range(tone):
         m.pcm[i] = <int16_t>(AMPLITUDE * (sin(keys.phase_low) + sin(keys.phase_high)))
