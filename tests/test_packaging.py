@@ -230,8 +230,9 @@ def test_a_room_imports_only_what_the_distribution_asks_for(room: str) -> None:
         allowed |= import_names(needed("demo"))
     speech = {("espeakng_loader", "engine/sounds/speech.py")}  # a script of ours; needs the extra `sounds`
     fuzzing = {("atheris", "bench/fuzz/__main__.py")}  # for developers; needs the extra `dev`
+    peers = {("baresip", "bench/foreign/ears.py")}  # a process of its own; needs the extra `peers`
     stores = {(name, "recorder/storage/remote.py") for name in needed("storage")}  # folders need no extra
-    surplus = {found for found in foreign_imports(room) if found[0] not in allowed} - speech - fuzzing - stores
+    surplus = {found for found in foreign_imports(room) if found[0] not in allowed} - speech - fuzzing - peers - stores
     assert not surplus
 
 

@@ -218,11 +218,14 @@ async def test_a_conference_with_its_sounds_and_a_track_of_each_who_takes_part(
     for phone in phones:
         phone.amplitude = 5000
     for phone, hz in zip(phones[:2], tones, strict=False):
+        phones[0].packets.clear()
         await come(bench, phone, hz)
+    await until(lambda: spans(phones[0].heard(again=True), JOIN))
+    conference = bench.engine.services.conferences.find("acme", "7001")
+    await until(lambda: not conference.room._playing)
     client = await Client.unix(str(bench.folder / "data" / "control.sock"))
     try:
         await client.call("recording.start", conference="7001", tenant="acme")
-        conference = bench.engine.services.conferences.find("acme", "7001")
         await until(lambda: conference._announcing_until and not conference.room._playing)
         phones[2].packets.clear()
         await come(bench, phones[2], tones[2])
