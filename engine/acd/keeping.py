@@ -8,8 +8,10 @@ Calls do not survive, so nothing is kept of those who wait in them; agents who t
 import asyncio
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from santral.engine import log
 from santral.engine.acd.callbacks import Promise
 from santral.engine.acd.store import State, Store
 from santral.routing.acd.events import Completed, Connected, Event
@@ -18,15 +20,27 @@ from santral.routing.acd.snapshot import AGENT_TIMES, ITEM_TIMES, RESERVATION_TI
 
 if TYPE_CHECKING:
     from santral.engine.acd.queues import Queues
+    from santral.routing.acd.distributor import Distributor
 
 SOON_S: Final = 1.0  # changes are gathered for so long
 IN_HAND: Final = "in_hand"  # of a work's state: the reservation of the agent who serves it
+UNREADABLE: Final = (KeyError, TypeError, ValueError, AttributeError)  # what state of another form leads to
 TIMES: Final[Mapping[str, frozenset[str]]] = {
     "agent": frozenset(AGENT_TIMES),
     "item": frozenset(ITEM_TIMES),
     "reservation": frozenset(RESERVATION_TIMES),
     "work": frozenset(WORK_TIMES),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Revived:
+    """A distributor that goes on from what was kept, and what it has decided at once."""
+
+    kept: Mapping[str, Any]
+    distributor: "Distributor"
+    events: list[Event]
+    now: float
 
 
 class Keeping:
@@ -39,6 +53,7 @@ class Keeping:
         self._in_hand: dict[str, str] = {}  # other work -> reservation of the agent who serves it
         self._promises: set[str] = set()  # as saved
         self._timer: asyncio.TimerHandle | None = None
+        self._log = log.get("queues")
 
     @property
     def _offset_s(self) -> float:
@@ -46,7 +61,10 @@ class Keeping:
         return time.time() - self._loop.time()
 
     async def load(self, store: Store) -> dict[str, Any] | None:
-        """What an earlier run has left, as a snapshot for the distributor; None when that is nothing."""
+        """What an earlier run has left, as a snapshot for the distributor; None when that is nothing.
+
+        What cannot be read is left behind, and logged without what it says.
+        """
         self.forget()
         found, offset_s = await store.all(), self._offset_s
         wall_s = offset_s + self._loop.time()
@@ -54,20 +72,23 @@ class Keeping:
         waiting: list[dict[str, Any]] = []
         served: list[tuple[dict[str, Any], dict[str, Any]]] = []
         for (kind, name), state in found.items():
-            if kind == "agent":
-                agents[name] = {**dict(_moved(state, TIMES["agent"], wall_s)), "outside": 0}
-            elif kind == "work":
-                item, reservation = _item(state, wall_s)
-                self._works.add(name)  # asked again how it stands
-                if reservation is None:
-                    waiting.append(item)
+            try:
+                if kind == "agent":
+                    agents[name] = {**dict(_moved(state, TIMES["agent"], wall_s)), "outside": 0}
+                elif kind == "work":
+                    item, reservation = _item(state, wall_s)
+                    if reservation is None:
+                        waiting.append(item)
+                    else:
+                        self._in_hand[name] = reservation["id"]
+                        served.append((item, reservation))
+                    self._works.add(name)  # asked again how it stands
                 else:
-                    self._in_hand[name] = reservation["id"]
-                    served.append((item, reservation))
-            else:
-                started = float(state["started"]) - offset_s
-                self._queues.callbacks.promises[name] = Promise(**{**state, "started": started})
-                self._promises.add(name)
+                    started = float(state["started"]) - offset_s
+                    self._queues.callbacks.promises[name] = Promise(**{**state, "started": started})
+                    self._promises.add(name)
+            except UNREADABLE as problem:
+                self._log.error("left behind, it cannot be read", kind=kind, name=name, error=type(problem).__name__)
         if not agents and not waiting and not served:
             return None
         items = sorted((*waiting, *(item for item, _ in served)), key=lambda item: int(item["tie"]))

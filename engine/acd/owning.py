@@ -62,12 +62,12 @@ class Owner:
 
     async def _keep(self) -> None:
         while self._store is not None:
-            if self._lease is None:
-                await asyncio.sleep(CLAIM_EVERY_S)
-                await self._try()
-            else:
-                await asyncio.sleep(self._nap_s(self._store))
-                await self._renew(self._store)
+            nap_s = CLAIM_EVERY_S if self._lease is None else self._nap_s(self._store)
+            await asyncio.sleep(nap_s)
+            try:
+                await (self._try() if self._lease is None else self._renew(self._store))
+            except Exception:  # nobody would claim or renew any more
+                self._log.exception("the queues' lease could not be looked after; it is tried again")
 
     def _nap_s(self, store: Store) -> float:
         """Until it is to be renewed, or is over."""
@@ -87,9 +87,10 @@ class Owner:
         except OSError as problem:
             self._log.error("the queues cannot be taken over", error=str(problem))
             return
+        revived = None if kept is None else self._queues.revive(kept)
         self._lease, self._until = lease, asked + IN_TIME * store.lease_s
-        store.settle(lease, _in_hand(kept))
-        self._queues.begin(kept)
+        store.settle(lease, _in_hand(None if revived is None else revived.kept))
+        self._queues.begin(revived)
         self._tell(lease, decides=True)
 
     async def _renew(self, store: Store) -> None:

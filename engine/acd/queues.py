@@ -16,7 +16,7 @@ from santral.engine.acd.byphone import ByPhone
 from santral.engine.acd.callbacks import Callbacks
 from santral.engine.acd.counting import Counting
 from santral.engine.acd.desk import Desk
-from santral.engine.acd.keeping import Keeping
+from santral.engine.acd.keeping import UNREADABLE, Keeping, Revived
 from santral.engine.acd.owning import Owner
 from santral.engine.acd.phones import PERSISTENT, Occupancy, cause_of, place_of, way_to
 from santral.engine.acd.settings import Acd, AgentManner, embedded, message_in
@@ -122,29 +122,38 @@ class Queues:
         self.callbacks.make = make
         await self.owner.start(LocalStore(services.cdrs, world.node), world.node)
 
-    def begin(self, kept: dict[str, Any] | None) -> None:
-        """Decide from now on, from where whoever did it before has left off."""
+    def revive(self, kept: dict[str, Any]) -> Revived | None:
+        """A distributor that goes on from there; None if what was kept has no known form: it is left behind."""
         draw, now = secrets.SystemRandom().random, self.now
-        events: list[Event] = []
+        try:
+            made, events = Distributor.restore(self.acd.settings, kept, lambda _: True, now, new_id=new_id, draw=draw)
+        except UNREADABLE as problem:
+            self.log.error("the state of the queues cannot be read; they begin empty", error=type(problem).__name__)
+            return None
+        return Revived(kept, made, events, now)
+
+    def begin(self, revived: Revived | None) -> None:
+        """Decide from now on, from where whoever did it before has left off."""
         self.counting.go_on()
-        if kept is None:
-            self.distributor = Distributor(self.acd.settings, now, new_id=new_id, draw=draw)
+        if revived is None:
+            draw = secrets.SystemRandom().random
+            self.distributor = Distributor(self.acd.settings, self.now, new_id=new_id, draw=draw)
         else:
-            self.distributor, events = Distributor.restore(
-                self.acd.settings, kept, lambda _: True, now, new_id=new_id, draw=draw
-            )
-        orphans = [] if kept is None else self.keeping.take_up(kept, now)
-        self.apply(events)
-        for work in orphans:
-            self.apply(self.distributor.join(work, self.now))
-        if kept is not None:
-            self.counting.find(self.distributor)
+            self._go_on(revived)
         for agent in self.acd.agents.values():
-            if agent.logged_in and (kept is None or agent.name not in kept["agents"]):
+            if agent.logged_in and (revived is None or agent.name not in revived.kept["agents"]):
                 self.apply(self.distributor.login(agent.name, self.now))
         self._is_open = {}
         self._look_at_hours()
         self.look_at_phones()
+
+    def _go_on(self, revived: Revived) -> None:
+        self.distributor = revived.distributor
+        orphans = self.keeping.take_up(revived.kept, revived.now)
+        self.apply(revived.events)
+        for work in orphans:
+            self.apply(self.distributor.join(work, self.now))
+        self.counting.find(self.distributor)
 
     def let_go(self) -> None:
         """Somebody else decides: those who wait go on along their routes, those who ring are told to stop."""

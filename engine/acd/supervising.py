@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from santral.engine.acd.queues import Queues
     from santral.engine.calls.call import Call
     from santral.engine.calls.leg import Leg
-    from santral.engine.conferences import Conference, Member
+    from santral.engine.conferences import Member
 
 Place = Bridge | Attendance
 Mode = Literal["monitor", "whisper", "barge", "take_over"]
@@ -157,9 +157,7 @@ class Supervising:
         if one is None:
             return None
         place = self._place_of(one.leg)
-        if one.listens and isinstance(place, Attendance):
-            return self._into(one, place.conference)
-        return Attending(one.room, SILENT, Sounds(), one.manners)
+        return Attending(one.room, SILENT, Sounds(), one.manners) if place is None else self._seat(one, place)
 
     def entered(self, call: "Call") -> None:
         """It hears the room now, or takes over what it came for."""
@@ -224,18 +222,22 @@ class Supervising:
         """The supervisor where the leg is; nothing happens when it is there already."""
         watched = self._call_of(one.leg, place)
         one.watched = watched.id
-        if isinstance(place, Attendance):
-            self._go_to(one, self._into(one, place.conference))
-        else:
-            if place.room is None:
-                self._let_in(one, watched)
-            self._go_to(one, Attending(one.room, SILENT, Sounds(), one.manners))
+        if isinstance(place, Bridge) and place.room is None:
+            self._let_in(one, watched)
+        self._go_to(one, self._seat(one, place))
         member = self._member(one)
         if member is not None and bool(member.manners.deaf) != watched.is_masked:
             self._change_manners(one, Manners(deaf=watched.is_masked))
 
-    def _into(self, one: Supervision, conference: "Conference") -> Attending:
-        return Attending(conference.name, conference.settings, conference.sounds, one.manners)
+    def _seat(self, one: Supervision, place: Place) -> Attending:
+        """Where the leg is, as who listens; with closed ears from the first moment if the call is masked."""
+        if not one.listens:
+            return Attending(one.room, SILENT, Sounds(), one.manners)
+        manners = Manners(deaf=self._call_of(one.leg, place).is_masked).over(one.manners)
+        if isinstance(place, Attendance):
+            conference = place.conference
+            return Attending(conference.name, conference.settings, conference.sounds, manners)
+        return Attending(one.room, SILENT, Sounds(), manners)
 
     def _go_to(self, one: Supervision, where: Attending) -> None:
         join = one.call.join

@@ -18,11 +18,12 @@ from santral.engine.control.protocol import RequestError
 Start = Callable[..., Awaitable[Any]]
 
 
-async def again(bench: Any, client: Any = None) -> None:
+async def again(bench: Any, client: Any = None, meanwhile: Callable[[], None] = lambda: None) -> None:
     """The same engine, stopped and started; for a client that stays it would wait a while."""
     if client is not None:
         await client.close()
     await bench.engine.stop()
+    meanwhile()
     text = (bench.folder / "santral.toml").read_text()
     bench.engine = Engine(loads(text, folder=bench.folder), bench.folder / "santral.toml", asyncio.get_running_loop())
     await bench.engine.start()
@@ -51,6 +52,31 @@ async def test_agents_and_other_work_are_found_again(begin: Start, client_of: An
     assert after[0]["waited"] >= before[0]["waited"]
     stats = await client.call("agent.get", name="ayse", stats=True)
     assert stats["stats"]["states"]["break"] >= 0
+
+
+@pytest.mark.parametrize(("kind", "ayse"), [("work", "break"), ("promise", "break"), ("agent", "available")])
+async def test_what_cannot_be_read_is_left_behind(
+    begin: Start, client_of: Any, kind: str, ayse: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A row of another form is one thing less; where that of an agent does not fit the rest, the queues begin empty."""
+    bench, _ = await begin("ayse", "bora")
+    client = await client_of(bench)
+    await client.call("agent.state", name="ayse", state="break", reason="lunch")
+
+    def spoil() -> None:
+        row = ("test", kind, "bora", json.dumps({"number": "4111111111111111"}), "2026-11-21T10:00:00.123Z")
+        with contextlib.closing(sqlite3.connect(bench.folder / "data" / "santral.db")) as database, database:
+            database.execute(
+                "INSERT OR REPLACE INTO acd_states (node, kind, name, state, saved) VALUES (?,?,?,?,?)", row
+            )
+
+    await again(bench, client, spoil)
+    client = await client_of(bench)
+    agents = {one["name"]: one["state"] for one in (await client.call("agent.list"))["items"]}
+    assert agents == {"ayse": ayse, "bora": "available"}
+    said = "".join(capfd.readouterr())
+    assert "cannot be read" in said
+    assert "4111" not in said
 
 
 async def test_promises_are_kept_over_a_restart(
