@@ -15,19 +15,21 @@ from santral.bench.measure.result import Result, Row, Setting
 from santral.codecs import CODECS
 
 SHAPES: Final = ((2000, 4), (200, 200))  # legs, legs in a room
-SECONDS: Final = 20.0
+SECONDS: Final = 60.0
 RELAY_S: Final = 5.0
 RATE_HZ: Final = 8000
 STEP_HZ: Final = 10  # tones are whole in 100 ms
 FIRST_HZ: Final = 300
 TONES: Final = 280  # up to 3.1 kHz
 FRAMES: Final = 5  # of a tone, said in turn
+BLOCK: Final = RATE_HZ // STEP_HZ  # samples in which every tone is whole
 JUDGED: Final = 12  # rooms, at most
 MOST_US: Final = 6.0  # per leg and frame, in rooms of 4
 MOST_LATE: Final = 0.001
 LEAST_HEARD: Final = 0.999  # frames sent for each that came
 CLEAR: Final = 0.5  # share of its level from which a tone counts as heard; nothing else may reach half of that
 NO_TONE: Final = 0.25
+MOST_BLOCKS: Final = 0.7  # of what a leg heard: each tone as it should be
 
 
 def run(setting: Setting) -> Result:
@@ -48,8 +50,8 @@ def hz_of(leg: int) -> int:
 
 
 def loudness(size: int) -> float:
-    """So that all of a room together do not saturate."""
-    return 20_000.0 / max(4.0, 3 * float(np.sqrt(size)))
+    """So that all of a room together do not saturate, however their phases meet: that would make tones nobody says."""
+    return 20_000.0 / max(4.0, 6 * float(np.sqrt(size)))
 
 
 def tone(leg: int, size: int) -> bytes:
@@ -59,24 +61,28 @@ def tone(leg: int, size: int) -> bytes:
     return CODECS["PCMA/8000"].encode(samples.astype(np.int16).tobytes())
 
 
-def levels(wire: bytes) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """The amplitude of every tone there is, in one second of A-law."""
+def levels(wire: bytes) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """The amplitude of every tone there is, in each 100 ms of A-law."""
     samples = np.frombuffer(CODECS["PCMA/8000"].decode(wire), np.int16).astype(float)
-    spectrum = 2 * np.abs(np.fft.rfft(samples)) / len(samples)
-    return np.array([spectrum[FIRST_HZ + STEP_HZ * n] for n in range(TONES)])
+    blocks = samples[: len(samples) // BLOCK * BLOCK].reshape(-1, BLOCK)
+    spectra: np.ndarray[tuple[int, int], np.dtype[np.float64]] = 2 * np.abs(np.fft.rfft(blocks)) / BLOCK
+    return spectra[:, FIRST_HZ // STEP_HZ : FIRST_HZ // STEP_HZ + TONES]
 
 
 def wrong_ears(heard: Sequence[bytes], count: int, size: int) -> int:
-    """How many of the judged legs do not hear exactly the others of their room."""
+    """How many of the judged legs do not hear exactly the others of their room.
+
+    A few blocks of a tone may be otherwise: where a packet was late, what bridges it is no tone.
+    """
     rooms = range(0, count, size)
     wrong = 0
     for first in list(rooms)[:: max(1, len(rooms) // JUDGED)]:
         members = range(first, first + size)
         for leg in members:
             found = levels(heard[leg]) / loudness(size)
-            wanted = {other % TONES for other in members if other != leg}
-            right = all((found[n] > CLEAR) if n in wanted else (found[n] < NO_TONE) for n in range(TONES))
-            wrong += not right
+            wanted = np.isin(np.arange(TONES), [other % TONES for other in members if other != leg])
+            right = np.where(wanted, found > CLEAR, found < NO_TONE).mean(axis=0)  # of each tone
+            wrong += int(right.min() < MOST_BLOCKS)
     return wrong
 
 
