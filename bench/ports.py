@@ -36,10 +36,25 @@ def free_ports(count: int) -> list[int]:
     raise OSError(f"no {count} free ports on {HOST}")
 
 
+class _Blocks:
+    """Gives blocks one behind the other, from a random place on: none twice, as long as nobody has bound the first."""
+
+    def __init__(self) -> None:
+        self._next = random.randrange(BLOCKS.start, BLOCKS.stop, 2)
+
+    def find(self, count: int) -> int:
+        size = count + count % 2
+        for _ in range(len(BLOCKS) // size):
+            first = self._next if self._next + size <= BLOCKS.stop else BLOCKS.start
+            self._next = first + size
+            if is_free(range(first, first + count), socket.SOCK_DGRAM):
+                return first
+        raise OSError(f"no {count} free UDP ports in a row on {HOST}")
+
+
+_BLOCKS: Final = _Blocks()
+
+
 def free_block(count: int) -> int:
     """The first of so many UDP ports in a row that are free now; it is even. Raises OSError when there are none."""
-    places = range(BLOCKS.start, BLOCKS.stop - count, count + count % 2)
-    for first in random.sample(places, len(places)):
-        if is_free(range(first, first + count), socket.SOCK_DGRAM):
-            return first
-    raise OSError(f"no {count} free UDP ports in a row on {HOST}")
+    return _BLOCKS.find(count)
